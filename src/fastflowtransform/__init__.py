@@ -1,0 +1,11 @@
+"""Turn a folder of SQL and Python models into tables, on any of several engines.
+
+A model is a function from tables to a table; a materialization makes the warehouse agree with it.
+"""
+
+from __future__ import annotations
+
+from fastflowtransform.py_model import engine_model, model
+
+__all__ = ["__version__", "engine_model", "model"]
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m fastflowtransform` is `fft`."""
+
+from fastflowtransform.cli import main
+
+main()

@@ -1,0 +1,202 @@
+"""Writes `target/`: what the project is, what came of the last command, and the SQL of what failed.
+
+The files' form is documented in `docs/reference/artifacts.md`; `VERSION` changes with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from fastflowtransform.errors import FftError, Location, UnwritableFolder
+from fastflowtransform.model import Incremental, Model, PythonBody
+from fastflowtransform.project import Project
+from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
+
+VERSION = 1
+
+
+def prepare(folder: Path) -> None:
+    """Make `target/`, before a command changes anything that it could not report.
+
+    Raises
+    ------
+    UnwritableFolder
+        It cannot be made or written to.
+    """
+    _write(folder / "target" / ".gitignore", "*\n")
+
+
+def write_manifest(project: Project) -> Path:
+    """Write `target/manifest.json`, and return its path."""
+    nodes: dict[str, Any] = {}
+    for name, model in project.models.items():
+        nodes[name] = _model(project, model)
+    for name, seed in project.seeds.items():
+        nodes[name] = {
+            "kind": "seed",
+            "path": _relative(seed.path, project.folder),
+            "relation": str(seed.relation),
+            "tags": sorted(seed.tags),
+            "upstream": [],
+        }
+    for node, source in project.sources.items():
+        nodes[node] = {
+            "kind": "source",
+            "relation": str(source.relation),
+            "tags": sorted(source.tags),
+            "upstream": sorted(project.graph.upstream[node]),
+        }
+    checks = [
+        {"name": check.name, "type": check.type, "node": check.node, "severity": check.severity} for check in project.checks
+    ]
+    document = {
+        "version": VERSION,
+        "project": project.name,
+        "engine": project.scope.engine,
+        "nodes": nodes,
+        "checks": checks,
+    }
+    return _write(project.folder / "target" / "manifest.json", _json(document))
+
+
+def write_results(folder: Path, result: RunResult) -> Path:
+    """Write `target/run_results.json`, and return its path."""
+    document = {
+        "version": VERSION,
+        "command": result.command,
+        "seconds": round(result.seconds, 3),
+        "exit_code": result.exit_code,
+        "steps": [describe_step(step, folder) for step in result.steps],
+        "checks": [describe_check(check, folder) for check in result.checks],
+    }
+    return _write(folder / "target" / "run_results.json", _json(document))
+
+
+def write_sql(folder: Path, where: str, name: str, sql: str) -> Path:
+    """Write one statement to `target/<where>/<name>.sql`, and return its path."""
+    return _write(folder / "target" / where / f"{file_name(name)}.sql", sql.rstrip() + "\n")
+
+
+def file_name(name: str) -> str:
+    """Return a file's name for any model's name: what a path could misread is written as %XX.
+
+    Examples
+    --------
+    >>> file_name("a/b")
+    'a%2Fb'
+    """
+    from urllib.parse import quote
+
+    return quote(name, safe=" ")[:200]
+
+
+def describe_step(step: StepResult, folder: Path) -> dict[str, Any]:
+    """Return a step's result as JSON values; the same in run_results.json and in `--json`."""
+    described: dict[str, Any] = {
+        "name": step.name,
+        "kind": step.kind,
+        "status": step.status,
+        "seconds": round(step.seconds, 3),
+    }
+    if step.outcome is not None:
+        described["outcome"] = _outcome(step.outcome)
+    if step.error is not None:
+        described["error"] = describe_error(step.error, folder)
+    if step.blocked_by is not None:
+        described["blocked_by"] = step.blocked_by
+    return described
+
+
+def describe_check(check: CheckResult, folder: Path) -> dict[str, Any]:
+    """Return a check's result as JSON values."""
+    described: dict[str, Any] = {
+        "name": check.name,
+        "node": check.node,
+        "type": check.type,
+        "status": check.status,
+        "seconds": round(check.seconds, 3),
+        "failures": check.failures,
+    }
+    if check.status is not Status.SUCCESS:
+        described["sample"] = list(check.sample)
+        described["sql"] = check.sql
+    if check.error is not None:
+        described["error"] = describe_error(check.error, folder)
+    return described
+
+
+def describe_error(error: FftError, folder: Path) -> dict[str, Any]:
+    """Return an error as JSON values."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "at": None if error.at is None else _place(error.at, folder),
+        "hint": error.hint,
+    }
+
+
+def _model(project: Project, model: Model) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "kind": "model",
+        "language": "python" if isinstance(model.body, PythonBody) else "sql",
+        "path": _relative(model.at.path, project.folder),
+        "relation": str(project.relation(model.name)),
+        "materialized": model.materialized,
+        "tags": sorted(model.tags),
+        "description": model.description,
+        "upstream": sorted(project.graph.upstream[model.name]),
+    }
+    if model.incremental is not None:
+        described["incremental"] = _incremental(model.incremental)
+    return described
+
+
+def _incremental(incremental: Incremental) -> dict[str, Any]:
+    lookback = incremental.lookback
+    return {
+        "unique_key": list(incremental.unique_key),
+        "updated_at": incremental.updated_at,
+        "lookback_seconds": None if lookback is None else lookback.total_seconds(),
+        "delta": None if incremental.delta is None else incremental.delta.template.text,
+        "on_null_key": incremental.on_null_key,
+        "on_duplicate_key": incremental.on_duplicate_key,
+        "on_schema_change": incremental.on_schema_change,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    values = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _place(at: Location, folder: Path) -> str:
+    path = _relative(at.path, folder)
+    return path if at.line is None else f"{path}:{at.line}"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=1, default=str, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write a file beside its place and move it there, so that a reader never sees half of it."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise UnwritableFolder(
+            f'cannot write "{path.name}": "{error.strerror}"',
+            at=Location(path.parent),
+            hint="make the folder writable: a command reports there what it did",
+        ) from error
+    return path

@@ -1,0 +1,114 @@
+"""The door: arguments in, one call, an exit code out. The one place where anything is caught."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from fastflowtransform import __version__
+from fastflowtransform.console import Console, Output
+from fastflowtransform.errors import FftError, Interrupted, Unexpected, UsageError, nearest
+
+COMMANDS = ("init", "seed", "run", "test", "plan", "list", "compile", "show")
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"fastflowtransform.cli.{cmd_name}").command
+        return command
+
+
+@click.command(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="fft %(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Show each statement before it is sent.")
+@click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON event a line.")
+@click.pass_context
+def group(ctx: click.Context, verbose: bool, quiet: bool, as_json: bool) -> None:
+    """Turn a folder of SQL and Python models into tables.
+
+    \b
+    fft init my_project      make a project that runs
+    fft seed my_project      load its seeds
+    fft run my_project       build its models
+    fft test my_project      check their contents
+    """
+    ctx.obj = Output(as_json, int(verbose) - int(quiet))
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> NoReturn:
+    """Run the command line, and leave with its exit code: 0 fine, 1 a model or check failed, 2 wrong input."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command, and return its exit code; whatever goes wrong becomes one short block of text."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    asked = Output(json="--json" in arguments)
+    try:
+        code = group.main(arguments, prog_name="fft", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except FftError as error:
+        return _told(error, asked)
+    except click.UsageError as error:
+        return _told(_usage(error), asked)
+    except (KeyboardInterrupt, click.Abort):
+        return _told(Interrupted("interrupted", hint="what was not committed is rolled back; run it again"), asked)
+    except BrokenPipeError:
+        # The reader has gone, as `fft list | head` does; the rest has nobody to be told to.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _told(_unexpected(error), asked)
+
+
+def _told(error: FftError, asked: Output) -> int:
+    Console(asked).error(error)
+    return error.exit_code
+
+
+def _usage(error: click.UsageError) -> UsageError:
+    """Return click's complaint in our own form, with the nearest word where there is one."""
+    context = error.ctx.command_path if error.ctx is not None else "fft"
+    hint = f"{context} --help shows what there is"
+    if isinstance(error, click.NoSuchOption):
+        message = f'there is no option "{error.option_name}"'
+        return UsageError(message, hint=nearest(error.option_name, error.possibilities or ()) or hint)
+    message = error.format_message().rstrip(".").replace("'", '"')
+    if (unknown := re.fullmatch(r'No such command "(.*)"', message)) is not None:
+        return UsageError(f'there is no command "{unknown[1]}"', hint=nearest(unknown[1], COMMANDS) or hint)
+    return UsageError(message[:1].lower() + message[1:], hint=hint)
+
+
+def _unexpected(error: Exception) -> Unexpected:
+    """Keep the traceback in a file, for whoever mends the defect; the user gets a sentence."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="fft-", suffix=".log", delete=False, encoding="utf-8") as log:
+        traceback.print_exception(error, file=log)
+    return Unexpected(
+        f'a defect in fft: {type(error).__name__}: "{error}"', hint=f'please report it with the file "{Path(log.name)}"'
+    )
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

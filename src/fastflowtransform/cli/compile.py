@@ -1,0 +1,46 @@
+"""`fft compile`: the SQL of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.console import Console, Output
+
+
+@click.command("compile", short_help="Write the SQL of models to target/compiled.")
+@project_options
+@selection_options
+@click.option("--engine", "dialect", metavar="NAME", help="Another engine or SQL dialect, such as postgres.")
+@click.pass_obj
+def command(
+    output: Output,
+    project: Path,
+    env: str | None,
+    variables: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    dialect: str | None,
+) -> int:
+    """Write the SQL of each model to target/compiled/ of PROJECT; build nothing.
+
+    \b
+    fft compile .
+    fft compile . --select fct_events --engine postgres
+    """
+    from fastflowtransform import artifacts
+    from fastflowtransform.cli.session import open_project
+    from fastflowtransform.compile import compile_models
+
+    opened = open_project(project, env, variables, engine=dialect)
+    console = Console(output, opened.project.folder)
+    artifacts.prepare(opened.project.folder)
+    names = opened.models(select, exclude)
+    with opened.connected(console, read_only=True) as engine:
+        for name, sql in compile_models(opened.project, names, engine, dialect):
+            path = artifacts.write_sql(opened.project.folder, "compiled", name, sql)
+            console.event("compiled", name=name, path=str(path), sql=sql)
+            console.say(f"{name}  {path}")
+    return 0

@@ -1,0 +1,51 @@
+"""`fft seed`: load seeds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.console import Console, Output
+
+
+@click.command("seed", short_help="Load the files of seeds/ as tables.")
+@project_options
+@selection_options
+@click.pass_obj
+def command(
+    output: Output,
+    project: Path,
+    env: str | None,
+    variables: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> int:
+    """Load the CSV and Parquet files in the folder seeds/ of PROJECT, each as a whole.
+
+    \b
+    fft seed .
+    fft seed . --select seed_events
+    """
+    from fastflowtransform import artifacts, seed
+    from fastflowtransform.cli.session import open_project
+    from fastflowtransform.results import RunResult
+
+    began = time.perf_counter()
+    opened = open_project(project, env, variables)
+    folder = opened.project.folder
+    console = Console(output, folder)
+    names = [name for name in opened.selected(select, exclude) if name in opened.project.seeds]
+    artifacts.prepare(folder)
+    with opened.connected(console) as engine:
+        existing = opened.existing(engine, names)
+        console.begin(f"{opened.project.name}: {len(names)} seeds on {engine.name} ({opened.profile.name})", len(names))
+        results = seed.load([opened.project.seeds[name] for name in names], existing, engine, console)
+    result = RunResult("seed", steps=results, seconds=time.perf_counter() - began)
+    artifacts.write_manifest(opened.project)
+    artifacts.write_results(folder, result)
+    console.steps(results)
+    console.summary(result)
+    return result.exit_code

@@ -1,0 +1,84 @@
+"""From a project's folder to an open warehouse, as commands need it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastflowtransform import engines, project as projects, settings
+from fastflowtransform.cli.options import given_variables
+from fastflowtransform.console import Console
+from fastflowtransform.engines.base import Engine, Kind
+from fastflowtransform.graph import order
+from fastflowtransform.model import Materialized
+from fastflowtransform.project import Project
+from fastflowtransform.relation import Relation
+from fastflowtransform.select import Kind as NodeKind
+from fastflowtransform.select import Selectable, select
+from fastflowtransform.settings import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A project, read for one engine, whose warehouse is not open yet."""
+
+    project: Project
+    profile: Profile
+    engine_type: type[Engine]
+
+    @contextlib.contextmanager
+    def connected(self, console: Console, *, read_only: bool = False) -> Iterator[Engine]:
+        """Open the warehouse while the block runs."""
+        engine = self.engine_type.connect(self.profile, read_only=read_only, on_statement=console.statement)
+        try:
+            yield engine
+        finally:
+            console.close()
+            engine.close()
+
+    def selected(self, include: Iterable[str], exclude: Iterable[str]) -> tuple[str, ...]:
+        """Return the nodes that a selection means, in the graph's order."""
+        return select(self.project.graph, selectables(self.project), tuple(include), tuple(exclude))
+
+    def models(self, include: Iterable[str], exclude: Iterable[str]) -> tuple[str, ...]:
+        """Return the models that a selection means."""
+        return tuple(name for name in self.selected(include, exclude) if name in self.project.models)
+
+    def existing(self, engine: Engine, names: Iterable[str]) -> Mapping[Relation, Kind]:
+        """Return what stands in the warehouse under the names of nodes."""
+        return engine.existing([self.project.relation(name) for name in names])
+
+
+def open_project(
+    folder: Path, env: str | None, variables: tuple[str, ...] = (), engine: str | None = None
+) -> Opened:
+    """Read the settings and the project; `engine` stands in for the profile's."""
+    found = settings.find_project(folder)
+    profile = settings.load(found, env)
+    engine_type = engines.find(profile.engine, profile.options.at())
+    project = projects.load(
+        found,
+        engine=engine or profile.engine,
+        database=engine_type.database(profile),
+        variables=profile.variables,
+        given=given_variables(variables),
+    )
+    return Opened(project, profile, engine_type)
+
+
+def selectables(project: Project) -> dict[str, Selectable]:
+    """Return what selectors can ask of each node."""
+    found: dict[str, Selectable] = {}
+    for name in order(project.graph):
+        if (model := project.models.get(name)) is not None:
+            path = model.at.path.relative_to(project.folder).as_posix()
+            found[name] = Selectable(name, NodeKind.MODEL, model.tags, path, model.materialized.value)
+        elif (seed := project.seeds.get(name)) is not None:
+            path = seed.path.relative_to(project.folder).as_posix()
+            found[name] = Selectable(name, NodeKind.SEED, seed.tags, path, Materialized.TABLE.value)
+        else:
+            source = project.sources[name]
+            found[name] = Selectable(source.name, NodeKind.SOURCE, source.tags)
+    return found

@@ -1,0 +1,52 @@
+"""`fft show`: the first rows of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fastflowtransform.cli.options import project_options
+from fastflowtransform.console import Console, Output
+
+
+@click.command("show", short_help="Show the first rows of a model, seed or source.")
+@click.argument("model")
+@project_options
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="How many rows.")
+@click.pass_obj
+def command(
+    output: Output, model: str, project: Path, env: str | None, variables: tuple[str, ...], limit: int
+) -> int:
+    """Show the first rows of MODEL as it stands in the warehouse; where it does not stand yet, of its query.
+
+    \b
+    fft show fct_events
+    fft show source:raw.events --limit 3
+    """
+    from fastflowtransform.cli.session import open_project
+    from fastflowtransform.errors import UnknownRef, hint_from
+    from fastflowtransform.normalize import Query, Tables
+    from fastflowtransform.sql_model import model_name
+
+    opened = open_project(project, env, variables)
+    console = Console(output, opened.project.folder)
+    node = model_name(model)
+    if node not in opened.project.graph.upstream:
+        known = opened.project.graph.upstream
+        raise UnknownRef(f'"{model}" is not in this project', hint=hint_from(model, known, "models"))
+    with opened.connected(console, read_only=True) as engine:
+        tables = Tables(opened.project, engine)
+        found = opened.project.models.get(node)
+        if found is None or opened.existing(engine, [node]):
+            rows = engine.rows(tables.table(node).limit(limit))
+        else:
+            console.say(f'"{node}" does not stand in the warehouse yet; this is what its query gives')
+            with Query(found, tables).table(is_incremental=False) as table:
+                rows = engine.rows(table.limit(limit))
+    for row in rows:
+        console.event("row", **{"values": row})
+    console.rows(rows)
+    console.say(f"{len(rows)} rows shown")
+    return 0
+

@@ -1,0 +1,51 @@
+"""`fft test`: check the contents of tables."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.console import Console, Output
+
+
+@click.command("test", short_help="Check the contents of models and seeds.")
+@project_options
+@selection_options
+@click.pass_obj
+def command(
+    output: Output,
+    project: Path,
+    env: str | None,
+    variables: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> int:
+    """Run the checks of PROJECT's models and seeds, and change nothing.
+
+    \b
+    fft test .
+    fft test . --select fct_events
+    """
+    from fastflowtransform import artifacts
+    from fastflowtransform.cli.session import open_project
+    from fastflowtransform.results import RunResult
+    from fastflowtransform.run_checks import run_checks
+
+    began = time.perf_counter()
+    opened = open_project(project, env, variables)
+    folder = opened.project.folder
+    console = Console(output, folder)
+    nodes = set(opened.selected(select, exclude))
+    found = [check for check in opened.project.checks if check.node in nodes]
+    artifacts.prepare(folder)
+    with opened.connected(console, read_only=True) as engine:
+        console.begin(f"{opened.project.name}: {len(found)} checks on {engine.name} ({opened.profile.name})", len(found))
+        results = run_checks(found, opened.project, engine, console)
+    result = RunResult("test", checks=results, seconds=time.perf_counter() - began)
+    artifacts.write_results(folder, result)
+    console.checks(results)
+    console.summary(result)
+    return result.exit_code

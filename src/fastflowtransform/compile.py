@@ -1,0 +1,101 @@
+"""The SQL of models, for people and for other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from fastflowtransform import engines
+from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.compiling import compiled
+from fastflowtransform.errors import BadSql, FftError, RelationMissing, UnknownEngine, hint_from
+from fastflowtransform.model import Frame, Model, PythonBody
+from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.project import Project
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+def compile_models(
+    project: Project, names: Iterable[str], engine: Engine, other: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the name and SQL of each model; an incremental model with a delta of its own has two.
+
+    Parameters
+    ----------
+    project
+        The project, read for the engine whose SQL is wanted.
+    names
+        The models.
+    engine
+        Is asked for the columns that a Python model reads. A SQL model needs it for names only.
+    other
+        Another engine or SQL dialect to write for.
+
+    Raises
+    ------
+    UnknownEngine
+        `other` is neither.
+    RelationMissing
+        A table that a Python model reads does not stand yet, so its columns are not known.
+    """
+    dialect = engine.dialect if other is None else dialect_of(other)
+    tables = Tables(project, engine, dialect)
+    for name in names:
+        model = project.models[name]
+        try:
+            yield from _compiled(model, tables, engine, dialect)
+        except FftError as error:
+            error.at = error.at or model.at
+            if isinstance(error, RelationMissing):
+                error.hint = "run the models that it reads first"
+            raise
+
+
+def _compiled(model: Model, tables: Tables, engine: Engine, dialect: str) -> Iterator[tuple[str, str]]:
+    body = model.body
+    if not isinstance(body, PythonBody):
+        yield model.name, tables.sql(model, body.template, is_incremental=False)
+        if body.own_delta:
+            yield f"{model.name}.delta", tables.sql(model, body.template, is_incremental=True)
+    elif body.frame is Frame.IBIS:
+        import ibis.expr.types as ir
+
+        rows = Query(model, tables).rows(is_incremental=False)
+        assert isinstance(rows, ir.Table)
+        yield model.name, _expression(rows, engine, dialect)
+    else:
+        yield model.name, f"-- {model.name} is a function of {body.frame} tables: it has no SQL"
+    if model.incremental is not None and model.incremental.delta is not None:
+        yield f"{model.name}.delta", tables.sql(model, model.incremental.delta.template, is_incremental=True)
+
+
+def _expression(rows: ir.Table, engine: Engine, dialect: str) -> str:
+    if dialect == engine.dialect:
+        return compiled(engine.connection, rows, pretty=True)
+    import ibis
+    from ibis.common.exceptions import IbisError
+
+    try:
+        return str(ibis.to_sql(rows, dialect={"spark": "pyspark"}.get(dialect, dialect)))
+    except IbisError as error:
+        raise BadSql(f'this expression has no translation into "{dialect}": "{error}"') from error
+
+
+def dialect_of(name: str) -> str:
+    """Return the SQL dialect of an engine, or `name` itself where it is a dialect.
+
+    Raises
+    ------
+    UnknownEngine
+        It is neither.
+    """
+    from sqlglot.dialects.dialect import Dialects
+
+    if name in engines.names():
+        return engines.find(name).dialect
+    known = {dialect.value for dialect in Dialects if dialect.value}
+    if name not in known:
+        raise UnknownEngine(f'there is no engine or SQL dialect "{name}"', hint=hint_from(name, known, "dialects"))
+    return name

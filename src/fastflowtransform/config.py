@@ -1,0 +1,275 @@
+"""What a model says of itself, in any of its spellings, as one frozen value.
+
+The same incremental setting may stand in `config()`, in its `meta`, in its `incremental`, and in project.yml.
+Given twice it must be the same; else both places are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fastflowtransform.document import Section, read_document, read_text
+from fastflowtransform.errors import BadValue, ConflictingSettings, Location, MissingDeltaFile
+from fastflowtransform.model import Delta, Incremental, Materialized, OnDuplicateKey, OnNullKey, OnSchemaChange
+from fastflowtransform.template import compile_template
+
+
+class Strategy(StrEnum):
+    """What an incremental model may ask for; the physical way is the engine's."""
+
+    AUTO = "auto"
+    MERGE = "merge"
+    APPEND = "append"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What project.yml says of all models.
+
+    Parameters
+    ----------
+    folder
+        The project's folder; `delta_config` is relative to it.
+    materialized
+        Of models that do not say.
+    incremental
+        The section of `models.incremental` by model.
+    """
+
+    folder: Path
+    materialized: Materialized = Materialized.VIEW
+    incremental: Mapping[str, Section] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A model's configuration."""
+
+    materialized: Materialized
+    tags: frozenset[str]
+    incremental: Incremental | None
+    description: str
+    dialect: str | None
+    meta: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """One incremental setting, and where it was given."""
+
+    name: str
+    value: Any
+    at: Location
+
+
+def read_config(section: Section, name: str, defaults: Defaults) -> Config:
+    """Read the arguments of `config()` or of a decorator.
+
+    Parameters
+    ----------
+    section
+        The arguments.
+    name
+        The model's name.
+    defaults
+        What project.yml adds.
+
+    Raises
+    ------
+    UnknownKey, BadValue
+        An argument that nothing reads, or a value that does not fit.
+    ConflictingSettings
+        Two spellings disagree.
+    """
+    given = section.choice("materialized", Materialized, defaults.materialized)
+    settings = [*_settings(section, defaults.folder)]
+    meta = section.section("meta", f'"meta" of "{name}"')
+    if meta is not None:
+        # `meta` is the user's own dictionary beside what fft reads of it, so it is not closed.
+        settings += _settings(meta, defaults.folder)
+        settings += _switched(meta, name, defaults.folder)
+    settings += _switched(section, name, defaults.folder)
+    if (project := defaults.incremental.get(name)) is not None:
+        settings.append(_Setting("enabled", project.flag("enabled", True), project.at()))
+        settings += _settings(project, defaults.folder)
+        project.close()
+    config = Config(
+        materialized=given,
+        tags=frozenset(section.texts("tags")),
+        incremental=None,
+        description=section.text("description", "") or "",
+        dialect=section.text("dialect"),
+        meta=MappingProxyType(dict(section.raw("meta") or {})),
+    )
+    section.close()
+    return _decided(config, _merged(settings, name), section, name)
+
+
+def _decided(config: Config, settings: Mapping[str, _Setting], section: Section, name: str) -> Config:
+    from dataclasses import replace
+
+    enabled = settings.get("enabled")
+    wanted = config.materialized is Materialized.INCREMENTAL
+    if enabled is not None:
+        if wanted and not enabled.value:
+            raise ConflictingSettings(
+                f'"{name}" is materialized as "incremental", and incremental is switched off at {enabled.at}',
+                at=section.at("materialized"),
+                hint="keep one of the two",
+            )
+        wanted = enabled.value
+    others = {key: setting for key, setting in settings.items() if key != "enabled"}
+    if not wanted:
+        for key, setting in others.items():
+            raise BadValue(
+                f'"{name}" sets "{key}", but is materialized as "{config.materialized}"',
+                at=setting.at,
+                hint="set materialized='incremental', or take the setting away",
+            )
+        return config
+    if config.materialized in (Materialized.VIEW, Materialized.EPHEMERAL) and section.has("materialized"):
+        raise ConflictingSettings(
+            f'"{name}" is incremental, and materialized as "{config.materialized}"',
+            at=section.at("materialized"),
+            hint="set materialized='incremental'",
+        )
+    incremental = _incremental(others, name)
+    return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental)
+
+
+def _incremental(settings: Mapping[str, _Setting], name: str) -> Incremental:
+    values = {key: setting.value for key, setting in settings.items()}
+    strategy = values.pop("strategy", Strategy.AUTO)
+    incremental = Incremental(**values)
+    if strategy is Strategy.MERGE and not incremental.unique_key:
+        raise BadValue(
+            f'"{name}" asks for the strategy "merge" without a key', at=settings["strategy"].at, hint="set unique_key"
+        )
+    if strategy is Strategy.APPEND and incremental.unique_key:
+        raise BadValue(
+            f'"{name}" asks for the strategy "append" and has a unique_key',
+            at=settings["strategy"].at,
+            hint="drop one of the two: rows with a key are merged",
+        )
+    if incremental.lookback is not None and not (incremental.updated_at and incremental.unique_key):
+        raise BadValue(
+            f'"{name}" has a lookback of "{incremental.lookback}" without updated_at and unique_key',
+            at=settings["lookback"].at,
+            hint="set both: without a key the rows looked back at would be added again",
+        )
+    if incremental.updated_at in incremental.unique_key and incremental.updated_at is not None:
+        raise BadValue(
+            f'"{name}" has "{incremental.updated_at}" both in unique_key and as updated_at',
+            at=settings["updated_at"].at,
+            hint="a row whose cursor is part of its key can never be updated: take it out of one of them",
+        )
+    if len(set(incremental.unique_key)) < len(incremental.unique_key):
+        raise BadValue(f'"{name}" names a column of unique_key twice', at=settings["unique_key"].at)
+    return incremental
+
+
+def _switched(section: Section, name: str, folder: Path) -> Iterator[_Setting]:
+    """Read `incremental`, which is true, false, or a mapping with a switch in it."""
+    value = section.raw("incremental")
+    if value is None:
+        return
+    if isinstance(value, Mapping):
+        nested = section.section("incremental", f'"incremental" of "{name}"')
+        assert nested is not None
+        yield _Setting("enabled", nested.flag("enabled", True), nested.at("enabled"))
+        yield from _settings(nested, folder)
+        nested.close()
+    else:
+        yield _Setting("enabled", section.flag("incremental"), section.at("incremental"))
+
+
+def _settings(section: Section, folder: Path) -> Iterator[_Setting]:
+    """Yield the incremental settings that stand in `section` itself."""
+    if section.has("unique_key"):
+        yield _Setting("unique_key", section.texts("unique_key"), section.at("unique_key"))
+    for key in ("updated_at", "updated_at_column"):
+        if section.has(key):
+            yield _Setting("updated_at", section.text(key), section.at(key))
+    if section.has("lookback"):
+        yield _Setting("lookback", section.duration("lookback"), section.at("lookback"))
+    yield from _choices(section)
+    yield from _deltas(section, folder)
+
+
+def _choices(section: Section) -> Iterator[_Setting]:
+    if section.has("strategy"):
+        yield _Setting("strategy", section.choice("strategy", Strategy, Strategy.AUTO), section.at("strategy"))
+    if section.has("on_null_key"):
+        value: StrEnum = section.choice("on_null_key", OnNullKey, OnNullKey.ERROR)
+        yield _Setting("on_null_key", value, section.at("on_null_key"))
+    if section.has("on_duplicate_key"):
+        value = section.choice("on_duplicate_key", OnDuplicateKey, OnDuplicateKey.NEWEST)
+        yield _Setting("on_duplicate_key", value, section.at("on_duplicate_key"))
+    if section.has("on_schema_change"):
+        value = section.choice("on_schema_change", OnSchemaChange, OnSchemaChange.FAIL)
+        yield _Setting("on_schema_change", value, section.at("on_schema_change"))
+
+
+def _deltas(section: Section, folder: Path) -> Iterator[_Setting]:
+    if section.has("delta_sql"):
+        yield _delta(section.required_text("delta_sql"), section.at("delta_sql"))
+    if section.has("delta"):
+        nested = section.section("delta")
+        assert nested is not None
+        yield _delta(nested.required_text("sql"), nested.at("sql"))
+        nested.close()
+    if section.has("delta_config"):
+        path = folder / section.required_text("delta_config")
+        if not path.is_file():
+            raise MissingDeltaFile(
+                f'delta_config names "{section.text("delta_config")}", which is not a file',
+                at=section.at("delta_config"),
+                hint="the path is relative to the project's folder",
+            )
+        document = read_document(path, path.name)
+        yield _delta(document.required_text("sql"), document.at("sql"))
+        document.close()
+
+
+def _delta(sql: str, at: Location) -> _Setting:
+    return _Setting("delta", Delta(compile_template(sql, _beginning(sql, at))), at)
+
+
+def _beginning(sql: str, at: Location) -> Location:
+    """Return where the SQL's own first line stands: after a `|`, or where the text is found as it is."""
+    text = read_text(at.path)
+    first = sql.strip().splitlines()[0]
+    for number, line in enumerate(text.splitlines()[(at.line or 1) - 1 :], start=at.line or 1):
+        if first in line:
+            blank = len(sql) - len(sql.lstrip())
+            return Location(at.path, number - sql[:blank].count("\n"))
+    return at
+
+
+def _merged(settings: list[_Setting], name: str) -> dict[str, _Setting]:
+    """Return the settings by name; the same one twice must be the same."""
+    found: dict[str, _Setting] = {}
+    for setting in settings:
+        first = found.setdefault(setting.name, setting)
+        if _value(first) != _value(setting):
+            raise ConflictingSettings(
+                f'"{name}" has "{setting.name}" as "{_shown(first)}" at {first.at}, and as "{_shown(setting)}"',
+                at=setting.at,
+                hint="keep one of the two",
+            )
+    return found
+
+
+def _value(setting: _Setting) -> Any:
+    return setting.value.template.text.strip() if isinstance(setting.value, Delta) else setting.value
+
+
+def _shown(setting: _Setting) -> str:
+    value = _value(setting)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

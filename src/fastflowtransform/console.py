@@ -1,0 +1,290 @@
+"""Every word on the terminal: a live line, plain lines, tables, errors, or one JSON event a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastflowtransform.artifacts import describe_check, describe_error, describe_step
+from fastflowtransform.errors import FftError, Location
+from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.status import Status as RichStatus
+
+MARKS = {Status.SUCCESS: "ok", Status.WARN: "warn", Status.ERROR: "error", Status.SKIPPED: "skip"}
+_STYLES = {Status.SUCCESS: "green", Status.WARN: "yellow", Status.ERROR: "bold red", Status.SKIPPED: "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How the user wants to be told: `verbosity` is -1 (only errors), 0, or 1 (each statement)."""
+
+    json: bool = False
+    verbosity: int = 0
+
+
+class Console:
+    """Writes to the terminal; what it writes depends on who reads.
+
+    Parameters
+    ----------
+    output
+        What the user asked for.
+    folder
+        The project's; places are shown relative to it in JSON.
+    """
+
+    def __init__(self, output: Output, folder: Path | None = None) -> None:
+        self.output = output
+        self.folder = folder or Path.cwd()
+        self._live: RichStatus | None = None
+        self._number = 0
+        self._total = 0
+
+    @property
+    def _fancy(self) -> bool:
+        return sys.stdout.isatty() and not self.output.json
+
+    def begin(self, title: str, total: int) -> None:
+        """Say what is about to run, over how many steps."""
+        self._number, self._total = 0, total
+        self.event("started", title=title, total=total)
+        self.say(title)
+
+    def say(self, text: str) -> None:
+        """Write a line for people."""
+        if not self.output.json and self.output.verbosity >= 0:
+            self._print(text)
+
+    def event(self, kind: str, /, **values: Any) -> None:
+        """Write a JSON event, where they are asked for."""
+        if self.output.json:
+            print(json.dumps({"event": kind, **values}, default=str, ensure_ascii=False), flush=True)
+
+    def statement(self, sql: str) -> None:
+        """Show a statement that is about to be sent, with `-v`."""
+        if self.output.verbosity > 0:
+            self.event("statement", sql=sql)
+            self.say(f"  > {sql}")
+
+    def warn(self, text: str) -> None:
+        """Write a warning to the error stream."""
+        self.event("warning", message=text)
+        if not self.output.json and self.output.verbosity >= 0:
+            print(f"warning {text}", file=sys.stderr)
+
+    def started(self, name: str, what: str) -> None:
+        """Show the step that runs, on a terminal as one line that changes."""
+        self._number += 1
+        self.event("step_started", name=name, what=what)
+        if self._fancy and self.output.verbosity >= 0:
+            text = f"{self._number}/{self._total} {name}: {what}"
+            if self._live is None:
+                self._live = self._rich().status("", spinner="dots")
+                self._live.start()
+            from rich.markup import escape
+
+            self._live.update(escape(text))
+
+    def finished(self, result: StepResult | CheckResult) -> None:
+        """Show what came of a step or a check."""
+        if isinstance(result, StepResult):
+            self.event("step_finished", **describe_step(result, self.folder))
+        else:
+            self.event("check_finished", **describe_check(result, self.folder))
+        if self.output.json or self.output.verbosity < 0 or self._fancy:
+            return
+        if isinstance(result, StepResult):
+            width = len(str(self._total))
+            if result.status is Status.SKIPPED:
+                self._number += 1
+            self.say(f"{self._number:>{width}}/{self._total} {MARKS[result.status]:<5} {result.name}  {_summary(result)}")
+
+    def close(self) -> None:
+        """End the live line, whatever happens."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def steps(self, results: Sequence[StepResult]) -> None:
+        """Show the table at the end of a run or a seeding."""
+        if not results:
+            return
+        heads = ("", "name", "inserted", "updated", "unchanged", "strategy", "seconds")
+        rows = [(MARKS[result.status], result.name, *_counts(result), f"{result.seconds:.2f}") for result in results]
+        self.table(heads, rows, right=(2, 3, 4, 6), styles=[_STYLES[result.status] for result in results])
+        for result in results:
+            for note in _notes(result):
+                self.say(f"note {result.name}: {note}")
+
+    def checks(self, results: Sequence[CheckResult]) -> None:
+        """Show the checks, and of each that failed its rows and the SQL to see them all."""
+        heads = ("", "check", "on", "failing rows", "seconds")
+        rows = [
+            (
+                MARKS[result.status],
+                result.name,
+                result.node,
+                "" if result.failures is None else str(result.failures),
+                f"{result.seconds:.2f}",
+            )
+            for result in results
+        ]
+        self.table(heads, rows, right=(3, 4), styles=[_STYLES[result.status] for result in results])
+        for result in results:
+            if result.error is not None:
+                self.error(result.error)
+            if result.sample:
+                self.say(f'\n{MARKS[result.status]} "{result.name}": {result.failures} failing rows, such as')
+                self.rows(result.sample)
+                self.say(f"\nto see them all:\n{result.sql}")
+
+    def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Show rows of data as a table."""
+        heads = list(rows[0]) if rows else []
+        self.table(heads, [[_shown(row[head]) for head in heads] for row in rows])
+
+    def table(
+        self,
+        heads: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        right: Sequence[int] = (),
+        styles: Sequence[str] | None = None,
+    ) -> None:
+        """Show a table: with rich on a terminal, in plain columns elsewhere."""
+        rows = [list(map(_printable, row)) for row in rows]
+        if self.output.json or self.output.verbosity < 0:
+            return
+        if not self._fancy:
+            for line in _aligned([list(heads), *rows], right):
+                self._print(line)
+            return
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for number, head in enumerate(heads):
+            table.add_column(head, justify="right" if number in right else "left", overflow="fold")
+        for number, row in enumerate(rows):
+            style = styles[number] if styles else ""
+            table.add_row(*(Text(cell, style if place == 0 else "") for place, cell in enumerate(row)))
+        self._rich().print(table)
+
+    def summary(self, result: RunResult) -> None:
+        """Show each error and what was skipped, and end with one line of totals."""
+        for step in result.steps:
+            if step.error is not None:
+                self.error(step.error, f"{step.name}: ")
+        skipped: dict[str, list[str]] = {}
+        for step in result.steps:
+            if step.blocked_by is not None:
+                skipped.setdefault(step.blocked_by, []).append(step.name)
+        for blocker, names in skipped.items():
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            self.say(f'skipped because "{blocker}" failed: {", ".join(names[:5])}{more}')
+        count = {status: sum(r.status is status for r in (*result.steps, *result.checks)) for status in Status}
+        words = [f"{number} {MARKS[status]}" for status, number in count.items() if number]
+        self.say(f"\n{', '.join(words) or 'nothing to do'} in {result.seconds:.2f} s")
+        self.event("finished", exit_code=result.exit_code, seconds=round(result.seconds, 3))
+
+    def error(self, error: FftError, prefix: str = "") -> None:
+        """Show an error as one short block on the error stream; as an event with `--json`."""
+        self.event("error", **describe_error(error, self.folder))
+        if self.output.json:
+            return
+        lines = [f"{error.code} {prefix}{error.message}"]
+        if error.at is not None:
+            lines.append(f"  at {_near(error.at)}")
+        if error.hint is not None:
+            lines.append(f"  hint {error.hint}")
+        print(_printable("\n".join(lines), keep="\n"), file=sys.stderr, flush=True)
+
+    def _print(self, text: str) -> None:
+        if self._live is not None:
+            self._rich().print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, flush=True)
+
+    def _rich(self) -> RichConsole:
+        from rich.console import Console as RichConsole
+
+        if self._live is not None:
+            return self._live.console
+        return RichConsole(highlight=False, soft_wrap=False)
+
+
+def _summary(result: StepResult) -> str:
+    """Return a step's result in a few words."""
+    if result.status is Status.SKIPPED:
+        return f'"{result.blocked_by}" failed'
+    if result.error is not None:
+        return f"{result.error.code} {result.error.message.splitlines()[0]}"
+    outcome = result.outcome or Outcome("")
+    counts = [
+        f"{value} {word}"
+        for word, value in (("inserted", outcome.inserted), ("updated", outcome.updated), ("unchanged", outcome.unchanged))
+        if value is not None and (value or word == "inserted")
+    ]
+    return f"{', '.join(counts) or outcome.strategy} in {result.seconds:.2f} s"
+
+
+def _counts(result: StepResult) -> tuple[str, str, str, str]:
+    outcome = result.outcome
+    if outcome is None:
+        return "", "", "", "" if result.blocked_by is None else f"{result.blocked_by} failed"
+    shown = ["" if value is None else str(value) for value in (outcome.inserted, outcome.updated, outcome.unchanged)]
+    return shown[0], shown[1], shown[2], outcome.strategy
+
+
+def _notes(result: StepResult) -> Iterable[str]:
+    """Yield what a reader should know and no column shows."""
+    outcome = result.outcome
+    if outcome is None:
+        return
+    if outcome.duplicates:
+        yield f"{outcome.duplicates} duplicates dropped, the newest row of each key kept"
+    if outcome.stale:
+        yield f"{outcome.stale} rows left out, older than the table's"
+    if outcome.null_cursors:
+        yield f"{outcome.null_cursors} rows without a cursor, counted as oldest"
+    if outcome.null_keys:
+        yield f"{outcome.null_keys} rows with a NULL in their key"
+    for words in outcome.columns:
+        yield words
+    if outcome.watermark_before is not None and outcome.watermark_before != outcome.watermark_after:
+        yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
+
+
+def _aligned(rows: list[list[str]], right: Sequence[int]) -> Iterable[str]:
+    """Yield the rows with their columns below each other."""
+    widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _near(at: Location) -> Location:
+    """Return the place as it is seen from the working folder."""
+    relative = Path(os.path.relpath(at.path))
+    return at if relative.parts[:1] == ("..",) else replace(at, path=relative)
+
+
+def _shown(value: object) -> str:
+    return "NULL" if value is None else str(value)
+
+
+def _printable(text: str, keep: str = "") -> str:
+    """Return the text with control characters spelt out, so that data cannot steer the terminal."""
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,315 @@
+"""A mapping out of a YAML file or a `config()` call that knows where each of its keys stands.
+
+Whoever reads a section asks for its keys one by one and then calls `close`: what nobody asked for is an
+unknown key, so the keys that are known are written once, where they are used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fastflowtransform.errors import (
+    BadValue,
+    FftError,
+    Location,
+    MissingKey,
+    UnknownKey,
+    UnreadableFile,
+    YamlSyntax,
+    hint_from,
+    nearest,
+)
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+
+    import yaml
+
+    Choice = TypeVar("Choice", bound=StrEnum)
+
+_UNITS = {"microsecond": 1e-6, "millisecond": 1e-3, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_SHORT = {"us": "microsecond", "ms": "millisecond", "s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+
+
+class _Lined(dict[str, Any]):
+    """A dict out of YAML, with the line of each key."""
+
+    lines: dict[str, int]
+    line: int
+
+
+class Section:
+    """One mapping of the user's, read key by key.
+
+    Parameters
+    ----------
+    values
+        The mapping itself.
+    at
+        Where it stands; a key without a line of its own stands there too.
+    title
+        What to call it in a message, such as `profile "dev"`.
+    """
+
+    def __init__(self, values: Mapping[str, Any], at: Location, title: str) -> None:
+        self.values = values
+        self.title = title
+        self._at = at
+        self._asked: set[str] = set()
+
+    def at(self, key: str | None = None) -> Location:
+        """Return the place of `key`, or of the section."""
+        if isinstance(self.values, _Lined):
+            line = self.values.line if key is None else self.values.lines.get(key, self.values.line)
+            return Location(self._at.path, line)
+        return self._at
+
+    def has(self, key: str) -> bool:
+        """Whether the section gives a value other than null for `key`."""
+        self._asked.add(key)
+        return self.values.get(key) is not None
+
+    def raw(self, key: str) -> Any:
+        """Return whatever stands under `key`; None where nothing does."""
+        self._asked.add(key)
+        return self.values.get(key)
+
+    def text(self, key: str, default: str | None = None) -> str | None:
+        """Return a string; numbers are taken as they are written."""
+        value = self.raw(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise self.bad(key, "a text")
+        return str(value)
+
+    def required_text(self, key: str) -> str:
+        """Return a string that must be there and not be empty."""
+        value = self.text(key)
+        if value is None:
+            near = nearest(key, set(self.values) - self._asked)
+            raise MissingKey(f'{self.title} has no "{key}"', at=self.at(), hint=near or f'add the key "{key}"')
+        if not value.strip():
+            raise BadValue(f'"{key}" of {self.title} is empty', at=self.at(key))
+        return value
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """Return true or false."""
+        value = self.raw(key)
+        if value is None:
+            return default
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if not isinstance(value, bool):
+            raise self.bad(key, "true or false")
+        return value
+
+    def integer(self, key: str, default: int | None = None) -> int | None:
+        """Return a whole number; a text of digits counts as one, because Jinja gives texts."""
+        value = self.raw(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)):
+            raise self.bad(key, "a whole number")
+        return int(value)
+
+    def choice(self, key: str, kind: type[Choice], default: Choice) -> Choice:
+        """Return a member of the enumeration `kind`."""
+        value = self.text(key)
+        if value is None:
+            return default
+        allowed = [member.value for member in kind]
+        if value not in allowed:
+            hint = nearest(value, allowed) or f"use one of: {', '.join(allowed)}"
+            raise BadValue(f'"{key}" of {self.title} is "{value}"', at=self.at(key), hint=hint)
+        return kind(value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings; one string counts as a list of one."""
+        value = self.raw(key)
+        if value is None:
+            return ()
+        if isinstance(value, str):
+            return (value,)
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str | int) for item in value):
+            raise self.bad(key, "a text or a list of texts")
+        return tuple(str(item) for item in value)
+
+    def duration(self, key: str) -> timedelta | None:
+        """Return a length of time, written as `2 hours`, `90 minutes` or `1d`."""
+        value = self.text(key)
+        if value is None:
+            return None
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+?)s?\s*", value)
+        unit = match and (_SHORT.get(match[2].lower()) or match[2].lower())
+        if match is None and (short := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*s\s*", value)):
+            match, unit = short, "second"
+        if match is None or unit not in _UNITS:
+            raise self.bad(key, 'a duration such as "1 hour"')
+        return timedelta(seconds=float(match[1]) * _UNITS[unit])
+
+    def section(self, key: str, title: str | None = None) -> Section | None:
+        """Return the mapping under `key`, or None where there is none."""
+        value = self.raw(key)
+        return None if value is None else self._nested(value, key, title or f'"{key}" of {self.title}')
+
+    def sections(self, key: str, title: str) -> Iterator[Section]:
+        """Yield each mapping of the list under `key`."""
+        value = self.raw(key)
+        if value is None:
+            return
+        if not isinstance(value, list | tuple):
+            raise self.bad(key, "a list")
+        for number, item in enumerate(value, start=1):
+            yield self._nested(item, key, f"{title} {number}")
+
+    def items(self, title: str) -> Iterator[tuple[str, Section]]:
+        """Yield each key with its mapping, for a section whose keys are names that the user chose."""
+        for key in self.values:
+            self._asked.add(key)
+            yield key, self._nested(self.values[key], key, f'{title} "{key}"')
+
+    def overlaid(self, values: Mapping[str, Any]) -> Section:
+        """Return a section with `values` in place of its own, where they are given."""
+        lined = _Lined()
+        lined.update(self.values)
+        lined.update(values)
+        lined.lines = {key: self.at(key).line or 1 for key in lined}
+        lined.line = self.at().line or 1
+        return Section(lined, self._at, self.title)
+
+    def bad(self, key: str, expected: str) -> BadValue:
+        """Return the error for a value of the wrong type, for the caller to raise."""
+        return BadValue(
+            f'"{key}" of {self.title} is "{self.values.get(key)}", which is not {expected}',
+            at=self.at(key),
+            hint=f"give {expected}",
+        )
+
+    def close(self) -> None:
+        """Raise `UnknownKey` for the first key that nobody asked for."""
+        for key in self.values:
+            if key not in self._asked:
+                raise UnknownKey(
+                    f'{self.title} has an unknown key "{key}"',
+                    at=self.at(key),
+                    hint=hint_from(str(key), self._asked, "known keys"),
+                )
+
+    def _nested(self, value: Any, key: str, title: str) -> Section:
+        if not isinstance(value, Mapping):
+            raise BadValue(f'{title} is "{value}", which is not a mapping', at=self.at(key), hint="write it as key: value")
+        return Section(value, self.at(key), title)
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be opened, or it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UnreadableFile(
+            f'byte "0x{error.object[error.start]:02x}" is not UTF-8', at=Location(path, line), hint="save the file as UTF-8"
+        ) from error
+    except OSError as error:
+        raise UnreadableFile(f'cannot read the file: "{error.strerror}"', at=Location(path)) from error
+
+
+def read_document(path: Path, title: str) -> Section:
+    """Read a YAML file whose top is a mapping; an empty file is an empty mapping.
+
+    Parameters
+    ----------
+    path
+        The file.
+    title
+        What to call it in a message.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be read.
+    YamlSyntax
+        It is not YAML, its top is not a mapping, or a key stands in a mapping twice.
+    """
+    import yaml
+
+    text = read_text(path)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        node = loader.get_single_node()
+        values = None if node is None else _construct(loader, node, path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        hint = 'put a value that begins with "{{" into quotes' if "{{" in text else None
+        at = Location(path, mark.line + 1 if mark else None)
+        raise YamlSyntax(f'not valid YAML: "{error.problem}"', at=at, hint=hint) from error
+    except yaml.YAMLError as error:
+        raise YamlSyntax(f'not valid YAML: "{error}"', at=Location(path)) from error
+    finally:
+        loader.dispose()
+    if values is None:
+        return Section({}, Location(path), title)
+    if not isinstance(values, _Lined):
+        raise YamlSyntax("the top of the file is not a mapping", at=Location(path, 1), hint="write it as key: value")
+    return Section(values, Location(path), title)
+
+
+def render_document(section: Section, render: Any) -> Section:
+    """Return the section with `render(text, location)` applied to each string in it.
+
+    Jinja runs on the values after the YAML is parsed, so that a value can never change the file's structure.
+    """
+    return Section(_rendered(section.values, section.at(), render), section.at(), section.title)
+
+
+def _rendered(value: Any, at: Location, render: Any) -> Any:
+    if isinstance(value, _Lined):
+        lined = _Lined()
+        lined.lines, lined.line = value.lines, value.line
+        for key, item in value.items():
+            lined[key] = _rendered(item, Location(at.path, value.lines[key]), render)
+        return lined
+    if isinstance(value, list):
+        return [_rendered(item, at, render) for item in value]
+    if isinstance(value, str) and "{" in value:
+        return render(value, at)
+    return value
+
+
+def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
+    if node.id == "mapping":
+        loader.flatten_mapping(node)  # type: ignore[arg-type]
+        lined = _Lined()
+        lined.lines, lined.line = {}, node.start_mark.line + 1
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, str | int):
+                raise _bad_key(node, path, line)
+            if str(key) in lined:
+                raise YamlSyntax(f'the key "{key}" stands here twice', at=Location(path, line))
+            lined[str(key)] = _construct(loader, value_node, path)
+            lined.lines[str(key)] = line
+        return lined
+    if node.id == "sequence":
+        return [_construct(loader, item, path) for item in node.value]
+    return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+
+
+def _bad_key(node: yaml.Node, path: Path, line: int) -> FftError:
+    return YamlSyntax(
+        f'not valid YAML: a mapping stands where a key should at column "{node.start_mark.column + 1}"',
+        at=Location(path, line),
+        hint='put a value that begins with "{{" into quotes',
+    )

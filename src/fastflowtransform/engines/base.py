@@ -1,0 +1,161 @@
+"""What an engine is: the protocol, what it can do, and what it finds in the warehouse. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import WriteCounts
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
+    import pyarrow as pa
+    from ibis.backends.sql import SQLBackend
+    from ibis.expr.schema import Schema
+
+    from fastflowtransform.settings import Profile
+
+
+class Kind(StrEnum):
+    """What a name in the warehouse is."""
+
+    TABLE = "table"
+    VIEW = "view"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do; asked before acting, never found out by failing.
+
+    Parameters
+    ----------
+    merge
+        How `merge` is done, in words for the plan.
+    transactions
+        Whether several statements can be undone together.
+    """
+
+    merge: str
+    transactions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChanges:
+    """How a table's columns are to change in the same step as its rows.
+
+    Parameters
+    ----------
+    added
+        Type by name; old rows get NULL.
+    dropped
+        Names.
+    retyped
+        New type by name; old values are cast.
+    """
+
+    added: Mapping[str, dt.DataType] = field(default_factory=lambda: MappingProxyType({}))
+    dropped: tuple[str, ...] = ()
+    retyped: Mapping[str, dt.DataType] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.dropped or self.retyped)
+
+
+UNCHANGED = ColumnChanges()
+
+
+class Engine(Protocol):
+    """One warehouse, open.
+
+    A driver's errors leave its methods as `EngineError`. What is compiled is compiled with `connection`;
+    what is run, is run here.
+    """
+
+    name: ClassVar[str]
+    dialect: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    connection: SQLBackend
+
+    @classmethod
+    def database(cls, profile: Profile) -> str:
+        """Return where the project's tables stand, without connecting."""
+        ...
+
+    @classmethod
+    def connect(
+        cls, profile: Profile, *, read_only: bool = False, on_statement: Callable[[str], None] | None = None
+    ) -> Engine:
+        """Open the warehouse; `on_statement` is told each statement before it is sent."""
+        ...
+
+    def name_of(self, relation: Relation) -> tuple[str, ...]:
+        """Return the parts of a relation's name that a statement needs."""
+        ...
+
+    def table(self, relation: Relation) -> ir.Table:
+        """Return a table or view that exists."""
+        ...
+
+    def sql(self, text: str) -> ir.Table:
+        """Return what a SELECT in the engine's own dialect gives, without running it."""
+        ...
+
+    def schema(self, table: ir.Table) -> Schema:
+        """Return the columns and types that the engine itself gives an expression, without running it."""
+        ...
+
+    def rows(self, table: ir.Table) -> list[dict[str, object]]:
+        """Run an expression whose result is small, and return its rows."""
+        ...
+
+    def batches(self, table: ir.Table) -> pa.RecordBatchReader:
+        """Run an expression, and stream its rows."""
+        ...
+
+    def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Kind]:
+        """Return which of the relations exist, in one query."""
+        ...
+
+    def stage(self, rows: ir.Table | pa.RecordBatchReader) -> AbstractContextManager[ir.Table]:
+        """Keep rows aside until the block ends: read once, whatever reads them later."""
+        ...
+
+    def replace(self, relation: Relation, rows: ir.Table | pa.RecordBatchReader, *, over: Kind | None) -> int:
+        """Make a table of rows of the warehouse or from outside, and return how many.
+
+        Old rows stay until the new ones stand; `over` is what stands there now.
+        """
+        ...
+
+    def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
+        """Make a view of `table`."""
+        ...
+
+    def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
+        """Add rows by column name."""
+        ...
+
+    def merge(
+        self,
+        relation: Relation,
+        fresh: ir.Table,
+        key: tuple[str, ...],
+        *,
+        null_safe: bool,
+        changes: ColumnChanges = UNCHANGED,
+    ) -> WriteCounts:
+        """Put `fresh`, which is staged and has each key once, in place of the rows of the same keys.
+
+        All or nothing; `null_safe` says that a key may have a NULL part, and that NULL equals NULL.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the warehouse."""
+        ...

@@ -1,0 +1,366 @@
+"""DuckDB: one file, one process, transactions for everything."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind
+from fastflowtransform.engines.compiling import compiled
+from fastflowtransform.errors import (
+    ConnectionFailed,
+    DatabaseCorrupt,
+    DatabaseLocked,
+    EngineError,
+    FftError,
+    RelationMissing,
+)
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import WriteCounts
+from fastflowtransform.settings import Profile
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
+    import pyarrow as pa
+    from ibis.backends.duckdb import Backend
+    from ibis.expr.schema import Schema
+
+_VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
+_MEMORY = ":memory:"
+
+
+class DuckDBEngine:
+    """An open DuckDB database.
+
+    Parameters
+    ----------
+    connection
+        Ibis' backend.
+    database
+        The schema that unqualified names mean.
+    on_statement
+        Is told each statement before it is sent.
+    """
+
+    name: ClassVar[str] = "duckdb"
+    dialect: ClassVar[str] = "duckdb"
+    capabilities: ClassVar[Capabilities] = Capabilities(merge="delete + insert in one transaction", transactions=True)
+
+    def __init__(
+        self, connection: Backend, database: str = "main", on_statement: Callable[[str], None] | None = None
+    ) -> None:
+        self.connection = connection
+        self._on_statement = on_statement
+        self._numbers = itertools.count(1)
+        self._types: dict[str, dt.DataType] = {}
+        self._catalog = connection.current_catalog
+        self._known = self._schemas()
+        if database in self._known:
+            self._use(database)
+
+    @classmethod
+    def database(cls, profile: Profile) -> str:
+        """Return the schema that the profile names, or `main`."""
+        return profile.with_variables(_VARIABLES).text("schema") or "main"
+
+    @classmethod
+    def connect(
+        cls, profile: Profile, *, read_only: bool = False, on_statement: Callable[[str], None] | None = None
+    ) -> DuckDBEngine:
+        """Open the file of the profile; where there is none, `read_only` opens an empty database in memory.
+
+        Raises
+        ------
+        DatabaseLocked, DatabaseCorrupt, ConnectionFailed
+            The file cannot be opened.
+        """
+        options = profile.with_variables(_VARIABLES)
+        path = options.required_text("path")
+        schema = options.text("schema") or "main"
+        settings = {key: options.text(key) for key in ("memory_limit", "temp_directory")}
+        settings["threads"] = options.integer("threads")  # type: ignore[assignment]
+        options.close()
+        target = _MEMORY if path == _MEMORY else str(profile.folder / path)
+        if read_only and target != _MEMORY and not Path(target).exists():
+            target = _MEMORY
+        given = {key: value for key, value in settings.items() if value is not None}
+        connection = _open(target, read_only and target != _MEMORY, given)
+        engine = cls(connection, schema, on_statement)
+        if not read_only:
+            engine._create_schema(schema)
+            engine._use(schema)
+        return engine
+
+    def name_of(self, relation: Relation) -> tuple[str, ...]:
+        """Return schema and name; the catalog too where it is spelt like the schema, which DuckDB calls ambiguous."""
+        if relation.database.casefold() == self._catalog.casefold():
+            return (self._catalog, relation.database, relation.name)
+        return (relation.database, relation.name)
+
+    def table(self, relation: Relation) -> ir.Table:
+        """Return a table or view that exists."""
+        from ibis.common.exceptions import TableNotFound
+
+        *namespace, name = self.name_of(relation)
+        try:
+            with _translated(None):
+                return self._table(name, tuple(namespace))
+        except TableNotFound as error:
+            raise RelationMissing(f'there is no table or view "{relation}"') from error
+
+    def sql(self, text: str) -> ir.Table:
+        """Return what a SELECT gives, without running it."""
+        return self.connection.sql(text, schema=self._described(text))
+
+    def schema(self, table: ir.Table) -> Schema:
+        """Return the columns and types that DuckDB gives an expression, without running it."""
+        with self._selected(table) as select:
+            return self._described(select)
+
+    def rows(self, table: ir.Table) -> list[dict[str, object]]:
+        """Run an expression whose result is small, and return its rows."""
+        with self._selected(table) as select:
+            return [dict(zip(table.columns, row, strict=True)) for row in self._rows(select)]
+
+    def batches(self, table: ir.Table) -> pa.RecordBatchReader:
+        """Run an expression, and stream its rows."""
+        with _translated(None):
+            return table.to_pyarrow_batches()
+
+    def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Kind]:
+        """Return which of the relations exist, without regard to upper and lower case."""
+        wanted = {relation.folded: relation for relation in relations}
+        rows = self._rows(
+            "SELECT schema_name, table_name, 'table' FROM duckdb_tables() WHERE database_name = current_database() "
+            "UNION ALL "
+            "SELECT schema_name, view_name, 'view' FROM duckdb_views() "
+            "WHERE database_name = current_database() AND NOT internal"
+        )
+        found = {Relation(schema, name).folded: Kind(kind) for schema, name, kind in rows}
+        return {relation: found[folded] for folded, relation in wanted.items() if folded in found}
+
+    @contextlib.contextmanager
+    def stage(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[ir.Table]:
+        """Keep rows in a temporary table, which no other process sees and no crash leaves behind."""
+        name = f"__fft_stage_{next(self._numbers)}"
+        with self._selected(rows) as select:
+            self._run(f"CREATE TEMP TABLE {_quoted(name)} AS {select}")
+        try:
+            with _translated(None):
+                staged = self._table(name, ("temp", "main"))
+            yield staged
+        finally:
+            self._run(f"DROP TABLE IF EXISTS temp.main.{_quoted(name)}")
+
+    def replace(self, relation: Relation, rows: ir.Table | pa.RecordBatchReader, *, over: Kind | None) -> int:
+        """Replace a table, in one transaction with the end of a view of its name."""
+        name = self._name(relation)
+        with self._selected(rows) as select, self._transaction():
+            self._create_schema(relation.database)
+            if over is Kind.VIEW:
+                self._run(f"DROP VIEW {name}")
+            return self._count(f"CREATE OR REPLACE TABLE {name} AS {select}")
+
+    def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
+        """Make a view, in one transaction with the end of a table of its name."""
+        name = self._name(relation)
+        with self._selected(table) as select, self._transaction():
+            self._create_schema(relation.database)
+            if over is Kind.TABLE:
+                self._run(f"DROP TABLE {name}")
+            self._run(f"CREATE OR REPLACE VIEW {name} AS {select}")
+
+    def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
+        """Add rows by column name, in one transaction with the change of columns."""
+        with self._selected(fresh) as select, self._transaction():
+            self._alter(relation, changes)
+            return WriteCounts(inserted=self._insert(relation, fresh, select), updated=0)
+
+    def merge(
+        self,
+        relation: Relation,
+        fresh: ir.Table,
+        key: tuple[str, ...],
+        *,
+        null_safe: bool,
+        changes: ColumnChanges = UNCHANGED,
+    ) -> WriteCounts:
+        """Delete the rows of `fresh`'s keys and insert `fresh`, in one transaction."""
+        equal = "IS NOT DISTINCT FROM" if null_safe else "="
+        same = " AND ".join(f"old.{_quoted(name)} {equal} fresh.{_quoted(name)}" for name in key)
+        with self._selected(fresh) as select, self._transaction():
+            self._alter(relation, changes)
+            deleted = self._count(f"DELETE FROM {self._name(relation)} AS old USING ({select}) AS fresh WHERE {same}")
+            inserted = self._insert(relation, fresh, select)
+        return WriteCounts(inserted=inserted - deleted, updated=deleted)
+
+    def close(self) -> None:
+        """Close the database; what was committed is in the file."""
+        self.connection.disconnect()
+
+    def _table(self, name: str, namespace: tuple[str, ...]) -> ir.Table:
+        return self.connection.table(name, database=namespace if len(namespace) > 1 else namespace[0])
+
+    def _described(self, select: str) -> Schema:
+        """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
+        import ibis
+
+        rows = self._rows(f"DESCRIBE {select}")
+        return ibis.schema({name: self._type(spelt) for name, spelt, *_ in rows})
+
+    def _type(self, spelt: str) -> dt.DataType:
+        if spelt not in self._types:
+            self._types[spelt] = self.connection.compiler.type_mapper.from_string(spelt)
+        return self._types[spelt]
+
+    def _insert(self, relation: Relation, fresh: ir.Table, select: str) -> int:
+        columns = ", ".join(map(_quoted, fresh.columns))
+        return self._count(f"INSERT INTO {self._name(relation)} ({columns}) SELECT {columns} FROM ({select}) AS fresh")
+
+    def _alter(self, relation: Relation, changes: ColumnChanges) -> None:
+        table = self._name(relation)
+        mapper = self.connection.compiler.type_mapper
+        for column, dtype in changes.added.items():
+            self._run(f"ALTER TABLE {table} ADD COLUMN {_quoted(column)} {mapper.to_string(dtype)}")
+        for column, dtype in changes.retyped.items():
+            self._run(f"ALTER TABLE {table} ALTER COLUMN {_quoted(column)} TYPE {mapper.to_string(dtype)}")
+        for column in changes.dropped:
+            self._run(f"ALTER TABLE {table} DROP COLUMN {_quoted(column)}")
+
+    def _create_schema(self, database: str) -> None:
+        if database not in self._known:
+            self._known = self._schemas() | {database}
+            self._run(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self._catalog)}.{_quoted(database)}")
+
+    def _schemas(self) -> set[str]:
+        rows = self._rows("SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()")
+        return {name for (name,) in rows}
+
+    def _use(self, database: str) -> None:
+        """Let unqualified names mean `database`."""
+        self._rows(f"SET search_path = {_literal(_quoted(database))}")
+
+    def _name(self, relation: Relation) -> str:
+        return ".".join(map(_quoted, self.name_of(relation)))
+
+    @contextlib.contextmanager
+    def _selected(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[str]:
+        """Give the SELECT that reads `rows`; Arrow rows stand behind a name while the block runs."""
+        import ibis.expr.types as ir
+
+        if isinstance(rows, ir.Table):
+            with _translated(None):
+                self.connection._run_pre_execute_hooks(rows)
+                select = compiled(self.connection, rows)
+            yield select
+            return
+        name = f"__fft_rows_{next(self._numbers)}"
+        self.connection.con.register(name, rows)
+        try:
+            yield f"SELECT * FROM {_quoted(name)}"
+        finally:
+            self.connection.con.unregister(name)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._run("BEGIN TRANSACTION")
+        committed = False
+        try:
+            yield
+            self._run("COMMIT")
+            committed = True
+        finally:
+            if not committed:
+                self._run("ROLLBACK")
+
+    def _run(self, statement: str) -> Any:
+        """Send one statement. Everything that changes the warehouse goes through here."""
+        if self._on_statement is not None:
+            self._on_statement(statement)
+        with _translated(statement):
+            return self.connection.con.execute(statement)
+
+    def _count(self, statement: str) -> int:
+        return int(self._run(statement).fetchall()[0][0])
+
+    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
+        with _translated(statement):
+            rows: list[tuple[Any, ...]] = self.connection.con.execute(statement).fetchall()
+        return rows
+
+
+def _open(target: str, read_only: bool, settings: Mapping[str, object]) -> Backend:
+    import duckdb
+    import ibis
+
+    path = Path(target)
+    try:
+        if target != _MEMORY:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return ibis.duckdb.connect(target, read_only=read_only, **settings)
+    except OSError as error:
+        raise ConnectionFailed(
+            f'cannot make the folder "{path.parent}": "{error.strerror}"', hint="choose another path in profiles.yml"
+        ) from error
+    except duckdb.Error as error:
+        raise _why_not_open(path, str(error)) from error
+
+
+def _why_not_open(path: Path, message: str) -> FftError:
+    """Return the error for a file that DuckDB does not open; it tells the cases apart in its text only."""
+    if "Could not set lock" in message or "already open" in message:
+        holder = re.search(r"in (\S+) \(PID (\d+)\)", message)
+        who = f" by process {holder[2]}" if holder else ""
+        return DatabaseLocked(f'the database "{path}" is in use{who}', hint="wait for the other process, or end it")
+    if "not a valid DuckDB" in message or "corrupt" in message.lower() or "Serialization" in message:
+        return DatabaseCorrupt(
+            f'"{path}" is not a database that this DuckDB can read: {_first_line(message)}',
+            hint="move the file away, or set another path in profiles.yml",
+        )
+    return ConnectionFailed(f'cannot open the database "{path}": {_first_line(message)}')
+
+
+class _translated(contextlib.AbstractContextManager[None]):
+    """Turns DuckDB's errors into ours; `sql` is what was asked, where that is one statement."""
+
+    def __init__(self, sql: str | None) -> None:
+        self._sql = sql
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        import duckdb
+
+        if not isinstance(error, duckdb.Error):
+            return
+        message = str(error)
+        missing = isinstance(error, duckdb.CatalogException) and "does not exist" in message
+        kind = RelationMissing if missing else EngineError
+        ours = kind(_first_line(message), hint=_hint(message), near=_near(message))
+        ours.sql = self._sql
+        raise ours from error
+
+
+def _first_line(message: str) -> str:
+    return message.strip().splitlines()[0].rstrip(".")
+
+
+def _hint(message: str) -> str | None:
+    found = re.search(r"^(Did you mean .*|Candidate bindings: .*)$", message, re.MULTILINE)
+    return found[1] if found else None
+
+
+def _near(message: str) -> str | None:
+    found = re.search(r"^LINE \d+: (.*)$", message, re.MULTILINE)
+    return found[1].strip().removeprefix("DESCRIBE ") if found else None
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,135 @@
+"""One look at a staged delta: what the rule has to do, and what the model's settings refuse."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastflowtransform.engines.base import Engine
+from fastflowtransform.errors import DuplicateKey, NullCursor, NullKey
+from fastflowtransform.incremental import Watermark
+from fastflowtransform.model import Incremental, OnDuplicateKey, OnNullKey
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Counts over a delta.
+
+    Parameters
+    ----------
+    rows
+        Rows that may be written: all but those that `on_null_key: drop` leaves out.
+    keys
+        Different keys among them.
+    null_keys
+        Rows with a NULL in the key, dropped or not.
+    null_cursors
+        Rows without a cursor.
+    late
+        Rows not after the watermark, and those without a cursor; all, where there is no watermark.
+    newest
+        The largest cursor, as the engine prints it.
+    """
+
+    rows: int = 0
+    keys: int = 0
+    null_keys: int = 0
+    null_cursors: int = 0
+    late: int = 0
+    newest: str | None = None
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that share their key with another."""
+        return self.rows - self.keys
+
+
+@contextlib.contextmanager
+def audited(
+    engine: Engine, table: ir.Table, incremental: Incremental, watermark: Watermark | None
+) -> Iterator[tuple[ir.Table, Audit]]:
+    """Stage a delta, and refuse what the settings refuse before anything else is written.
+
+    Raises
+    ------
+    NullKey
+        A key has a NULL part, and `on_null_key` is `error`.
+    DuplicateKey
+        Two rows have one key, and `on_duplicate_key` is `error` or there is no cursor to decide by.
+    NullCursor
+        A row to be appended has no cursor.
+    """
+    with engine.stage(table) as staged:
+        (found,) = engine.rows(_counts(staged, incremental, watermark))
+        newest = found.pop("newest")
+        counts = {name: int(str(value or 0)) for name, value in found.items()}
+        audit = Audit(**counts, newest=None if newest is None else str(newest))
+        refusal = _refusal(engine, staged, audit, incremental)
+        if refusal is not None:
+            raise refusal
+        if audit.null_keys and incremental.on_null_key is OnNullKey.DROP:
+            staged = staged.filter([staged[name].notnull() for name in incremental.unique_key])
+        yield staged, audit
+
+
+def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
+    """Return the audit as one row: first by key, then over all keys."""
+    import ibis
+
+    cursor = None if incremental.updated_at is None else rows[incremental.updated_at]
+    if cursor is None:
+        sums = {"null_cursors": ibis.literal(0), "late": rows.count(), "newest": ibis.null("string").max()}
+    else:
+        after = ibis.literal(False) if watermark is None else cursor > watermark.literal(cursor.type())
+        sums = {
+            "null_cursors": cursor.isnull().sum(),
+            "late": (cursor.isnull() | ~after).sum(),
+            "newest": cursor.max(),
+        }
+    if not incremental.unique_key:
+        sums["newest"] = sums["newest"].cast("string")
+        return rows.agg(rows=rows.count(), keys=rows.count(), null_keys=ibis.literal(0), **sums)
+    keys = [rows[name].name(f"k{number}") for number, name in enumerate(incremental.unique_key)]
+    grouped = rows.group_by(keys).agg(rows=rows.count(), **sums)
+    null = ibis.or_(*(grouped[f"k{number}"].isnull() for number in range(len(keys))))
+    kept = ~null if incremental.on_null_key is OnNullKey.DROP else ibis.literal(True)
+    return grouped.agg(
+        rows=grouped["rows"].sum(where=kept),
+        keys=grouped.count(where=kept),
+        null_keys=grouped["rows"].sum(where=null),
+        null_cursors=grouped["null_cursors"].sum(where=kept),
+        late=grouped["late"].sum(where=kept),
+        newest=grouped["newest"].max(where=kept).cast("string"),
+    )
+
+
+def _refusal(engine: Engine, staged: ir.Table, audit: Audit, incremental: Incremental) -> Any:
+    key = ", ".join(incremental.unique_key)
+    if incremental.unique_key and audit.null_keys and incremental.on_null_key is OnNullKey.ERROR:
+        return NullKey(
+            f'{audit.null_keys} of {audit.rows} rows have no value in the key "{key}"',
+            hint="filter them out, or set on_null_key to match or drop",
+        )
+    if not incremental.unique_key:
+        if incremental.updated_at is None or not audit.null_cursors:
+            return None
+        return NullCursor(
+            f'{audit.null_cursors} of {audit.rows} rows have no "{incremental.updated_at}", and there is no unique_key',
+            hint="filter them out, or set unique_key: the next run could not recognise them",
+        )
+    if not audit.duplicates or (incremental.updated_at and incremental.on_duplicate_key is not OnDuplicateKey.ERROR):
+        return None
+    counted = staged.group_by(list(incremental.unique_key)).agg(fft_rows=staged.count())
+    (example,) = engine.rows(counted.order_by(counted["fft_rows"].desc()).limit(1))
+    number = example.pop("fft_rows")
+    shown = ", ".join(f"{name} = {value}" for name, value in example.items())
+    without = "" if incremental.updated_at else ", and there is no updated_at to tell which is the newest"
+    return DuplicateKey(
+        f'{audit.duplicates} of {audit.rows} rows repeat a key: "{shown}" stands {number} times{without}',
+        hint="remove the duplicates in the model" if incremental.updated_at else "set updated_at, or remove them",
+    )

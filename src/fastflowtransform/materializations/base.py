@@ -1,0 +1,82 @@
+"""What a materialization is: a decision, and its execution."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from fastflowtransform.engines.base import Capabilities, Engine, Kind
+from fastflowtransform.model import Model
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import Outcome
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+
+class Verb(StrEnum):
+    """What is done about a model."""
+
+    CREATE = "create"
+    REPLACE = "replace"
+    MERGE = "merge"
+    APPEND = "append"
+    INLINE = "inline"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What is done about a model, as what, and why."""
+
+    verb: Verb
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.what}".strip()
+
+
+class Query(Protocol):
+    """What a model asks, as `normalize` gives it."""
+
+    model: Model
+
+    def rows(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
+        """Return the result: an expression, or rows from outside of the warehouse."""
+        ...
+
+    def table(self, *, is_incremental: bool) -> AbstractContextManager[ir.Table]:
+        """Give the result as an expression."""
+        ...
+
+    def delta(self) -> ir.Table | None:
+        """Return the user's own delta; None where there is none."""
+        ...
+
+
+class Target(Protocol):
+    """The place of a model in the warehouse: `plan.Step` is one."""
+
+    @property
+    def model(self) -> Model: ...
+    @property
+    def relation(self) -> Relation: ...
+    @property
+    def action(self) -> Action: ...
+    @property
+    def over(self) -> Kind | None: ...
+
+
+class Materialization(Protocol):
+    """A module with these two functions."""
+
+    def decide(self, model: Model, over: Kind | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
+        """Say what is to be done, from what stands under the model's name; pure."""
+        ...
+
+    def apply(self, engine: Engine, target: Target, query: Query) -> Outcome:
+        """Do it."""
+        ...

@@ -1,0 +1,128 @@
+"""How a delta is made to fit the columns of its table, as `on_schema_change` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastflowtransform.engines.base import UNCHANGED, ColumnChanges, Engine
+from fastflowtransform.errors import SchemaChanged
+from fastflowtransform.model import Incremental, Model, OnSchemaChange
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
+    from ibis.expr.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A delta with the columns that its table has or will have.
+
+    Parameters
+    ----------
+    rows
+        The delta.
+    target
+        The table, with the types that it will have.
+    changes
+        What is to be done to the table.
+    words
+        The same, for people.
+    """
+
+    rows: ir.Table
+    target: ir.Table
+    changes: ColumnChanges = UNCHANGED
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What sets a query's columns apart from a table's."""
+
+    added: dict[str, dt.DataType]
+    gone: dict[str, dt.DataType]
+    retyped: dict[str, tuple[dt.DataType, dt.DataType]]
+
+    def words(self) -> list[str]:
+        added = [f'"{name}" ({dtype}) is not in the table' for name, dtype in self.added.items()]
+        gone = [f'"{name}" ({dtype}) is not in the query' for name, dtype in self.gone.items()]
+        retyped = [f'"{name}" is {old} in the table and {new} in the query' for name, (old, new) in self.retyped.items()]
+        return added + gone + retyped
+
+
+def fit(engine: Engine, rows: ir.Table, table: ir.Table, model: Model, incremental: Incremental) -> Fit:
+    """Compare the query with the table, before any write.
+
+    Parameters
+    ----------
+    engine
+        Is asked for the types that it gives, where Ibis' own idea of them differs from the table's.
+    rows
+        The delta.
+    table
+        The table as it stands.
+    model, incremental
+        Whose they are, and what `on_schema_change` is.
+
+    Raises
+    ------
+    SchemaChanged
+        They differ, and the model's setting does not accept that.
+    """
+    difference = _difference(rows.schema(), table.schema())
+    if difference is not None:
+        difference = _difference(engine.schema(rows), table.schema())
+    if difference is None:
+        return Fit(rows.select(*table.columns), table)
+    mode = incremental.on_schema_change
+    refused = {
+        OnSchemaChange.FAIL: True,
+        OnSchemaChange.APPEND: bool(difference.retyped),
+        OnSchemaChange.SYNC: incremental.updated_at in difference.retyped,
+        OnSchemaChange.IGNORE: False,
+    }[mode]
+    if refused:
+        raise SchemaChanged(
+            f'the columns of "{model.name}" changed: {"; ".join(difference.words())}',
+            at=model.at,
+            hint=_accepting(difference, incremental),
+        )
+    return _accepted(rows, table, difference, mode)
+
+
+def _accepted(rows: ir.Table, table: ir.Table, difference: _Difference, mode: OnSchemaChange) -> Fit:
+    import ibis
+
+    absent = {name: ibis.null(dtype) for name, dtype in difference.gone.items()}
+    if mode is OnSchemaChange.IGNORE:
+        kept = {name: rows[name].cast(table[name].type()) for name in table.columns if name not in absent}
+        return Fit(rows.select(**{name: {**kept, **absent}[name] for name in table.columns}), table)
+    words = tuple(f"added {name} {dtype}" for name, dtype in difference.added.items())
+    if mode is OnSchemaChange.APPEND:
+        changes = ColumnChanges(added=difference.added)
+        return Fit(rows.mutate(**absent).select(*table.columns, *difference.added), table, changes, words)
+    retyped = {name: new for name, (_, new) in difference.retyped.items()}
+    changes = ColumnChanges(added=difference.added, dropped=tuple(difference.gone), retyped=retyped)
+    words += tuple(f"dropped {name}" for name in difference.gone)
+    words += tuple(f"{name} is {new} now" for name, new in retyped.items())
+    kept_columns = [name for name in table.columns if name not in difference.gone]
+    return Fit(rows.select(*kept_columns, *difference.added), table.cast(retyped), changes, words)
+
+
+def _difference(query: Schema, table: Schema) -> _Difference | None:
+    """Return how two schemas differ; the order of columns and whether they take NULL do not count."""
+    added = {name: dtype for name, dtype in query.items() if name not in table}
+    gone = {name: dtype for name, dtype in table.items() if name not in query}
+    both = {name: (table[name], query[name]) for name in query if name in table}
+    retyped = {name: pair for name, pair in both.items() if pair[0](nullable=True) != pair[1](nullable=True)}
+    return _Difference(added, gone, retyped) if added or gone or retyped else None
+
+
+def _accepting(difference: _Difference, incremental: Incremental) -> str:
+    """Name the setting that would accept the difference."""
+    if incremental.updated_at in difference.retyped:
+        return "run it once with --full-refresh: a cursor cannot change its type on the way"
+    mode = OnSchemaChange.SYNC if difference.retyped or difference.gone else OnSchemaChange.APPEND
+    return f"set on_schema_change to {mode}, or run it once with --full-refresh"

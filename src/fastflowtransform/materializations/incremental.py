@@ -1,0 +1,207 @@
+"""A table that takes in what is new: the rule of `incremental`, executed over rows that are staged once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fastflowtransform import incremental as rule
+from fastflowtransform.engines.base import Capabilities, Engine, Kind
+from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
+from fastflowtransform.incremental import VERDICT, Verdict, Watermark
+from fastflowtransform.materializations.audit import Audit, audited
+from fastflowtransform.materializations.base import Action, Query, Target, Verb
+from fastflowtransform.materializations.columns import Fit, fit
+from fastflowtransform.model import Incremental, Model, SqlBody
+from fastflowtransform.results import Outcome, WriteCounts
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a write did, and what it left alone."""
+
+    counts: WriteCounts
+    strategy: str
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+
+
+def decide(model: Model, over: Kind | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
+    """Create the table, build it anew, or take in what is new."""
+    assert model.incremental is not None
+    if over is None:
+        return Action(Verb.CREATE, "table", "there is none yet")
+    if full_refresh:
+        return Action(Verb.REPLACE, "table", "full refresh")
+    if over is Kind.VIEW:
+        raise NotATable(
+            f'"{model.name}" is incremental, and a view stands under its name',
+            at=model.at,
+            hint="run it once with --full-refresh",
+        )
+    if model.incremental.unique_key:
+        return Action(Verb.MERGE, f"by {', '.join(model.incremental.unique_key)}", capabilities.merge)
+    cursor = model.incremental.updated_at
+    return Action(Verb.APPEND, "rows", f"after the newest {cursor}" if cursor else "the model says itself which")
+
+
+def apply(engine: Engine, target: Target, query: Query) -> Outcome:
+    """Write what the rule gives.
+
+    Raises
+    ------
+    DataError
+        The delta has rows that the model's settings refuse.
+    SchemaChanged, DeltaColumnsDiffer, MissingColumn, BadCursor
+        Its columns do not fit.
+    """
+    incremental = target.model.incremental
+    assert incremental is not None
+    if target.action.verb in (Verb.CREATE, Verb.REPLACE):
+        return _build(engine, target, query, incremental)
+    return _increment(engine, target, query, incremental)
+
+
+def _build(engine: Engine, target: Target, query: Query, incremental: Incremental) -> Outcome:
+    """Make the table of the whole query, under the same rules: it never holds two rows of one key."""
+    with query.table(is_incremental=False) as table:
+        rule.require_columns(table, incremental)
+        with audited(engine, table, incremental, None) as (rows, audit):
+            rows = rule.newest(rows, incremental) if audit.duplicates else rows
+            inserted = engine.replace(target.relation, rows, over=target.over)
+    return Outcome(
+        strategy="create table as select",
+        why=target.action.why,
+        inserted=inserted,
+        updated=0,
+        duplicates=audit.duplicates,
+        null_keys=audit.null_keys,
+        null_cursors=audit.null_cursors,
+        watermark_after=audit.newest,
+    )
+
+
+def _increment(engine: Engine, target: Target, query: Query, incremental: Incremental) -> Outcome:
+    """Take the delta into the table that stands there."""
+    table = engine.table(target.relation)
+    watermark = _watermark(engine, table, target.model, incremental)
+    whole = watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
+    with _candidates(query, incremental, watermark, whole=whole) as candidates:
+        rule.require_columns(candidates, incremental)
+        fitted = fit(engine, candidates, table, target.model, incremental)
+        with audited(engine, fitted.rows, incremental, watermark) as (rows, audit):
+            write = _merge if incremental.unique_key else _append
+            written = write(engine, target, incremental, _Delta(rows, audit, watermark, table, fitted))
+    before = None if watermark is None else watermark.text
+    return Outcome(
+        strategy=written.strategy,
+        why="the table has no watermark yet: the whole query" if whole else target.action.why,
+        inserted=written.counts.inserted,
+        updated=written.counts.updated,
+        unchanged=written.verdicts.get(Verdict.UNCHANGED, 0),
+        stale=written.verdicts.get(Verdict.STALE, 0),
+        duplicates=audit.duplicates,
+        null_keys=audit.null_keys,
+        null_cursors=audit.null_cursors,
+        watermark_before=before,
+        watermark_after=audit.newest if audit.late < audit.rows else before,
+        columns=fitted.words,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Delta:
+    """The staged delta, what is known of it, and what it goes into."""
+
+    rows: ir.Table
+    audit: Audit
+    watermark: Watermark | None
+    table: ir.Table
+    fitted: Fit
+
+
+def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Delta) -> _Written:
+    """Merge by key; a part of the rule that the audit shows to have nothing to do is left out."""
+    audit, fresh = delta.audit, delta.rows
+    verdicts: dict[str, int] = {}
+    if not audit.rows and not delta.fitted.changes:
+        return _Written(WriteCounts(0, 0), "nothing to write")
+    with contextlib.ExitStack() as stages:
+        if audit.duplicates:
+            fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental)))
+        if audit.late:
+            judged = rule.judged(fresh, delta.fitted.target, incremental, delta.watermark)
+            staged = stages.enter_context(engine.stage(judged))
+            verdicts = _tally(engine, staged)
+            if Verdict.WRITE not in verdicts and not delta.fitted.changes:
+                return _Written(WriteCounts(0, 0), "nothing to write", verdicts)
+            fresh = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
+        counts = engine.merge(
+            target.relation,
+            fresh,
+            incremental.unique_key,
+            null_safe=audit.null_keys > 0,
+            changes=delta.fitted.changes,
+        )
+    return _Written(counts, engine.capabilities.merge, verdicts)
+
+
+def _tally(engine: Engine, judged: ir.Table) -> dict[str, int]:
+    counted = engine.rows(judged.group_by(VERDICT).agg(rows=judged.count()))
+    return {str(row[VERDICT]): int(str(row["rows"])) for row in counted}
+
+
+def _append(engine: Engine, target: Target, incremental: Incremental, delta: _Delta) -> _Written:
+    """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
+    rows, stale = delta.rows, 0
+    if delta.watermark is not None and delta.audit.late:
+        rows, stale = rule.delta(rows, incremental, delta.watermark), delta.audit.late
+    counts = engine.append(target.relation, rows, delta.fitted.changes)
+    return _Written(counts, "insert", {Verdict.STALE: stale})
+
+
+def _watermark(engine: Engine, table: ir.Table, model: Model, incremental: Incremental) -> Watermark | None:
+    rule.require_target_columns(table, model.name, incremental)
+    if incremental.updated_at is None:
+        return None
+    ((found,),) = (row.values() for row in engine.rows(rule.highest(table, incremental.updated_at)))
+    return None if found is None else Watermark(str(found))
+
+
+def _is_empty(engine: Engine, table: ir.Table) -> bool:
+    return not engine.rows(table.limit(1))
+
+
+@contextlib.contextmanager
+def _candidates(
+    query: Query, incremental: Incremental, watermark: Watermark | None, *, whole: bool
+) -> Iterator[ir.Table]:
+    """Give the delta: all of the query, the user's own delta, or the rows that the watermark leaves."""
+    with query.table(is_incremental=not whole) as full:
+        rule.require_columns(full, incremental)
+        own = isinstance(query.model.body, SqlBody) and query.model.body.own_delta
+        given = None if whole else query.delta()
+        if given is not None:
+            yield _same_columns(given, full, incremental, query.model)
+        elif whole or own:
+            yield full
+        else:
+            yield rule.delta(full, incremental, watermark)
+
+
+def _same_columns(given: ir.Table, full: ir.Table, incremental: Incremental, model: Model) -> ir.Table:
+    missing = [name for name in full.columns if name not in given.columns]
+    extra = [name for name in given.columns if name not in full.columns]
+    if not missing and not extra:
+        return given.select(*full.columns)
+    assert incremental.delta is not None
+    words = [f'lacks "{name}"' for name in missing] + [f'has "{name}" besides' for name in extra]
+    raise DeltaColumnsDiffer(
+        f'the delta of "{model.name}" differs from its query: {", ".join(words)}',
+        at=incremental.delta.template.at,
+        hint="select the same columns in both",
+    )

@@ -1,0 +1,188 @@
+"""What a project is made of: models, seeds, sources and checks. Frozen, and free of I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fastflowtransform.errors import Location
+from fastflowtransform.relation import Relation
+from fastflowtransform.template import Template
+
+
+class Materialized(StrEnum):
+    """How a model stands in the warehouse."""
+
+    TABLE = "table"
+    VIEW = "view"
+    INCREMENTAL = "incremental"
+    EPHEMERAL = "ephemeral"
+
+
+class OnNullKey(StrEnum):
+    """What to do with a row whose key has a NULL part: refuse, let NULL equal NULL, or leave it out."""
+
+    ERROR = "error"
+    MATCH = "match"
+    DROP = "drop"
+
+
+class OnDuplicateKey(StrEnum):
+    """What to do with two rows of one key: keep the newest by cursor, or refuse."""
+
+    NEWEST = "newest"
+    ERROR = "error"
+
+
+class OnSchemaChange(StrEnum):
+    """What to do when the query's columns differ from the table's."""
+
+    FAIL = "fail"
+    APPEND = "append_new_columns"
+    SYNC = "sync_all_columns"
+    IGNORE = "ignore"
+
+
+class Frame(StrEnum):
+    """What a Python model's function takes and gives."""
+
+    IBIS = "ibis"
+    PANDAS = "pandas"
+    POLARS = "polars"
+    ARROW = "arrow"
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The user's own delta SQL."""
+
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Incremental:
+    """What makes a model incremental; `docs/reference/semantics.md` says what each part means."""
+
+    unique_key: tuple[str, ...] = ()
+    updated_at: str | None = None
+    lookback: timedelta | None = None
+    delta: Delta | None = None
+    on_null_key: OnNullKey = OnNullKey.ERROR
+    on_duplicate_key: OnDuplicateKey = OnDuplicateKey.NEWEST
+    on_schema_change: OnSchemaChange = OnSchemaChange.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A table that a model reads: a model or seed (`events_base`) or a source (`raw.events`)."""
+
+    name: str
+    at: Location
+    is_source: bool = False
+
+    @property
+    def node(self) -> str:
+        """Its name in the graph."""
+        return f"source:{self.name}" if self.is_source else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class SqlBody:
+    """The template of a `*.ff.sql` file.
+
+    `own_delta` is true where it asks `is_incremental()`: then its result is the delta, as the user wrote it.
+    """
+
+    template: Template
+    dialect: str | None = None
+    own_delta: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PythonBody:
+    """A decorated function of a `*.ff.py` file, and what it takes and gives."""
+
+    function: Callable[..., Any]
+    frame: Frame = Frame.IBIS
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A function from tables to a table, and what the warehouse shall hold of it.
+
+    `inputs` stand in the order of the function's arguments; for a SQL model, in that of the text.
+    """
+
+    name: str
+    body: SqlBody | PythonBody
+    at: Location
+    materialized: Materialized = Materialized.VIEW
+    inputs: tuple[Input, ...] = ()
+    tags: frozenset[str] = frozenset()
+    incremental: Incremental | None = None
+    description: str = ""
+    meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+    engines: tuple[str, ...] = ()
+    """The only engines that it is for; empty means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table that something else fills. Its name in `source()` is `raw.events`."""
+
+    name: str
+    relation: Relation
+    at: Location
+    tags: frozenset[str] = frozenset()
+    description: str = ""
+
+    @property
+    def node(self) -> str:
+        """Its name in the graph."""
+        return f"source:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A CSV or Parquet file that `fft seed` loads.
+
+    `types` gives the Ibis type of a column by its name; the others are read off the file.
+    """
+
+    name: str
+    path: Path
+    relation: Relation
+    types: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tags: frozenset[str] = frozenset()
+    description: str = ""
+
+    @property
+    def at(self) -> Location:
+        """Where it is defined: its file."""
+        return Location(self.path)
+
+
+class Severity(StrEnum):
+    """What a failing check does: end the command with exit code 1, or only warn."""
+
+    ERROR = "error"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A claim about a table's contents; `type` names a module of `checks`, and `arguments` go to it."""
+
+    name: str
+    type: str
+    node: str
+    arguments: Mapping[str, Any]
+    at: Location
+    severity: Severity = Severity.ERROR
+    where: str | None = None
+    tags: frozenset[str] = frozenset()

@@ -1,0 +1,297 @@
+"""A model and its inputs, as one Ibis table: SQL through the connection, Python by calling it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.compiling import compiled
+from fastflowtransform.errors import BadSql, EngineError, Location, PythonModelFailed, WrongResult
+from fastflowtransform.model import Frame, Materialized, Model, PythonBody, SqlBody
+from fastflowtransform.project import Project
+from fastflowtransform.py_model import UserCode
+from fastflowtransform.relation import Relation
+from fastflowtransform.sql_model import Name, render
+from fastflowtransform.template import Template
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+
+class Tables:
+    """The project's nodes as Ibis tables, on one engine.
+
+    An ephemeral model is its own expression, built where it is needed; anything else is what stands in the
+    warehouse under its name.
+
+    Parameters
+    ----------
+    project
+        Where the models come from.
+    engine
+        Where they run.
+    dialect
+        What SQL is written in, where that is not the engine's own.
+    """
+
+    def __init__(self, project: Project, engine: Engine, dialect: str | None = None) -> None:
+        self._project = project
+        self._engine = engine
+        self._dialect = dialect or engine.dialect
+        self._ephemeral: dict[str, ir.Table] = {}
+
+    def table(self, node: str) -> ir.Table:
+        """Return a model, seed or source as others read it."""
+        model = self._project.models.get(node)
+        if model is None or model.materialized is not Materialized.EPHEMERAL:
+            return self._engine.table(self._project.relation(node))
+        if node not in self._ephemeral:
+            self._ephemeral[node] = self._inlined(model)
+        return self._ephemeral[node]
+
+    def frame(self, node: str, frame: Frame) -> Any:
+        """Return a node in the kind of table that a function takes."""
+        table = self.table(node)
+        return table if frame is Frame.IBIS else _framed(self._engine.batches(table), frame)
+
+    def sql(self, model: Model, template: Template, *, is_incremental: bool) -> str:
+        """Return a template of `model` in the engine's dialect, with the ephemeral models it reads in front."""
+        body = model.body
+        dialect = (body.dialect if isinstance(body, SqlBody) else None) or self._project.dialect or self._dialect
+        ephemeral = [found.node for found in model.inputs if self._is_ephemeral(found.node)]
+        names = {
+            found.node: self._name(found.node, dialect, inline=found.node in ephemeral) for found in model.inputs
+        }
+        this = _printed(self._engine, Relation(self._project.database, model.name), dialect)
+        text = render(template, self._project.scope, names, this, is_incremental=is_incremental)
+        if not text:
+            raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
+        if dialect == self._dialect and not ephemeral:
+            return text
+        return self._translated(text, dialect, ephemeral, template.at)
+
+    def read(self, sql: str, template: Template) -> ir.Table:
+        """Return what a SQL text gives."""
+        with located(template):
+            return self._engine.sql(sql)
+
+    def stage(self, rows: Any) -> contextlib.AbstractContextManager[ir.Table]:
+        """Keep rows aside, as `Engine.stage` does."""
+        return self._engine.stage(rows)
+
+    def _inlined(self, model: Model) -> ir.Table:
+        import ibis.expr.types as ir
+
+        rows = Query(model, self).rows(is_incremental=False)
+        if not isinstance(rows, ir.Table):
+            raise WrongResult(
+                f'"{model.name}" is ephemeral, and its function gives rows from outside of the warehouse',
+                at=model.at,
+                hint="set materialized='table', or return an Ibis table",
+            )
+        return rows
+
+    def _is_ephemeral(self, node: str) -> bool:
+        model = self._project.models.get(node)
+        return model is not None and model.materialized is Materialized.EPHEMERAL
+
+    def _name(self, node: str, dialect: str, *, inline: bool) -> Name:
+        return _quoted((node,), dialect) if inline else _printed(self._engine, self._project.relation(node), dialect)
+
+    def _translated(self, text: str, dialect: str, ephemeral: list[str], at: Location) -> str:
+        """Return the text in the engine's dialect, each ephemeral model as a common table expression."""
+        import sqlglot
+        from sqlglot import exp
+
+        target = self._dialect
+        try:
+            statements = [statement for statement in sqlglot.parse(text, read=dialect) if statement is not None]
+        except sqlglot.ParseError as error:
+            raise unparsed(error, at, dialect) from error
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+            raise BadSql("a model's SQL is one SELECT", at=at, hint="take other statements away")
+        query = statements[0]
+        if ephemeral:
+            query = _with(query, {node: self.compiled(self.table(node)) for node in ephemeral}, self._engine.dialect)
+        try:
+            return query.sql(dialect=target, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        except sqlglot.UnsupportedError as error:
+            raise BadSql(
+                f'this SQL has no translation from "{dialect}" into "{target}": "{error}"', at=at
+            ) from error
+
+    def compiled(self, table: ir.Table) -> str:
+        """Return the engine's SQL for a table expression."""
+        return compiled(self._engine.connection, table)
+
+
+class Query:
+    """What a model asks, ready to be asked: in full, or as the user's own delta.
+
+    Parameters
+    ----------
+    model
+        The model.
+    tables
+        Its inputs.
+    """
+
+    def __init__(self, model: Model, tables: Tables) -> None:
+        self.model = model
+        self._tables = tables
+
+    def rows(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
+        """Return the model's result: an expression, or Arrow rows where the function gives a DataFrame."""
+        body = self.model.body
+        if isinstance(body, PythonBody):
+            return _called(self.model, body, [self._tables.frame(found.node, body.frame) for found in self.model.inputs])
+        sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)
+        return self._tables.read(sql, body.template)
+
+    def delta(self) -> ir.Table | None:
+        """Return the user's own delta SQL; None where there is none."""
+        incremental = self.model.incremental
+        if incremental is None or incremental.delta is None:
+            return None
+        template = incremental.delta.template
+        return self._tables.read(self._tables.sql(self.model, template, is_incremental=True), template)
+
+    @contextlib.contextmanager
+    def table(self, *, is_incremental: bool) -> Iterator[ir.Table]:
+        """Give the result as an expression; rows of a DataFrame are staged while the block runs."""
+        import ibis.expr.types as ir
+
+        rows = self.rows(is_incremental=is_incremental)
+        if isinstance(rows, ir.Table):
+            yield rows
+            return
+        with self._tables.stage(rows) as staged:
+            yield staged
+
+
+@contextlib.contextmanager
+def located(template: Template) -> Iterator[None]:
+    """Add to an error of the warehouse the line of the template that it points at, where the line can be found."""
+    try:
+        yield
+    except EngineError as error:
+        error.at = error.at or _pointed_at(template, error.near)
+        raise
+
+
+def unparsed(error: Any, at: Location, dialect: str | None) -> BadSql:
+    """Return the error for SQL that cannot be parsed."""
+    first = error.errors[0] if error.errors else {}
+    near = (first.get("highlight") or "").strip()
+    where = f' near "{near}"' if near else ""
+    line = Location(at.path, (at.line or 1) + first["line"] - 1) if first.get("line") else at
+    kind = f' as "{dialect}"' if dialect else ""
+    return BadSql(f"cannot parse the SQL{kind}{where}: {first.get('description') or error}", at=line)
+
+
+def _pointed_at(template: Template, near: str | None) -> Location:
+    if near:
+        wanted = near.strip(". ")
+        lines = [n for n, line in enumerate(template.text.splitlines(), start=1) if wanted and wanted in line]
+        if len(lines) == 1:
+            return template.line(lines[0])
+    return Location(template.at.path) if near is None else template.at
+
+
+def _with(query: Any, tables: dict[str, str], dialect: str) -> Any:
+    """Put each table in front of `query` as a common table expression."""
+    import sqlglot
+    from sqlglot import exp
+
+    for name, sql in reversed(tables.items()):
+        cte = exp.CTE(
+            this=sqlglot.parse_one(sql, read=dialect),
+            alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)),
+        )
+        found = query.args.get("with_")
+        if found is None:
+            query.set("with_", exp.With(expressions=[cte]))
+        else:
+            found.set("expressions", [cte, *found.expressions])
+    return query
+
+
+def _printed(engine: Engine, relation: Relation, dialect: str) -> Name:
+    return Name(_quoted(engine.name_of(relation), dialect), relation.database, relation.name)
+
+
+def _quoted(parts: tuple[str, ...], dialect: str) -> Name:
+    from sqlglot import exp
+
+    return Name(".".join(exp.to_identifier(part, quoted=True).sql(dialect=dialect) for part in parts), name=parts[-1])
+
+
+def _called(model: Model, body: PythonBody, tables: list[Any]) -> ir.Table | pa.RecordBatchReader:
+    """Call a Python model's function, and check what it gives."""
+    with UserCode(PythonModelFailed, f'"{model.name}"', model.at.path):
+        result = body.function(*tables)
+    wanted = _TYPES[body.frame]
+    kind = type(result)
+    if (kind.__module__.partition(".")[0], kind.__name__) not in wanted:
+        raise WrongResult(
+            f'"{model.name}" returned "{kind.__module__}.{kind.__name__}", and should return {_WORDS[body.frame]}',
+            at=model.at,
+            hint="return a table",
+        )
+    return _arrow_rows(result, body.frame)
+
+
+_TYPES = {
+    Frame.IBIS: {("ibis", "Table"), ("ibis", "CachedTable")},
+    Frame.PANDAS: {("pandas", "DataFrame")},
+    Frame.POLARS: {("polars", "DataFrame"), ("polars", "LazyFrame")},
+    Frame.ARROW: {("pyarrow", "Table"), ("pyarrow", "RecordBatchReader")},
+}
+_WORDS = {
+    Frame.IBIS: "an Ibis table",
+    Frame.PANDAS: "a pandas DataFrame",
+    Frame.POLARS: "a polars DataFrame",
+    Frame.ARROW: "an Arrow table",
+}
+
+
+def _framed(batches: pa.RecordBatchReader, frame: Frame) -> Any:
+    """Return rows as the function wants them."""
+    rows = batches.read_all()
+    if frame is Frame.ARROW:
+        return rows
+    if frame is Frame.POLARS:
+        import polars
+
+        return polars.from_arrow(rows)
+    import pandas
+    import pyarrow
+
+    # pandas' own integers and booleans have no NULL: a column with one would come as floats, and lose digits.
+    nullable = {
+        getattr(pyarrow, name)(): getattr(pandas, title)()
+        for name, title in (
+            ("int8", "Int8Dtype"),
+            ("int16", "Int16Dtype"),
+            ("int32", "Int32Dtype"),
+            ("int64", "Int64Dtype"),
+            ("bool_", "BooleanDtype"),
+        )
+    }
+    return rows.to_pandas(types_mapper=nullable.get)
+
+
+def _arrow_rows(result: Any, frame: Frame) -> ir.Table | pa.RecordBatchReader:
+    import pyarrow as pa
+
+    if frame is Frame.IBIS:
+        table: ir.Table = result
+        return table
+    if frame is Frame.PANDAS:
+        result = pa.Table.from_pandas(result, preserve_index=False)
+    elif frame is Frame.POLARS:
+        result = getattr(result, "collect", lambda: result)().to_arrow()
+    return result if isinstance(result, pa.RecordBatchReader) else result.to_reader()

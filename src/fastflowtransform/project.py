@@ -1,0 +1,294 @@
+"""A folder, read as a whole: models, seeds, sources, checks and what project.yml says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fastflowtransform import graph as graphs
+from fastflowtransform.config import Defaults
+from fastflowtransform.declared import Declared, read_declarations
+from fastflowtransform.document import Section, read_document, read_text, render_document
+from fastflowtransform.errors import DuplicateName, Location, UnknownRef, UnknownSource, hint_from
+from fastflowtransform.graph import Graph
+from fastflowtransform.model import Check, Frame, Input, Materialized, Model, Seed, Source
+from fastflowtransform.py_model import read_python_models
+from fastflowtransform.relation import Relation
+from fastflowtransform.sql_model import read_sql_model
+from fastflowtransform.template import Scope, compile_template
+
+SEED_ENDINGS = (".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """All that a folder says, for one engine.
+
+    Parameters
+    ----------
+    name
+        Of project.yml.
+    folder
+        Absolute.
+    database
+        Where its tables stand: what the engine calls a schema or database.
+    models, seeds, sources
+        By their name in the graph (`source:raw.events` for a source).
+    checks
+        In the order of the files.
+    graph
+        What reads what, seeds and sources among it.
+    scope
+        What its templates see.
+    dialect
+        The SQL dialect of models that name none; None is the engine's own.
+    """
+
+    name: str
+    folder: Path
+    database: str
+    models: Mapping[str, Model]
+    seeds: Mapping[str, Seed]
+    sources: Mapping[str, Source]
+    checks: tuple[Check, ...]
+    graph: Graph
+    scope: Scope
+    dialect: str | None = None
+
+    def relation(self, node: str) -> Relation:
+        """Return the table or view of a node."""
+        if (source := self.sources.get(node)) is not None:
+            return source.relation
+        if (seed := self.seeds.get(node)) is not None:
+            return seed.relation
+        return Relation(self.database, self.models[node].name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What project.yml says."""
+
+    name: str
+    vars: Mapping[str, Any]
+    dialect: str | None
+    frame: Frame
+    defaults: Defaults
+    tests: tuple[Section, ...]
+
+
+def load(
+    folder: Path, *, engine: str, database: str, variables: Mapping[str, str], given: Mapping[str, Any] | None = None
+) -> Project:
+    """Read a project.
+
+    Parameters
+    ----------
+    folder
+        As `settings.find_project` gives it.
+    engine
+        The engine's name; functions marked for others are left out.
+    database
+        Where the project's tables stand on that engine.
+    variables
+        The environment.
+    given
+        `--vars`, which win over `vars` of project.yml.
+
+    Raises
+    ------
+    FftError
+        Whatever is wrong in a file, with its place.
+    """
+    settings = _read_settings(folder)
+    scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}))
+    scope = replace(scope, macros=tuple(_macros(folder)))
+    everything = list(_read_models(folder, scope, settings))
+    models = _named((model for model in everything if not model.engines or engine in model.engines), {})
+    elsewhere = {model.name: model for model in everything if model.name not in models}
+    sources = {source.node: source for source in _read_sources(folder, database, scope)}
+    seeds = _named(_read_seeds(folder, database), models)
+    declared = read_declarations(folder, settings.tests, {*models, *seeds}, set(elsewhere))
+    models = {name: _described(model, declared) for name, model in models.items()}
+    upstream = _upstream(models, seeds, sources, elsewhere)
+    places = {node: found.at for found in (*models.values(), *seeds.values(), *sources.values()) for node in [_node(found)]}
+    return Project(
+        name=settings.name,
+        folder=folder,
+        database=database,
+        models=MappingProxyType(models),
+        seeds=MappingProxyType(seeds),
+        sources=MappingProxyType(sources),
+        checks=declared.checks,
+        graph=graphs.build(upstream, places),
+        scope=scope,
+        dialect=settings.dialect,
+    )
+
+
+def _node(found: Model | Seed | Source) -> str:
+    return found.node if isinstance(found, Source) else found.name
+
+
+def _read_settings(folder: Path) -> _Settings:
+    section = read_document(folder / "project.yml", "project.yml")
+    name = section.required_text("name")
+    section.text("version")
+    variables = section.section("vars")
+    dialect = section.text("dialect")
+    frame = section.choice("frame", Frame, Frame.IBIS)
+    models = section.section("models")
+    materialized, incremental = Materialized.VIEW, {}
+    if models is not None:
+        materialized = models.choice("materialized", Materialized, Materialized.VIEW)
+        nested = models.section("incremental")
+        incremental = dict(nested.items("models.incremental")) if nested is not None else {}
+        models.close()
+    tests = tuple(section.sections("tests", "test"))
+    section.close()
+    defaults = Defaults(folder, materialized, MappingProxyType(incremental))
+    return _Settings(name, variables.values if variables else {}, dialect, frame, defaults, tests)
+
+
+
+def _macros(folder: Path) -> Iterator[Any]:
+    for path in _files(folder / "models" / "macros", (".sql", ".jinja")):
+        yield compile_template(read_text(path), Location(path, 1))
+
+
+def _read_models(folder: Path, scope: Scope, settings: _Settings) -> Iterator[Model]:
+    for path in _files(folder / "models", (".ff.sql", ".ff.py")):
+        if path.name.endswith(".ff.sql"):
+            if path.is_relative_to(folder / "models" / "macros"):
+                continue
+            yield read_sql_model(path, scope, settings.defaults)
+        else:
+            yield from read_python_models(path, settings.defaults, settings.frame)
+
+
+def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.name.endswith(endings) and path.is_file())
+
+
+def _named(found: Iterable[Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return models or seeds by name; no two may share one, whatever their case."""
+    named: dict[str, Any] = {}
+    folded = {name.casefold(): other for name, other in others.items()}
+    for item in found:
+        first = folded.setdefault(item.name.casefold(), item)
+        if first is not item:
+            raise DuplicateName(
+                f'"{item.name}" is defined twice: here and at {first.at}', at=item.at, hint="rename one of them"
+            )
+        named[item.name] = item
+    return named
+
+
+def _read_sources(folder: Path, database: str, scope: Scope) -> Iterator[Source]:
+    path = folder / "sources.yml"
+    if not path.is_file():
+        return
+    context = {"env": scope.env, "var": scope.var, "project_dir": lambda: str(folder)}
+    section = render_document(
+        read_document(path, "sources.yml"), lambda text, at: compile_template(text, at).render(context)
+    )
+    section.integer("version")
+    for source in section.sections("sources", "source"):
+        name = source.required_text("name")
+        schema = source.text("schema") or database
+        tags = source.texts("tags")
+        source.text("description")
+        for table in source.sections("tables", f'table of source "{name}"'):
+            title = table.required_text("name")
+            relation = Relation(schema, table.text("identifier") or title)
+            own = frozenset((*tags, *table.texts("tags")))
+            yield Source(f"{name}.{title}", relation, table.at(), own, table.text("description") or "")
+            table.close()
+        source.close()
+    section.close()
+
+
+def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
+    path = folder / "seeds" / "schema.yml"
+    settings: dict[str, Section] = {}
+    if path.is_file():
+        document = read_document(path, "seeds/schema.yml")
+        document.integer("version")
+        settings = {section.required_text("name"): section for section in document.sections("seeds", "seed")}
+        document.close()
+    files = {file.name.partition(".")[0]: file for file in _files(folder / "seeds", SEED_ENDINGS)}
+    for name, section in settings.items():
+        if name not in files:
+            raise UnknownRef(
+                f'there is no seed file "{name}"', at=section.at("name"), hint=hint_from(name, files, "seeds")
+            )
+    for file in _files(folder / "seeds", SEED_ENDINGS):
+        yield _seed(file, database, settings.get(file.name.partition(".")[0]))
+
+
+def _seed(file: Path, database: str, section: Section | None) -> Seed:
+    name = file.name.partition(".")[0]
+    if section is None:
+        return Seed(name, file, Relation(database, name))
+    relation = Relation(section.text("schema") or database, section.text("table") or name)
+    types = {}
+    for column in section.sections("columns", f'column of seed "{name}"'):
+        types[column.required_text("name")] = column.required_text("type")
+        column.text("description")
+        column.close()
+    seed = Seed(name, file, relation, types, frozenset(section.texts("tags")), section.text("description") or "")
+    section.close()
+    return seed
+
+
+def _described(model: Model, declared: Declared) -> Model:
+    found = declared.models.get(model.name)
+    if found is None:
+        return model
+    return replace(model, description=found.description or model.description, tags=model.tags | found.tags)
+
+
+def _upstream(
+    models: Mapping[str, Model],
+    seeds: Mapping[str, Seed],
+    sources: Mapping[str, Source],
+    elsewhere: Mapping[str, Model],
+) -> dict[str, list[str]]:
+    """Return what each node reads; a source that a seed of the project fills reads that seed."""
+    filled = {seed.relation.folded: name for name, seed in seeds.items()}
+    upstream: dict[str, list[str]] = {name: [] for name in seeds}
+    for node, source in sources.items():
+        upstream[node] = [filled[source.relation.folded]] if source.relation.folded in filled else []
+    for name, model in models.items():
+        for found in model.inputs:
+            if found.is_source and found.node not in sources:
+                raise _unknown_source(name, found, sources)
+            if not found.is_source and found.name not in models and found.name not in seeds:
+                raise _unknown_ref(name, found, {*models, *seeds} - {name}, elsewhere)
+        upstream[name] = [found.node for found in model.inputs]
+    return upstream
+
+
+def _unknown_source(name: str, found: Input, sources: Mapping[str, Source]) -> UnknownSource:
+    known = [source.name for source in sources.values()]
+    return UnknownSource(
+        f'"{name}" reads the source "{found.name}", which sources.yml does not declare',
+        at=found.at,
+        hint=hint_from(found.name, known, "sources"),
+    )
+
+
+def _unknown_ref(name: str, found: Input, known: Set[str], elsewhere: Mapping[str, Model]) -> UnknownRef:
+    if (other := elsewhere.get(found.name)) is not None:
+        return UnknownRef(
+            f'"{name}" refers to "{found.name}", which is for other engines: {", ".join(other.engines)}',
+            at=found.at,
+            hint=f'see "{other.at}"',
+        )
+    return UnknownRef(
+        f'"{name}" refers to "{found.name}", which is not in this project',
+        at=found.at,
+        hint=hint_from(found.name, known, "models"),
+    )

@@ -1,0 +1,240 @@
+"""The decorated functions of a `*.ff.py` file, as models.
+
+The decorators only mark a function; nothing is registered anywhere. Whoever reads the file collects the marks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any, TypeVar
+
+from fastflowtransform.config import Defaults, read_config
+from fastflowtransform.document import Section
+from fastflowtransform.errors import BadPythonModel, BadValue, FftError, Location, last_line
+from fastflowtransform.model import Frame, Input, Model, PythonBody
+from fastflowtransform.sql_model import model_name
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_MARK = "__fft_model__"
+_FRAMES = {
+    ("ibis", "Table"): Frame.IBIS,
+    ("pandas", "DataFrame"): Frame.PANDAS,
+    ("polars", "DataFrame"): Frame.POLARS,
+    ("pyarrow", "Table"): Frame.ARROW,
+}
+_SHORT = {"pd": "pandas", "pl": "polars", "pa": "pyarrow", "ir": "ibis"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What a decorator was given."""
+
+    name: str | None
+    only: tuple[str, ...]
+    arguments: Mapping[str, Any]
+
+
+def model(function: Function | None = None, /, *, name: str | None = None, **config: Any) -> Any:
+    """Mark a function as a model.
+
+    Parameters
+    ----------
+    name
+        The model's name; else the function's.
+    **config
+        `deps` (what its arguments are, in their order: `"events_base"`, `"source:raw.events"`; left out, the
+        arguments' own names count), `frame`, and all that `config()` takes in a SQL model.
+
+    Examples
+    --------
+    >>> @model(materialized="table", deps=["events_base"])
+    ... def events_per_day(events):
+    ...     return events.group_by(events.updated_at.date().name("day")).agg(events=events.count())
+    """
+    return _mark(function, _Mark(name, (), MappingProxyType(config)))
+
+
+def engine_model(*, only: str | list[str] | tuple[str, ...], name: str | None = None, **config: Any) -> Any:
+    """Mark a function as a model on some engines only; other arguments as for `model`.
+
+    Parameters
+    ----------
+    only
+        The engine's name, or several.
+
+    Examples
+    --------
+    >>> @engine_model(only="duckdb", name="events_py", deps=["events_base"])
+    ... def build(events):
+    ...     return events[["event_id"]]
+    """
+    return _mark(None, _Mark(name, (only,) if isinstance(only, str) else tuple(only), MappingProxyType(config)))
+
+
+def _mark(function: Any, mark: _Mark) -> Any:
+    def decorate(target: Any) -> Any:
+        setattr(target, _MARK, mark)
+        return target
+
+    return decorate if function is None else decorate(function)
+
+
+def read_python_models(path: Path, defaults: Defaults, frame: Frame = Frame.IBIS) -> Iterator[Model]:
+    """Yield the models of one file, for whatever engine.
+
+    Parameters
+    ----------
+    path
+        A file named `*.ff.py`.
+    defaults
+        What project.yml says of its models.
+    frame
+        What a function takes and gives where it does not say.
+
+    Raises
+    ------
+    BadPythonModel
+        The file cannot be loaded, or holds no model, or a function does not fit its `deps`.
+    """
+    module = _load(path, defaults.folder)
+    marks = [(function, mark) for function, mark in _marked(module) if function.__module__ == module.__name__]
+    if not marks:
+        raise BadPythonModel("no function in this file is a model", at=Location(path), hint="decorate one with @model")
+    for function, mark in marks:
+        yield _model(function, mark, path, defaults, frame)
+
+
+def _marked(module: ModuleType) -> Iterator[tuple[Callable[..., Any], _Mark]]:
+    for value in list(vars(module).values()):
+        mark = vars(value).get(_MARK) if inspect.isfunction(value) else None
+        if isinstance(mark, _Mark):
+            yield value, mark
+
+
+def _load(path: Path, folder: Path) -> ModuleType:
+    """Run the file as a module; the project's folder is importable, so that models can share functions."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    name = "fft_models." + ".".join(path.relative_to(folder).with_suffix("").with_suffix("").parts)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    with UserCode(BadPythonModel, "loading the file", path):
+        spec.loader.exec_module(module)
+    return module
+
+
+class UserCode:
+    """A stretch of the user's own Python: whatever it raises leaves as an error with the user's line.
+
+    Parameters
+    ----------
+    kind
+        The error to raise in its place.
+    what
+        What was running, as the beginning of a sentence.
+    path
+        The user's file.
+    """
+
+    def __init__(self, kind: type[FftError], what: str, path: Path) -> None:
+        self._kind, self._what, self._path = kind, what, path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, FftError):
+            return
+        if isinstance(error, SyntaxError):
+            at = Location(Path(error.filename or self._path), error.lineno)
+            raise self._kind(f'not valid Python: "{error.msg}"', at=at) from error
+        message = f'{self._what} raised {type(error).__name__}: "{error}"'
+        raise self._kind(message, at=Location(self._path, last_line(error, self._path))) from error
+
+
+def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defaults, frame: Frame) -> Model:
+    at = Location(path, function.__code__.co_firstlineno)
+    name = mark.name or function.__name__
+    section = Section(mark.arguments, at, f'the decorator of "{name}"')
+    inputs = _inputs(function, section, at)
+    wanted = _frame(function, section, at, frame)
+    config = read_config(section, name, defaults)
+    if config.dialect is not None:
+        raise BadValue(f'"{name}" is a Python model and names the dialect "{config.dialect}"', at=at, hint="take it away")
+    return Model(
+        name=name,
+        body=PythonBody(function, wanted),
+        at=at,
+        materialized=config.materialized,
+        inputs=inputs,
+        tags=config.tags,
+        incremental=config.incremental,
+        description=config.description or inspect.getdoc(function) or "",
+        meta=config.meta,
+        engines=mark.only,
+    )
+
+
+def _inputs(function: Callable[..., Any], section: Section, at: Location) -> tuple[Input, ...]:
+    parameters = list(inspect.signature(function).parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    wanted = [p.name for p in positional if p.default is p.empty]
+    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        raise BadPythonModel(
+            f'"{function.__name__}" has a keyword-only argument without a default', at=at, hint="make it positional"
+        )
+    if not section.has("deps"):
+        return tuple(Input(name, at) for name in wanted)
+    deps = section.texts("deps")
+    many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(deps) < len(wanted) or (len(deps) > len(positional) and not many):
+        raise BadPythonModel(
+            f'"{function.__name__}" takes {len(wanted)} tables, and deps names {len(deps)}',
+            at=at,
+            hint="give one argument per entry of deps, in their order",
+        )
+    return tuple(_input(dep, at) for dep in deps)
+
+
+def _input(dep: str, at: Location) -> Input:
+    source = dep.removeprefix("source:")
+    return Input(model_name(dep), at) if source == dep else Input(source, at, is_source=True)
+
+
+def _frame(function: Callable[..., Any], section: Section, at: Location, default: Frame) -> Frame:
+    """Return what the function takes: `frame=`, else its annotations, else the project's default."""
+    said = section.choice("frame", Frame, default)
+    found = {kind for value in function.__annotations__.values() if (kind := _annotated(value, function.__globals__))}
+    if len(found) > 1:
+        raise BadPythonModel(
+            f'"{function.__name__}" is annotated with several kinds of table: {", ".join(sorted(found))}',
+            at=at,
+            hint="take and return one kind",
+        )
+    if section.has("frame") and found and said not in found:
+        raise BadPythonModel(f'"{function.__name__}" says frame "{said}", and its annotations do not', at=at)
+    return said if section.has("frame") or not found else found.pop()
+
+
+def _annotated(annotation: Any, names: Mapping[str, Any]) -> Frame | None:
+    """Return the kind of table that an annotation means; a text is understood without importing anything."""
+    if isinstance(annotation, str):
+        first, _, rest = annotation.partition(".")
+        value = names.get(first)
+        if isinstance(value, ModuleType):
+            first = value.__name__.partition(".")[0]
+        elif inspect.isclass(value):
+            return _annotated(value, names)
+        return _FRAMES.get((_SHORT.get(first, first), rest.rpartition(".")[2]))
+    if inspect.isclass(annotation):
+        return _FRAMES.get((annotation.__module__.partition(".")[0], annotation.__name__))
+    return None

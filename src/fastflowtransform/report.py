@@ -1,0 +1,19 @@
+"""Who is told what happens, while it happens."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastflowtransform.results import CheckResult, StepResult
+
+
+class Report(Protocol):
+    """Told of each step and check as it begins and ends."""
+
+    def started(self, name: str, what: str) -> None:
+        """Say that a step or check begins."""
+        ...
+
+    def finished(self, result: StepResult | CheckResult) -> None:
+        """Say what came of it."""
+        ...

@@ -1,0 +1,105 @@
+"""What came of a step, a check and a run. Frozen, and free of I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fastflowtransform.errors import FftError
+
+
+class Status(StrEnum):
+    """How a step or check ended."""
+
+    SUCCESS = "success"
+    WARN = "warn"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCounts:
+    """Rows that a write changed; None where the engine was not asked (a view, or a replaced table's old rows)."""
+
+    inserted: int | None = None
+    updated: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a materialization did to the warehouse.
+
+    Parameters
+    ----------
+    strategy
+        The physical way, in a few words, such as `delete + insert`.
+    why
+        Why this way and no other.
+    inserted, updated, unchanged, stale
+        Rows of the delta by what became of them; None where it does not apply.
+    duplicates, null_keys, null_cursors
+        Rows that the rule dropped as duplicates or for a NULL key, and rows without a cursor.
+    watermark_before, watermark_after
+        The target's largest cursor, as the engine prints it; None where there is none.
+    columns
+        Changes of the table's columns, in words.
+    """
+
+    strategy: str
+    why: str = ""
+    inserted: int | None = None
+    updated: int | None = None
+    unchanged: int | None = None
+    stale: int | None = None
+    duplicates: int | None = None
+    null_keys: int | None = None
+    null_cursors: int | None = None
+    watermark_before: str | None = None
+    watermark_after: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What came of one model or seed."""
+
+    name: str
+    kind: str
+    status: Status
+    seconds: float = 0.0
+    outcome: Outcome | None = None
+    error: FftError | None = None
+    blocked_by: str | None = None
+    compiled: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What came of one check; `failures` counts the failing rows, `sample` holds at most five of them."""
+
+    name: str
+    node: str
+    type: str
+    status: Status
+    seconds: float = 0.0
+    failures: int | None = None
+    sample: tuple[dict[str, object], ...] = ()
+    sql: str | None = None
+    error: FftError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of a command."""
+
+    command: str
+    steps: tuple[StepResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a step or a check of severity error failed, else 0."""
+        failed = any(r.status in (Status.ERROR, Status.SKIPPED) for r in (*self.steps, *self.checks))
+        return 1 if failed else 0

@@ -1,0 +1,81 @@
+"""Executes a plan, step by step: parents first, and nothing below a step that failed."""
+
+from __future__ import annotations
+
+import time
+
+from fastflowtransform import materializations
+from fastflowtransform.engines.base import Engine
+from fastflowtransform.errors import FftError
+from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.plan import Plan, Step
+from fastflowtransform.project import Project
+from fastflowtransform.report import Report
+from fastflowtransform.results import Outcome, Status, StepResult
+
+
+def run(
+    plan: Plan, project: Project, engine: Engine, report: Report, *, fail_fast: bool = False
+) -> tuple[StepResult, ...]:
+    """Execute a plan.
+
+    Parameters
+    ----------
+    plan
+        What to do.
+    project, engine
+        With what, and where.
+    report
+        Is told of each step's beginning and end.
+    fail_fast
+        Whether the first failure skips all that follows, and not only what is below it.
+
+    Returns
+    -------
+    tuple of StepResult
+        One a step, in the plan's order. A failed step is an ERROR with its error; what it keeps from running is SKIPPED.
+    """
+    tables = Tables(project, engine)
+    results: list[StepResult] = []
+    blocked: dict[str, str] = {}
+    failed: str | None = None
+    for step in plan.steps:
+        blocker = _blocker(step, plan, blocked) or (failed if fail_fast else None)
+        if blocker is not None:
+            blocked[step.model.name] = blocker
+            result = StepResult(step.model.name, "model", Status.SKIPPED, blocked_by=blocker)
+        else:
+            report.started(step.model.name, str(step.action))
+            result = _executed(step, engine, tables)
+            if result.status is Status.ERROR:
+                failed = failed or step.model.name
+                blocked[step.model.name] = step.model.name
+        report.finished(result)
+        results.append(result)
+    return tuple(results)
+
+
+def _executed(step: Step, engine: Engine, tables: Tables) -> StepResult:
+    began = time.perf_counter()
+    outcome: Outcome | None = None
+    error: FftError | None = None
+    try:
+        outcome = materializations.find(step.model.materialized).apply(engine, step, Query(step.model, tables))
+    except FftError as raised:
+        error = raised
+        error.at = error.at or step.model.at
+    seconds = time.perf_counter() - began
+    status = Status.SUCCESS if error is None else Status.ERROR
+    return StepResult(step.model.name, "model", status, seconds, outcome, error)
+
+
+def _blocker(step: Step, plan: Plan, blocked: dict[str, str]) -> str | None:
+    """Return the failed model that `step` is below; a source in between is looked through."""
+    waiting = list(plan.upstream.get(step.model.name, ()))
+    while waiting:
+        node = waiting.pop()
+        if node in blocked:
+            return blocked[node]
+        if node.startswith("source:"):
+            waiting += plan.upstream.get(node, ())
+    return None

@@ -1,0 +1,53 @@
+"""Files of the project become tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from fastflowtransform.csv_file import read_rows
+from fastflowtransform.engines.base import Engine, Kind
+from fastflowtransform.errors import FftError
+from fastflowtransform.model import Seed
+from fastflowtransform.relation import Relation
+from fastflowtransform.report import Report
+from fastflowtransform.results import Outcome, Status, StepResult
+
+
+def load(
+    seeds: Iterable[Seed], existing: Mapping[Relation, Kind], engine: Engine, report: Report
+) -> tuple[StepResult, ...]:
+    """Load seeds, each as a whole: its old rows stay until the new ones stand.
+
+    Parameters
+    ----------
+    seeds
+        What to load.
+    existing
+        What stands in the warehouse.
+    engine
+        Where to load it.
+    report
+        Is told of each beginning and end.
+    """
+    results = []
+    for seed in seeds:
+        report.started(seed.name, f"load {seed.path.name}")
+        result = _loaded(seed, existing.get(seed.relation), engine)
+        report.finished(result)
+        results.append(result)
+    return tuple(results)
+
+
+def _loaded(seed: Seed, over: Kind | None, engine: Engine) -> StepResult:
+    began = time.perf_counter()
+    outcome: Outcome | None = None
+    error: FftError | None = None
+    try:
+        with read_rows(seed.path, seed.types) as rows:
+            outcome = Outcome(strategy="load", inserted=engine.replace(seed.relation, rows, over=over))
+    except FftError as raised:
+        error = raised
+        error.at = error.at or seed.at
+    seconds = time.perf_counter() - began
+    return StepResult(seed.name, "seed", Status.ERROR if error else Status.SUCCESS, seconds, outcome, error)

@@ -1,0 +1,135 @@
+"""The environment and profiles.yml, read once into a frozen profile; nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from fastflowtransform.document import Section, read_document, read_text, render_document
+from fastflowtransform.errors import EnvSyntax, Location, ProjectNotFound, UnknownProfile, hint_from
+from fastflowtransform.template import Scope, compile_template
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Where a run goes, and what it may know of the environment.
+
+    Parameters
+    ----------
+    name
+        The active environment, such as `dev_duckdb`.
+    engine
+        The engine's name.
+    options
+        The engine's own settings; the engine reads them.
+    variables
+        The shell's environment over the `.env` files; never printed.
+    folder
+        The project's folder.
+    """
+
+    name: str
+    engine: str
+    options: Section = field(repr=False)
+    variables: Mapping[str, str] = field(repr=False)
+    folder: Path
+
+    def with_variables(self, names: Mapping[str, str]) -> Section:
+        """Return the options with environment variables laid over them.
+
+        Parameters
+        ----------
+        names
+            Key of an option by the variable that overrides it, such as `{"FF_DUCKDB_PATH": "path"}`.
+        """
+        given = {key: self.variables[name] for name, key in names.items() if self.variables.get(name)}
+        return self.options.overlaid(given)
+
+
+def find_project(folder: Path) -> Path:
+    """Return the project's folder, resolved.
+
+    Raises
+    ------
+    ProjectNotFound
+        There is no such folder, or no `project.yml` in it.
+    """
+    if (folder / "project.yml").is_file():
+        return folder.resolve()
+    if not folder.is_dir():
+        raise ProjectNotFound(f'there is no folder "{folder}"', hint="fft init FOLDER makes a project")
+    near = [path.parent.name for path in sorted(folder.glob("*/project.yml"))]
+    hint = f'did you mean "{folder / near[0]}"?' if near else "fft init FOLDER makes a project"
+    raise ProjectNotFound(f'there is no project.yml in "{folder}"', hint=hint)
+
+
+def load(folder: Path, env: str | None = None) -> Profile:
+    """Read the environment and the profile of a project.
+
+    Parameters
+    ----------
+    folder
+        The project's folder, as `find_project` gives it.
+    env
+        The environment's name; else `FFT_ACTIVE_ENV` of the shell, of `.env.local` or of `.env`; else `dev`.
+
+    Raises
+    ------
+    EnvSyntax
+        A line of an `.env` file is not an assignment.
+    UnknownProfile
+        `profiles.yml` has no such profile.
+    """
+    name, variables = _environment(folder, env)
+    path = folder / "profiles.yml"
+    if not path.is_file():
+        raise UnknownProfile(f'there is no profiles.yml, so no profile "{name}"', at=Location(path), hint="add the file")
+    profiles = read_document(path, "profiles.yml")
+    if name not in profiles.values:
+        raise UnknownProfile(
+            f'there is no profile "{name}"', at=Location(path), hint=hint_from(name, profiles.values, "profiles")
+        )
+    own = profiles.section(name, f'profile "{name}"')
+    assert own is not None
+    scope = Scope(variables=variables)
+    context = {"env": scope.env, "project_dir": lambda: str(folder)}
+    section = render_document(own, lambda text, at: compile_template(text, at).render(context))
+    engine = section.required_text("engine")
+    options = section.section(engine) or Section({}, section.at(), f'"{engine}" of profile "{name}"')
+    section.close()
+    return Profile(name, engine, options, variables, folder)
+
+
+def _environment(folder: Path, env: str | None) -> tuple[str, Mapping[str, str]]:
+    shell = dict(os.environ)
+    base = {**_dotenv(folder / ".env"), **_dotenv(folder / ".env.local")}
+    name = env or shell.get("FFT_ACTIVE_ENV") or base.get("FFT_ACTIVE_ENV") or "dev"
+    own = {**_dotenv(folder / f".env.{name}"), **_dotenv(folder / f".env.{name}.local")}
+    return name, MappingProxyType({**base, **own, **shell})
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    import io
+
+    from dotenv.parser import parse_stream
+
+    values: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(read_text(path))):
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise EnvSyntax(
+                "this line is not an assignment", at=Location(path, _first_line(binding.original)), hint="write NAME=value"
+            )
+        if binding.key is not None:
+            values[binding.key] = binding.value or ""
+    return values
+
+
+def _first_line(original: object) -> int:
+    """Return the line of a binding's first character that is not a blank one; the parser counts from the blanks."""
+    text, line = original.string, original.line  # type: ignore[attr-defined]
+    return int(line) + (len(text) - len(text.lstrip("\n")))

@@ -1,0 +1,230 @@
+"""Jinja, with errors that know their line.
+
+A template is compiled once and rendered twice: while the project is read, to learn what the model says of
+itself, and while it runs, with the names of real tables.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import CodeType, MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from fastflowtransform.errors import FftError, JinjaError, Location, MissingVariable, hint_from, last_line, nearest
+
+if TYPE_CHECKING:
+    import jinja2
+    from jinja2 import nodes
+
+_REQUIRED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call in a template's text, such as `ref('events_base')`; an argument that is no literal is None."""
+
+    function: str
+    arguments: tuple[Any, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with Jinja in it, compiled.
+
+    Parameters
+    ----------
+    text
+        The text.
+    at
+        The file, and the line on which the text begins.
+    calls
+        The calls of plain names in it, in the order of the text, whether they are ever reached or not.
+    macros
+        The names of the macros that it defines.
+    """
+
+    text: str
+    at: Location
+    calls: tuple[Call, ...] = ()
+    macros: tuple[str, ...] = ()
+    code: CodeType | None = field(default=None, repr=False, compare=False)
+
+    def called(self, function: str) -> tuple[Call, ...]:
+        """Return the calls of one function."""
+        return tuple(call for call in self.calls if call.function == function)
+
+    def line(self, number: int) -> Location:
+        """Return the place of the text's line `number`, which counts from 1."""
+        return Location(self.at.path, (self.at.line or 1) + number - 1)
+
+    def render(self, context: Mapping[str, Any]) -> str:
+        """Return the text with `context` filled in.
+
+        Raises
+        ------
+        JinjaError
+            A name is not defined, or an expression fails; with the line.
+        """
+        if self.code is None:
+            return self.text
+        return self._guarded(lambda: self._jinja().render(context), context)
+
+    def functions(self, context: Mapping[str, Any]) -> dict[str, Callable[..., str]]:
+        """Return the macros that the text defines, for other templates to call."""
+        module = self._guarded(lambda: self._jinja().make_module(dict(context)), context)
+        return {name: getattr(module, name) for name in self.macros}
+
+    def _jinja(self) -> jinja2.Template:
+        import jinja2
+
+        assert self.code is not None
+        return jinja2.Template.from_code(_environment(), self.code, {}, None)
+
+    def _guarded(self, action: Callable[[], Any], context: Mapping[str, Any]) -> Any:
+        """Run `action`; an error of the template's own expressions becomes a `JinjaError`, with its line."""
+        import jinja2
+
+        try:
+            return action()
+        except FftError as error:
+            error.at = error.at or self._failing_line(error)
+            raise
+        except jinja2.UndefinedError as error:
+            name = str(error.message).partition("'")[2].partition("'")[0]
+            known = set(context) if name else set()
+            raise JinjaError(
+                str(error.message).replace("'", '"'), at=self._failing_line(error), hint=nearest(name, known)
+            ) from error
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise JinjaError(f'the template fails: "{error}"', at=self._failing_line(error)) from error
+
+    def _failing_line(self, error: BaseException) -> Location:
+        """Return the last line of this template in the error's traceback; Jinja puts it there."""
+        found = last_line(error, self.at.path)
+        return self.at if found is None else self.line(found)
+
+
+def compile_template(text: str, at: Location) -> Template:
+    """Parse and compile `text`; a text without Jinja costs nothing.
+
+    Parameters
+    ----------
+    text
+        The template.
+    at
+        The file, and the line on which the text begins.
+
+    Raises
+    ------
+    JinjaError
+        The text is not valid Jinja; with the line.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> template = compile_template("select * from {{ ref('a') }}", Location(Path("b.ff.sql"), 1))
+    >>> template.called("ref")
+    (Call(function='ref', arguments=('a',), line=1),)
+    >>> template.render({"ref": lambda name: f'"{name}"'})
+    'select * from "a"'
+    """
+    if "{" not in text:
+        return Template(text, at)
+    import jinja2
+    from jinja2 import nodes
+
+    try:
+        tree = _environment().parse(text)
+        calls = tuple(_call(node) for node in tree.find_all(nodes.Call) if isinstance(node.node, nodes.Name))
+        macros = tuple(node.name for node in tree.find_all(nodes.Macro))
+        code = _environment().compile(tree, name=str(at.path), filename=str(at.path))
+    except jinja2.TemplateSyntaxError as error:
+        raise JinjaError(
+            f'not valid Jinja: "{error.message}"', at=Location(at.path, (at.line or 1) + error.lineno - 1)
+        ) from error
+    return Template(text, at, calls, macros, code)
+
+
+def _call(node: nodes.Call) -> Call:
+    from jinja2 import nodes
+
+    assert isinstance(node.node, nodes.Name)
+    arguments = tuple(item.value if isinstance(item, nodes.Const) else None for item in node.args)
+    return Call(node.node.name, arguments, node.lineno)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    # No cache of templates: each is compiled once here, and kept by its model.
+    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, cache_size=0)
+
+
+class EngineName(str):
+    """The engine's name in a template: a text, and a question, as in `{% if engine('duckdb') %}`."""
+
+    __slots__ = ()
+
+    def __call__(self, *names: str) -> str | bool:
+        """Return the name; with arguments, whether it is one of them."""
+        return self in names if names else str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What each template of a project sees, whatever its model.
+
+    Parameters
+    ----------
+    engine
+        The engine's name.
+    variables
+        The environment: the shell's and the `.env` files'.
+    vars
+        `vars` of project.yml and of `--vars`.
+    macros
+        The files of `models/macros/`.
+    """
+
+    engine: str = ""
+    variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    vars: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    macros: tuple[Template, ...] = ()
+
+    def env(self, name: str, default: object = _REQUIRED) -> object:
+        """Return an environment variable, as `env('NAME', 'default')` in a template."""
+        if name in self.variables:
+            return self.variables[name]
+        if default is _REQUIRED:
+            raise MissingVariable(
+                f'the environment variable "{name}" is not set', hint=f"set it, or give a default: env('{name}', '…')"
+            )
+        return default
+
+    def var(self, name: str, default: object = _REQUIRED) -> object:
+        """Return a project variable, as `var('name', default)` in a template."""
+        if name in self.vars:
+            return self.vars[name]
+        if default is _REQUIRED:
+            raise MissingVariable(f'the variable "{name}" is not set', hint=hint_from(name, self.vars, "vars"))
+        return default
+
+    def context(self, functions: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all names that a template may use: `functions`, those of every template, and the macros."""
+        names = {"env": self.env, "var": self.var, "engine": EngineName(self.engine), **functions}
+        found: dict[str, Callable[..., str]] = {}
+        for template in self.macros:
+            for name in template.macros:
+                names.setdefault(name, functools.partial(_late, found, name))
+        for template in self.macros:
+            found.update(template.functions(names))
+        return names
+
+
+def _late(found: Mapping[str, Callable[..., str]], name: str, *args: Any, **kwargs: Any) -> str:
+    """Call a macro that may stand in a file that is read later than its caller's."""
+    return found[name](*args, **kwargs)
