@@ -66,7 +66,7 @@ class ProjectFolder:
     def fft(self, command: str, *arguments: str) -> Answer:
         """Run a command on the project."""
         self._capture.readouterr()
-        code = cli.run([command, *arguments, str(self.folder)])
+        code = cli.call([command, *arguments, str(self.folder)])
         out, err = self._capture.readouterr()
         return Answer(code, out, err)
 

@@ -1,16 +1,16 @@
 """The rows of a seed file, as a stream of Arrow batches that is the same for every engine.
 
-A file is read twice in pieces of a few megabytes: once to see that all of it is sound and to find the columns' types,
-and once for the rows. So whatever is wrong with it is said before an engine is given the first row. Python's `csv`
-decides where a record ends and Arrow what a value is; DuckDB's reader was tried for both, and is not used because
-on 1.5.6 it loses rows behind an open quote, splits quoted line breaks when it reads in parallel, and holds the whole
-file in memory when it does not. One type is taken for a column only if each of its values survives it.
+A file is read twice, a few megabytes at a time: once to find the columns' types and whatever is wrong with it, so
+that no engine is given a part of a bad file, and once for the rows. Python's `csv` decides where a record ends, and
+Arrow, whose casts refuse what they would have to round or cut, what a value is.
+
+DuckDB's CSV reader is faster. It is not used because, on 1.5.6, it drops rows behind a quote that is never closed,
+tears quoted line breaks apart when it reads in parallel, and keeps the whole file in memory when it does not.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DELIMITERS = ",;\t|"
-_PIECE = 1 << 20  # characters of text, or somewhat more, since a piece ends where a record does
+_PIECE = 1 << 20  # characters of text to take up at a time, to the end of a line
 _LONGEST_VALUE = 1 << 25  # characters; an open quote in a large file is noticed when this is reached
 
 _DATE = r"\d{4}-\d\d-\d\d"
@@ -89,7 +89,7 @@ def read_rows(path: Path, types: Mapping[str, str]) -> Iterator[pa.RecordBatchRe
 
     source = _source(path)
     schema = _schema(source, types)
-    batches = (_typed(part, schema, source.path) for part in source.parts())
+    batches = (_typed(part, schema) for part in source.parts())
     with closing(batches), pa.RecordBatchReader.from_batches(schema, batches) as reader:
         yield reader
 
@@ -127,22 +127,40 @@ class _Text:
     delimiter: str
     names: tuple[str, ...]
 
+    def fields(self) -> dict[str, pa.DataType | None]:
+        """Return the columns, whose types the values tell."""
+        return dict.fromkeys(self.names)
+
     def parts(self) -> Iterator[_Part]:
-        """Yield the records below the header, each checked for its number of values."""
-        text, lines = io.StringIO(newline=""), list[int]()
-        records = _records(self.path, self.delimiter, text)
-        next(records)
-        _clear(text)
-        for line, record in records:
-            if len(record) != len(self.names):
-                raise self._ragged(line, len(record))
-            lines.append(line)
-            if text.tell() >= _PIECE:
-                yield _Part(self._parsed(text.getvalue()), lines)
-                _clear(text)
-                lines = []
-        if lines:
-            yield _Part(self._parsed(text.getvalue()), lines)
+        """Yield the records below the header, each checked for its quotes and its number of values."""
+        with _opened(self.path) as file:
+            _, line = _header(file, self.path, self.delimiter)
+            lines: list[str] = []
+            while read := file.readlines(_PIECE):
+                lines += read
+                starts, whole = self._split(lines, line)
+                if starts:
+                    yield _Part(self._parsed("".join(lines[:whole])), starts)
+                line += whole
+                del lines[:whole]
+            if lines:
+                raise _unsplittable(Location(self.path, line))
+
+    def _split(self, lines: Sequence[str], first: int) -> tuple[list[int], int]:
+        """Return the line on which each record begins, and how many of the lines hold whole records."""
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        starts, whole = list[int](), 0
+        try:
+            for record in reader:
+                if record:
+                    starts.append(first + whole)
+                    if len(record) != len(self.names):
+                        raise self._ragged(first + whole, len(record))
+                whole = reader.line_num
+        except csv.Error as error:
+            if reader.line_num < len(lines):  # Else the record may go on in lines yet unread.
+                raise _unsplittable(Location(self.path, first + whole)) from error
+        return starts, whole
 
     def _parsed(self, text: str) -> pa.RecordBatch:
         import pyarrow as pa
@@ -166,7 +184,7 @@ class _Text:
     def _ragged(self, line: int, found: int) -> BadSeed:
         few = found < len(self.names)
         return BadSeed(
-            f'the row has "{found}" values, and the header names "{len(self.names)}" columns',
+            f'the number of values is "{found}", and that of columns "{len(self.names)}"',
             at=Location(self.path, line),
             hint="end each missing value with a separator" if few else f'quote a value that holds "{self.delimiter}"',
         )
@@ -178,24 +196,23 @@ class _Parquet:
 
     path: Path
 
-    def schema(self) -> pa.Schema:
-        """Return names and types; a dictionary's type is that of its values."""
+    def fields(self) -> dict[str, pa.DataType | None]:
+        """Return the type of each column; a dictionary's is that of its values."""
         import pyarrow as pa
         from pyarrow import parquet
 
-        with _translated(self.path):
-            schema = parquet.read_schema(self.path)
-        return pa.schema(
-            pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
-            for field in schema
-        )
+        with _translated(self.path), self.path.open("rb") as file:
+            schema = parquet.read_schema(file)
+        names = _names(schema.names, Location(self.path))
+        types = (type_.value_type if pa.types.is_dictionary(type_) else type_ for type_ in schema.types)
+        return dict(zip(names, types, strict=True))
 
     def parts(self) -> Iterator[_Part]:
         """Yield the rows in batches."""
         from pyarrow import parquet
 
-        with _translated(self.path), parquet.ParquetFile(self.path) as file:
-            for batch in file.iter_batches():
+        with _translated(self.path), self.path.open("rb") as file:
+            for batch in parquet.ParquetFile(file).iter_batches():
                 yield _Part(batch)
 
 
@@ -206,10 +223,11 @@ def _source(path: Path) -> _Text | _Parquet:
     if suffix not in (".csv", ".tsv"):
         raise BadSeed(f'"{path.suffix}" is no format of a seed', at=Location(path), hint="use .csv, .tsv or .parquet")
     with _opened(path) as file:
-        header = next((line for line in file if line.strip()), "")
-    delimiter = "\t" if suffix == ".tsv" else _delimiter(header)
-    line, names = next(_records(path, delimiter, io.StringIO()), (1, []))
-    return _Text(path, delimiter, _names(names, Location(path, line)))
+        first = next((line for line in file if line.strip()), "")
+    delimiter = "\t" if suffix == ".tsv" else _delimiter(first)
+    with _opened(path) as file:
+        header, line = _header(file, path, delimiter)
+    return _Text(path, delimiter, _names(header, Location(path, line - 1)))
 
 
 def _delimiter(header: str) -> str:
@@ -242,31 +260,20 @@ def _names(header: Iterable[str], at: Location) -> tuple[str, ...]:
     return names
 
 
-def _records(path: Path, delimiter: str, copy: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record that is not blank, with the line on which it begins, once its text is written to `copy`."""
+def _header(file: TextIO, path: Path, delimiter: str) -> tuple[list[str], int]:
+    """Read a file's first record; return it, empty where there is none, and the number of the line below it."""
     csv.field_size_limit(_LONGEST_VALUE)  # Python keeps one limit for the whole process, and a low one.
-    line = 1
-    with _opened(path) as file:
-        reader = csv.reader(_copied(file, copy), delimiter=delimiter, strict=True)
-        try:
-            for record in reader:
-                if record:
-                    yield line, record
-                line = reader.line_num + 1
-        except csv.Error as error:
-            hint = 'is a quote missing its end? inside of a quoted value, write a quote as ""'
-            raise BadSeed(f'the row has no end: "{error}"', at=Location(path, line), hint=hint) from error
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    try:
+        record = next(filter(None, reader), [])
+    except csv.Error as error:
+        raise _unsplittable(Location(path, 1)) from error
+    return record, reader.line_num + 1
 
 
-def _copied(lines: Iterable[str], copy: TextIO) -> Iterator[str]:
-    for line in lines:
-        copy.write(line)
-        yield line
-
-
-def _clear(text: io.StringIO) -> None:
-    text.seek(0)
-    text.truncate()
+def _unsplittable(at: Location) -> BadSeed:
+    hint = 'put a quote at both ends of a quoted value, and write a quote inside of it as ""'
+    return BadSeed("a quote in the row is missing or out of place", at=at, hint=hint)
 
 
 @contextmanager
@@ -311,22 +318,109 @@ def _schema(source: _Text | _Parquet, types: Mapping[str, str]) -> pa.Schema:
     Raises
     ------
     BadSeed
-        A value is not of the type that `types` gives its column, or a row is unsound.
+        A row is unsound, or a value is not of the type that `types` gives its column.
     """
     import pyarrow as pa
 
-    if isinstance(source, _Parquet):
-        known = {field.name: field.type for field in source.schema()}
-        undecided: dict[str, tuple[str, ...] | None] = {}
-    else:
-        known = {}
-        undecided = {name: None for name in source.names if name not in types}
-    names = list(known) if isinstance(source, _Parquet) else list(source.names)
-    declared = _declared(types, names, source.path)
-    if isinstance(source, _Text) or declared:
-        for part in source.parts():
-            _typed(part, declared, source.path)
-            for name, candidates in undecided.items():
-                undecided[name] = _narrowed(candidates, _bare(part.rows.column(name)))
-    found = {name: _arrow_type((candidates or ("string",))[0]) for name, candidates in undecided.items()}
-    return pa.schema([(name, {**known, **found, **{f.name: f.type for f in declared}}[name]) for name in names])
+    known = source.fields()
+    known.update(_declared(types, known, source.path))
+    candidates: dict[str, tuple[str, ...] | None] = {name: None for name, type_ in known.items() if type_ is None}
+    for part in source.parts():
+        for name, type_ in known.items():
+            column = part.rows.column(name)
+            if type_ is None:
+                candidates[name] = _narrowed(candidates[name], _bare(column))
+            elif not _is_castable(column, type_):
+                raise _bad_value(part, name, type_, types[name], source.path)
+    return pa.schema([(name, type_ or _arrow_type((candidates[name] or ("string",))[0])) for name, type_ in known.items()])
+
+
+def _declared(types: Mapping[str, str], names: Iterable[str], path: Path) -> dict[str, pa.DataType]:
+    """Return the Arrow type of each column that `types` names."""
+    declared = {}
+    for name, text in types.items():
+        if name not in names:
+            hint = hint_from(name, names, "columns")
+            raise MissingColumn(f'types names "{name}", which is not a column of the file', at=Location(path), hint=hint)
+        if not _is_readable(text):
+            hint = nearest(text, _TYPES) or f"use one of: {', '.join(_TYPES)}"
+            raise BadValue(f'the type of the column "{name}" is "{text}"', at=Location(path), hint=hint)
+        declared[name] = _arrow_type(text)
+    return declared
+
+
+def _is_readable(text: str) -> bool:
+    """Whether `text` is an Ibis type that the text of a value can be read as."""
+    import ibis
+    from parsy import ParseError
+
+    try:
+        dtype = ibis.dtype(text)
+        dtype.to_pyarrow()
+    except (ParseError, TypeError, ValueError, ImportError):
+        return False
+    return any((dtype.is_boolean(), dtype.is_numeric(), dtype.is_string(), dtype.is_date(), dtype.is_timestamp()))
+
+
+def _arrow_type(text: str) -> pa.DataType:
+    import ibis
+
+    return ibis.dtype(text).to_pyarrow()
+
+
+def _narrowed(candidates: tuple[str, ...] | None, values: pa.StringArray) -> tuple[str, ...] | None:
+    """Return those of the candidates that hold all values, narrowest first; None before the first value."""
+    if values.null_count == len(values):
+        return candidates
+    return tuple(name for name in (_PATTERNS if candidates is None else candidates) if _holds(name, values))
+
+
+def _holds(name: str, values: pa.StringArray) -> bool:
+    from pyarrow import compute
+
+    matches = compute.match_substring_regex(values, _PATTERNS[name])
+    return compute.all(matches, min_count=0).as_py() and _is_castable(values, _arrow_type(name))
+
+
+def _typed(part: _Part, schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.record_batch([_cast(part.rows.column(field.name), field.type) for field in schema], schema=schema)
+
+
+def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    if column.type == type_:
+        return column
+    return (_bare(column) if pa.types.is_string(column.type) else column).cast(type_)
+
+
+def _is_castable(column: pa.Array, type_: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    try:
+        _cast(column, type_)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _bare(texts: pa.StringArray) -> pa.StringArray:
+    """Strip spaces, and let NULL stand for an empty text: what every type but text does."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    stripped = compute.utf8_trim_whitespace(texts)
+    return compute.if_else(compute.equal(stripped, ""), pa.scalar(None, pa.string()), stripped)
+
+
+def _bad_value(part: _Part, name: str, type_: pa.DataType, declared: str, path: Path) -> BadSeed:
+    """Return the error for the first value of a column that cannot be cast."""
+    column = part.rows.column(name)
+    row = next(row for row in range(len(column)) if not _is_castable(column.slice(row, 1), type_))
+    return BadSeed(
+        f'"{column[row]}" in the column "{name}" is not of the type "{declared}"',
+        at=Location(path, part.lines[row] if part.lines else None),
+        hint="correct the value, or declare another type",
+    )

@@ -53,10 +53,10 @@ def group(ctx: click.Context, verbose: bool, quiet: bool, as_json: bool) -> None
 
 def main() -> NoReturn:
     """Run the command line, and leave with its exit code: 0 fine, 1 a model or check failed, 2 wrong input."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(call(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def call(arguments: list[str]) -> int:
     """Run one command, and return its exit code; whatever goes wrong becomes one short block of text."""
     signal.signal(signal.SIGTERM, _interrupt)
     asked = Output(json="--json" in arguments)

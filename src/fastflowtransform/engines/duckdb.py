@@ -190,14 +190,25 @@ class DuckDBEngine:
         null_safe: bool,
         changes: ColumnChanges = UNCHANGED,
     ) -> WriteCounts:
-        """Delete the rows of `fresh`'s keys and insert `fresh`, in one transaction."""
-        equal = "IS NOT DISTINCT FROM" if null_safe else "="
-        same = " AND ".join(f"old.{_quoted(name)} {equal} fresh.{_quoted(name)}" for name in key)
+        """Delete the rows of `fresh`'s keys and insert `fresh`, in one transaction.
+
+        Where the table has a unique index, the rows are updated in their place: DuckDB does not see within a
+        transaction that a deleted key is free again.
+        """
+        name, equal = self._name(relation), "IS NOT DISTINCT FROM" if null_safe else "="
+        same = " AND ".join(f"old.{_quoted(column)} {equal} fresh.{_quoted(column)}" for column in key)
+        in_place = self._has_unique_index(relation)
         with self._selected(fresh) as select, self._transaction():
             self._alter(relation, changes)
-            deleted = self._count(f"DELETE FROM {self._name(relation)} AS old USING ({select}) AS fresh WHERE {same}")
-            inserted = self._insert(relation, fresh, select)
-        return WriteCounts(inserted=inserted - deleted, updated=deleted)
+            if not in_place:
+                deleted = self._count(f"DELETE FROM {name} AS old USING ({select}) AS fresh WHERE {same}")
+                return WriteCounts(self._insert(relation, fresh, select) - deleted, deleted)
+            values = ", ".join(f"{_quoted(c)} = fresh.{_quoted(c)}" for c in fresh.columns if c not in key)
+            updated = (
+                self._count(f"UPDATE {name} AS old SET {values} FROM ({select}) AS fresh WHERE {same}") if values else 0
+            )
+            new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
+            return WriteCounts(self._insert(relation, fresh, new), updated)
 
     def close(self) -> None:
         """Close the database; what was committed is in the file."""
@@ -221,6 +232,16 @@ class DuckDBEngine:
     def _insert(self, relation: Relation, fresh: ir.Table, select: str) -> int:
         columns = ", ".join(map(_quoted, fresh.columns))
         return self._count(f"INSERT INTO {self._name(relation)} ({columns}) SELECT {columns} FROM ({select}) AS fresh")
+
+    def _has_unique_index(self, relation: Relation) -> bool:
+        database, table = _literal(relation.database), _literal(relation.name)
+        here = f"database_name = current_database() AND schema_name = {database} AND table_name = {table}"
+        return bool(
+            self._rows(
+                f"SELECT 1 FROM duckdb_indexes() WHERE is_unique AND {here} UNION ALL "
+                f"SELECT 1 FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND {here}"
+            )
+        )
 
     def _alter(self, relation: Relation, changes: ColumnChanges) -> None:
         table = self._name(relation)

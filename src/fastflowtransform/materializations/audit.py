@@ -66,7 +66,7 @@ def audited(
     """
     with engine.stage(table) as staged:
         (found,) = engine.rows(_counts(staged, incremental, watermark))
-        newest = found.pop("newest")
+        newest = found.pop("newest", None)
         counts = {name: int(str(value or 0)) for name, value in found.items()}
         audit = Audit(**counts, newest=None if newest is None else str(newest))
         refusal = _refusal(engine, staged, audit, incremental)
@@ -81,10 +81,9 @@ def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | Non
     """Return the audit as one row: first by key, then over all keys."""
     import ibis
 
-    cursor = None if incremental.updated_at is None else rows[incremental.updated_at]
-    if cursor is None:
-        sums = {"null_cursors": ibis.literal(0), "late": rows.count(), "newest": ibis.null("string").max()}
-    else:
+    sums = {"late": rows.count()}
+    if incremental.updated_at is not None:
+        cursor = rows[incremental.updated_at]
         after = ibis.literal(False) if watermark is None else cursor > watermark.literal(cursor.type())
         sums = {
             "null_cursors": cursor.isnull().sum(),
@@ -92,20 +91,16 @@ def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | Non
             "newest": cursor.max(),
         }
     if not incremental.unique_key:
-        sums["newest"] = sums["newest"].cast("string")
-        return rows.agg(rows=rows.count(), keys=rows.count(), null_keys=ibis.literal(0), **sums)
+        found = rows.agg(rows=rows.count(), keys=rows.count(), **sums)
+        return found.mutate(newest=found["newest"].cast("string")) if "newest" in sums else found
     keys = [rows[name].name(f"k{number}") for number, name in enumerate(incremental.unique_key)]
     grouped = rows.group_by(keys).agg(rows=rows.count(), **sums)
     null = ibis.or_(*(grouped[f"k{number}"].isnull() for number in range(len(keys))))
     kept = ~null if incremental.on_null_key is OnNullKey.DROP else ibis.literal(True)
-    return grouped.agg(
-        rows=grouped["rows"].sum(where=kept),
-        keys=grouped.count(where=kept),
-        null_keys=grouped["rows"].sum(where=null),
-        null_cursors=grouped["null_cursors"].sum(where=kept),
-        late=grouped["late"].sum(where=kept),
-        newest=grouped["newest"].max(where=kept).cast("string"),
-    )
+    totals = {name: grouped[name].sum(where=kept) for name in ("rows", *sums) if name != "newest"}
+    if "newest" in sums:
+        totals["newest"] = grouped["newest"].max(where=kept).cast("string")
+    return grouped.agg(keys=grouped.count(where=kept), null_keys=grouped["rows"].sum(where=null), **totals)
 
 
 def _refusal(engine: Engine, staged: ir.Table, audit: Audit, incremental: Incremental) -> Any:

@@ -1,0 +1,56 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv and .nox.
+# Another Python: make test PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NOX := $(BIN)/nox --session
+
+# Arguments of bench and test, as in: make test ARGS="-k merge"
+ARGS ?=
+
+# Python would compile every module anew in each process, and the demo starts many.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help test demo lint types docs bench clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: $(VENV)/.tools  ## Run the tests on DuckDB
+	$(NOX) duckdb -- $(ARGS)
+
+demo: $(VENV)/.package  ## Run the incremental demo on DuckDB
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --directory examples/incremental_demo demo
+
+lint: $(VENV)/.tools  ## Look for mistakes and for unformatted code
+	$(NOX) lint
+
+types: $(VENV)/.tools  ## Check the types
+	$(NOX) types
+
+docs: $(VENV)/.tools  ## Build the documentation into site/
+	$(NOX) docs
+
+bench: $(VENV)/.tools  ## Measure, and print ratios
+	$(NOX) bench -- $(ARGS)
+
+clean:  ## Remove what these commands made
+	rm -rf $(VENV) .nox .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
+	find src tests benchmarks noxfile.py -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The stamps are written last, so that a command that was interrupted starts anew.
+$(VENV)/.tools:
+	@command -v $(PYTHON) >/dev/null || { echo 'there is no "$(PYTHON)" here; name a Python 3.11 or newer: make PYTHON=…' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "fft needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1); name another: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo 'this $(PYTHON) came without venv; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'nox[uv]>=2025.2.9'
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.tools pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .
+	@touch $@

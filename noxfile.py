@@ -1,0 +1,53 @@
+"""What is run on this project before a change lands; `nox --list` names the sessions."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["duckdb"]
+
+
+def install(session: nox.Session) -> None:
+    """Install the package in place, and what it is developed with."""
+    # Python would compile every module anew in each process, and the tests start many.
+    session.env["PYTHONDONTWRITEBYTECODE"] = None
+    session.install("--editable", ".[dev]")
+
+
+@nox.session
+def duckdb(session: nox.Session) -> None:
+    """Run the tests on DuckDB, and the examples in docstrings."""
+    install(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Look for mistakes and for unformatted code with ruff."""
+    install(session)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the package with mypy."""
+    install(session)
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a broken link is an error."""
+    install(session)
+    session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, and print ratios; arguments go to benchmarks/run.py."""
+    install(session)
+    session.run("python", "benchmarks/run.py", *session.posargs)

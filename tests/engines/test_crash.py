@@ -1,0 +1,61 @@
+"""`kill -9` before every statement of a run: a replace, and a merge with all that it can have to do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ProjectFolder
+
+WORKER = Path(__file__).with_name("crash_worker.py")
+FCT = """
+{{ config(materialized='incremental', unique_key='id', updated_at='ts', on_schema_change='sync_all_columns') }}
+select *, v * 2 as w from {{ source('raw', 'events') }}
+"""
+
+
+@pytest.fixture
+def crashes(project: ProjectFolder) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """What each crash left, and the tables before and after a run that ends well."""
+    project.write(
+        {
+            "sources.yml": "sources: [{name: raw, tables: [{name: events}]}]",
+            "models/fct.ff.sql": FCT,
+            "models/total.ff.sql": "{{ config(materialized='table') }} select sum(v) as v from {{ ref('fct') }}",
+        }
+    )
+    project.sql("CREATE TABLE events AS SELECT i AS id, TIMESTAMP '2026-01-01' AS ts, i AS v FROM range(5) r(i)")
+    assert project.fft("run").code == 0
+    before = tables(project)
+    # An update, an insert, a duplicate, a tie with the watermark, and a new column.
+    project.sql("ALTER TABLE events ADD COLUMN note VARCHAR")
+    project.sql(
+        "INSERT INTO events VALUES (0, '2026-01-02', 100, 'x'), (9, '2026-01-02', 9, 'y'), (9, '2026-01-03', 10, 'z')"
+    )
+    answer = subprocess.run(
+        [sys.executable, WORKER, project.folder], capture_output=True, text=True, timeout=300, check=True
+    )
+    return json.loads(answer.stdout), before, tables(project)
+
+
+def tables(project: ProjectFolder) -> dict[str, list[str]]:
+    return {name: sorted(map(repr, project.sql(f"FROM {name}"))) for name in ("fct", "total")}
+
+
+def test_a_kill_at_any_statement_leaves_old_rows_or_new_ones_and_the_next_run_succeeds(crashes):
+    found, before, after = crashes
+
+    sent = {entry["statement"].split(maxsplit=1)[0] for entry in found}
+    assert {"BEGIN", "ALTER", "DELETE", "INSERT", "COMMIT", "CREATE", "DROP"} <= sent
+    assert before != after
+    for entry in found:
+        for name in before:
+            assert entry["crashed"]["rows"][name] in (before[name], after[name]), entry["statement"]
+        assert entry["recovered"]["rows"] == after, entry["statement"]
+        assert entry["crashed"]["left"] == entry["recovered"]["left"] == []
+        assert entry["code"] == 0

@@ -1,0 +1,460 @@
+"""Each row of the table in docs/reference/semantics.md, as a user meets it: files in, commands, rows out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import ProjectFolder
+
+SOURCES = "sources: [{name: raw, tables: [{name: events}]}]"
+KEYED = "materialized='incremental', unique_key='id', updated_at='ts'"
+
+
+@pytest.fixture
+def events(project: ProjectFolder) -> ProjectFolder:
+    """A project with the source raw.events, which holds ids 1 and 2 of the first and second of January."""
+    project.write({"sources.yml": SOURCES})
+    project.sql("CREATE TABLE events (id INTEGER, ts TIMESTAMP, v VARCHAR)")
+    project.sql("INSERT INTO events VALUES (1, '2026-01-01', 'a'), (2, '2026-01-02', 'b')")
+    return project
+
+
+def define(project: ProjectFolder, config: str = KEYED, select: str = "select * from {{ source('raw', 'events') }}"):
+    project.write({"models/fct.ff.sql": f"{{{{ config({config}) }}}}\n{select}\n"})
+
+
+def run(project: ProjectFolder, *arguments: str) -> dict[str, Any]:
+    """Run the model `fct`, and return its result out of run_results.json."""
+    answer = project.fft("run", *arguments)
+    assert "Traceback" not in answer.err
+    results = json.loads((project.folder / "target" / "run_results.json").read_text())
+    (step,) = (step for step in results["steps"] if step["name"] == "fct")
+    return step
+
+
+def table(project: ProjectFolder, columns: str = "*") -> list[tuple[Any, ...]]:
+    return project.sql(f"SELECT {columns} FROM fct ORDER BY ALL")
+
+
+def add(project: ProjectFolder, *rows: str) -> None:
+    project.sql(f"INSERT INTO events VALUES {', '.join(rows)}")
+
+
+def test_a_first_build_keeps_the_newest_row_of_a_key(events):
+    define(events)
+    add(events, "(1, '2026-01-03', 'newest')", "(1, '2026-01-02', 'between')")
+
+    outcome = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "newest"), (2, "b")]
+    assert (outcome["inserted"], outcome["duplicates"]) == (2, 2)
+
+
+def test_an_increment_inserts_updates_and_reports(events):
+    define(events)
+    run(events)
+    add(events, "(2, '2026-01-03', 'B')", "(3, '2026-01-03', 'c')")
+
+    outcome = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "B"), (3, "c")]
+    counts = [outcome[name] for name in ("inserted", "updated", "unchanged", "stale", "duplicates", "null_cursors")]
+    assert counts == [1, 1, 0, 0, 1, 0]
+    assert outcome["watermark_before"] == "2026-01-02 00:00:00"
+    assert outcome["watermark_after"] == "2026-01-03 00:00:00"
+
+
+def test_a_row_whose_cursor_equals_the_watermark_is_taken(events):
+    define(events)
+    run(events)
+    add(events, "(3, '2026-01-02', 'tie')")
+
+    outcome = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b"), (3, "tie")]
+    assert (outcome["inserted"], outcome["unchanged"]) == (1, 1)
+
+
+def test_equal_cursors_are_decided_by_the_other_columns_largest_first(events):
+    define(events)
+    add(events, "(3, '2026-01-02', 'Z')", "(3, '2026-01-02', 'a')", "(3, '2026-01-02', NULL)")
+
+    run(events)
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b"), (3, "a")]
+
+
+@pytest.mark.parametrize(("lookback", "taken"), [("", False), (", lookback='1 day'", True), (", lookback='1h'", False)])
+def test_a_late_row_is_taken_where_lookback_reaches_it(events, lookback, taken):
+    define(events, KEYED + lookback)
+    run(events)
+    add(events, "(3, '2026-01-01', 'late')")
+
+    run(events)
+
+    assert ((3, "late") in table(events, "id, v")) is taken
+
+
+def test_a_row_older_than_the_tables_row_of_its_key_is_counted_as_stale(events):
+    define(events, KEYED + ", lookback='7 days'")
+    run(events)
+    events.sql("DELETE FROM events")
+    add(events, "(2, '2026-01-01', 'older')")
+
+    outcome = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b")]
+    assert (outcome["stale"], outcome["updated"]) == (1, 0)
+
+
+def test_a_null_cursor_is_kept_but_never_wins_over_a_row_that_has_one(events):
+    define(events)
+    run(events)
+    add(events, "(1, NULL, 'loses')", "(3, NULL, 'kept')")
+
+    first, second = run(events)["outcome"], run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b"), (3, "kept")]
+    assert (first["null_cursors"], first["stale"], first["inserted"]) == (2, 1, 1)
+    assert (second["inserted"], second["updated"], second["unchanged"]) == (0, 0, 2)
+
+
+def test_a_row_with_a_cursor_replaces_one_without(events):
+    define(events)
+    add(events, "(3, NULL, 'first')")
+    run(events)
+    add(events, "(3, '2026-01-05', 'second')")
+
+    run(events)
+
+    assert (3, "second") in table(events, "id, v")
+
+
+def test_duplicates_are_refused_where_the_model_says_so(events):
+    define(events, KEYED + ", on_duplicate_key='error'")
+    run(events)
+    add(events, "(3, '2026-01-03', 'x')", "(3, '2026-01-04', 'y')")
+
+    error = run(events)["error"]
+
+    assert error["code"] == "D201"
+    assert '"id = 3" stands 2 times' in error["message"]
+    assert table(events, "id, v") == [(1, "a"), (2, "b")]
+
+
+def test_without_a_cursor_duplicates_are_an_error_and_a_merge_takes_the_whole_query(events):
+    define(events, "materialized='incremental', unique_key='id'")
+    run(events)
+    events.sql("UPDATE events SET v = 'B' WHERE id = 2")
+    outcome = run(events)["outcome"]
+    add(events, "(2, '2026-01-09', 'again')")
+
+    error = run(events)["error"]
+
+    assert (outcome["updated"], outcome["unchanged"]) == (1, 1)
+    assert error["code"] == "D201"
+    assert table(events, "id, v") == [(1, "a"), (2, "B")]
+
+
+def test_a_null_key_is_an_error_by_default(events):
+    define(events)
+    run(events)
+    add(events, "(NULL, '2026-01-03', 'x')")
+
+    error = run(events)["error"]
+
+    assert (error["code"], error["at"]) == ("D200", "models/fct.ff.sql:1")
+    assert len(table(events)) == 2
+
+
+def test_null_keys_match_each_other_where_the_model_says_so(events):
+    define(events, KEYED + ", on_null_key='match'")
+    add(events, "(NULL, '2026-01-03', 'x')")
+    run(events)
+    add(events, "(NULL, '2026-01-04', 'y')")
+
+    outcome = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b"), (None, "y")]
+    assert outcome["null_keys"] == 2
+
+
+def test_null_keys_are_dropped_and_counted_where_the_model_says_so(events):
+    define(events, KEYED + ", on_null_key='drop'")
+    add(events, "(NULL, '2026-01-03', 'x')")
+    first = run(events)["outcome"]
+    add(events, "(NULL, '2026-01-04', 'y')", "(3, '2026-01-04', 'c')")
+
+    second = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b"), (3, "c")]
+    assert (first["null_keys"], second["null_keys"]) == (1, 2)
+
+
+def test_a_composite_key_is_one_key(events):
+    define(events, "materialized='incremental', unique_key=['id', 'v'], updated_at='ts'")
+    run(events)
+    add(events, "(1, '2026-01-05', 'a')", "(1, '2026-01-05', 'other')")
+
+    run(events)
+
+    assert table(events, "id, v") == [(1, "a"), (1, "other"), (2, "b")]
+
+
+def test_an_append_refuses_a_row_without_a_cursor(events):
+    define(events, "materialized='incremental', updated_at='ts'")
+    run(events)
+    add(events, "(3, NULL, 'x')")
+
+    error = run(events)["error"]
+
+    assert error["code"] == "D202"
+    assert len(table(events)) == 2
+
+
+def test_an_append_run_twice_adds_nothing(events):
+    define(events, "materialized='incremental', updated_at='ts'")
+    run(events)
+    add(events, "(1, '2026-01-03', 'again')")
+    run(events)
+
+    outcome = run(events)["outcome"]
+
+    assert outcome["inserted"] == 0
+    assert table(events, "id, v") == [(1, "a"), (1, "again"), (2, "b")]
+
+
+def test_an_own_delta_of_an_append_is_held_to_the_watermark_and_the_rest_counted(events):
+    delta = "select * from {{ source('raw', 'events') }}"
+    define(events, f"materialized='incremental', updated_at='ts', delta_sql=\"{delta}\"")
+    run(events)
+    add(events, "(3, '2026-01-03', 'c')")
+
+    outcome = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b"), (3, "c")]
+    assert (outcome["inserted"], outcome["stale"]) == (1, 2)
+
+
+def test_a_delta_that_reads_the_target_is_read_once(events):
+    delta = "select * from {{ source('raw', 'events') }} where ts > (select max(ts) from {{ this }})"
+    define(events, f"{KEYED}, delta_sql=\"{delta}\"")
+    run(events)
+    add(events, "(1, '2026-01-05', 'A')", "(2, '2026-01-06', 'B')")
+
+    run(events)
+
+    assert table(events, "id, v") == [(1, "A"), (2, "B")]
+
+
+def test_an_own_delta_may_hold_older_rows_which_are_stale(events):
+    delta = "select * from {{ source('raw', 'events') }} where v = 'older'"
+    define(events, f"{KEYED}, delta_sql=\"{delta}\"")
+    run(events)
+    add(events, "(2, '2025-12-31', 'older')")
+
+    outcome = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b")]
+    assert outcome["stale"] == 1
+
+
+def test_is_incremental_and_this_work_as_people_know_them(events):
+    define(
+        events,
+        "materialized='incremental', unique_key='id', updated_at='ts'",
+        "select * from {{ source('raw', 'events') }}\n"
+        "{% if is_incremental() %} where ts > (select max(ts) from {{ this }}) - interval 3 day {% endif %};",
+    )
+    run(events)
+    add(events, "(3, '2026-01-01', 'late, and within the three days of the model')")
+
+    run(events)
+
+    assert len(table(events)) == 3
+
+
+def test_an_empty_table_takes_the_whole_query(events):
+    delta = "select * from {{ source('raw', 'events') }} where ts > (select max(ts) from {{ this }})"
+    define(events, f"{KEYED}, delta_sql=\"{delta}\"")
+    run(events)
+    events.sql("DELETE FROM fct")
+
+    outcome = run(events)["outcome"]
+
+    assert table(events, "id, v") == [(1, "a"), (2, "b")]
+    assert "whole query" in outcome["why"]
+
+
+def test_full_refresh_builds_from_the_whole_query(events):
+    define(events)
+    run(events)
+    events.sql("DELETE FROM events WHERE id = 1")
+
+    run(events, "--full-refresh")
+
+    assert table(events, "id, v") == [(2, "b")]
+
+
+def test_a_microsecond_after_the_watermark_is_after_it(events):
+    define(events, "materialized='incremental', updated_at='ts'")
+    add(events, "(3, '2026-01-03 00:00:00.123456', 'c')")
+    run(events)
+    add(events, "(4, '2026-01-03 00:00:00.123456', 'tie')", "(5, '2026-01-03 00:00:00.123457', 'after')")
+
+    run(events)
+
+    assert [row[0] for row in table(events, "id")] == [1, 2, 3, 5]
+
+
+def test_a_nanosecond_cursor_is_compared_exactly(events):
+    define(
+        events,
+        "materialized='incremental', updated_at='ts'",
+        "select id, ts::timestamp_ns + to_microseconds(0) as at0, "
+        "('2026-01-01 00:00:00.00000000' || id)::timestamp_ns as ts from {{ source('raw', 'events') }}",
+    )
+    run(events)
+
+    outcome = run(events)["outcome"]
+
+    assert outcome["inserted"] == 0
+    assert outcome["watermark_before"] == "2026-01-01 00:00:00.000000002"
+
+
+def test_a_cursor_with_a_time_zone_is_compared_as_an_instant(events):
+    define(events, KEYED, "select id, ts::timestamptz as ts, v from {{ source('raw', 'events') }}")
+    run(events)
+    add(events, "(3, '2026-01-02', 'tie')", "(4, '2026-01-01', 'older')")
+
+    run(events)
+
+    assert [row[0] for row in table(events, "id")] == [1, 2, 3]
+
+
+# What the columns do: on_schema_change.
+
+WIDER = "select *, 'new' as extra from {{ source('raw', 'events') }}"
+RETYPED = "select id::bigint as id, ts, v from {{ source('raw', 'events') }}"
+NARROWER = "select id, ts from {{ source('raw', 'events') }}"
+
+
+def change(project: ProjectFolder, mode: str, select: str) -> dict[str, Any]:
+    """Build the model, change its query, add a row, and run again."""
+    define(project)
+    run(project)
+    define(project, f"{KEYED}, on_schema_change='{mode}'", select)
+    add(project, "(3, '2026-01-03', 'c')")
+    return run(project)
+
+
+@pytest.mark.parametrize(
+    ("select", "words"),
+    [
+        (WIDER, '"extra" (string) is not in the table'),
+        (RETYPED, '"id" is int32 in the table and int64 in the query'),
+        (NARROWER, '"v" (string) is not in the query'),
+    ],
+)
+def test_by_default_a_changed_column_is_an_error_that_names_it(events, select, words):
+    error = change(events, "fail", select)["error"]
+
+    assert error["code"] == "M212"
+    assert words in error["message"]
+    assert table(events) == table(events, "id, ts, v")
+    assert len(table(events)) == 2
+
+
+def test_the_error_names_the_setting_that_would_accept_the_change(events):
+    assert "append_new_columns" in change(events, "fail", WIDER)["error"]["hint"]
+    assert "sync_all_columns" in change(events, "append_new_columns", RETYPED)["error"]["hint"]
+
+
+def test_append_new_columns_adds_them_and_keeps_those_that_are_gone(events):
+    outcome = change(events, "append_new_columns", "select id, ts, 7 as extra from {{ source('raw', 'events') }}")
+
+    assert table(events, "id, v, extra") == [(1, "a", None), (2, None, 7), (3, None, 7)]
+    assert outcome["outcome"]["columns"] == ["added extra int32"]
+
+
+def test_sync_all_columns_adds_drops_and_retypes(events):
+    change(events, "sync_all_columns", "select id::bigint as id, ts, 7 as extra from {{ source('raw', 'events') }}")
+
+    assert table(events, "id, extra") == [(1, None), (2, 7), (3, 7)]
+    assert events.sql("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'fct' ORDER BY 1") == [
+        ("extra", "INTEGER"),
+        ("id", "BIGINT"),
+        ("ts", "TIMESTAMP"),
+    ]
+
+
+def test_ignore_writes_only_the_columns_that_the_table_has(events):
+    change(events, "ignore", "select id::bigint as id, ts, 7 as extra from {{ source('raw', 'events') }}")
+
+    assert table(events) == table(events, "id, ts, v")
+    assert table(events, "id, v") == [(1, "a"), (2, None), (3, None)]
+
+
+def test_a_changed_cursor_type_asks_for_a_full_refresh(events):
+    error = change(events, "sync_all_columns", "select id, ts::date as ts, v from {{ source('raw', 'events') }}")["error"]
+
+    assert "--full-refresh" in error["hint"]
+
+
+def test_a_wider_aggregate_of_ibis_is_no_change_of_type(events):
+    events.write(
+        {
+            "models/fct.ff.py": """\
+            from fastflowtransform import model
+
+            @model(materialized="incremental", unique_key="id", deps=["source:raw.events"])
+            def fct(events):
+                return events.group_by("id").agg(n=events.count(), total=events.id.sum(), one=events.id.max() * 0 + 1)
+            """
+        }
+    )
+    run(events)
+    add(events, "(3, '2026-01-03', 'c')")
+
+    outcome = run(events)["outcome"]
+
+    assert (outcome["inserted"], outcome["unchanged"]) == (1, 2)
+
+
+def test_a_failing_increment_leaves_the_table_as_it_was(events):
+    define(events)
+    run(events)
+    define(events, KEYED, "select id, ts, if(id = 3, error('no'), v) as v from {{ source('raw', 'events') }}")
+    add(events, "(3, '2026-01-03', 'c')", "(2, '2026-01-03', 'B')")
+
+    step = run(events)
+
+    assert step["status"] == "error"
+    assert table(events, "id, v") == [(1, "a"), (2, "b")]
+
+
+def test_a_view_under_an_incremental_models_name_is_refused_and_a_full_refresh_replaces_it(events):
+    events.sql("CREATE VIEW fct AS SELECT 1 AS x")
+    define(events)
+
+    answer = events.fft("run")
+    refreshed = run(events, "--full-refresh")
+
+    assert answer.code == 2
+    assert 'M222 "fct" is incremental, and a view stands under its name' in answer.err
+    assert refreshed["status"] == "success"
+
+
+def test_a_table_with_an_index_on_its_key_is_merged(events):
+    define(events)
+    run(events)
+    events.sql("CREATE UNIQUE INDEX by_id ON fct (id)")
+    add(events, "(2, '2026-01-03', 'B')", "(3, '2026-01-03', 'c')")
+
+    step = run(events)
+
+    assert step["status"] == "success", step
+    assert table(events, "id, v") == [(1, "a"), (2, "B"), (3, "c")]
