@@ -68,7 +68,7 @@ class _Setting:
     at: Location
 
 
-def read_config(section: Section, name: str, defaults: Defaults) -> Config:
+def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: bool = False) -> Config:
     """Read the arguments of `config()` or of a decorator.
 
     Parameters
@@ -79,6 +79,8 @@ def read_config(section: Section, name: str, defaults: Defaults) -> Config:
         The model's name.
     defaults
         What project.yml adds.
+    own_delta
+        Whether the model's text itself leaves out what is known, by `is_incremental()`.
 
     Raises
     ------
@@ -108,7 +110,10 @@ def read_config(section: Section, name: str, defaults: Defaults) -> Config:
         meta=MappingProxyType(dict(section.raw("meta") or {})),
     )
     section.close()
-    return _decided(config, _merged(settings, name), section, name)
+    decided = _decided(config, _merged(settings, name), section, name)
+    if (incremental := decided.incremental) is not None and not own_delta:
+        _require_a_delta(incremental, section, name)
+    return decided
 
 
 def _decided(config: Config, settings: Mapping[str, _Setting], section: Section, name: str) -> Config:
@@ -143,35 +148,43 @@ def _decided(config: Config, settings: Mapping[str, _Setting], section: Section,
     return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental)
 
 
+def _require_a_delta(incremental: Incremental, section: Section, name: str) -> None:
+    if not incremental.unique_key and not incremental.updated_at and incremental.delta is None:
+        raise BadValue(
+            f'"{name}" is incremental, and has neither unique_key nor updated_at nor a delta of its own',
+            at=section.at("materialized"),
+            hint="set unique_key and updated_at",
+        )
+
+
 def _incremental(settings: Mapping[str, _Setting], name: str) -> Incremental:
     values = {key: setting.value for key, setting in settings.items()}
     strategy = values.pop("strategy", Strategy.AUTO)
     incremental = Incremental(**values)
-    if strategy is Strategy.MERGE and not incremental.unique_key:
-        raise BadValue(
-            f'"{name}" asks for the strategy "merge" without a key', at=settings["strategy"].at, hint="set unique_key"
-        )
-    if strategy is Strategy.APPEND and incremental.unique_key:
-        raise BadValue(
-            f'"{name}" asks for the strategy "append" and has a unique_key',
-            at=settings["strategy"].at,
-            hint="drop one of the two: rows with a key are merged",
-        )
-    if incremental.lookback is not None and not (incremental.updated_at and incremental.unique_key):
-        raise BadValue(
-            f'"{name}" has a lookback of "{incremental.lookback}" without updated_at and unique_key',
-            at=settings["lookback"].at,
-            hint="set both: without a key the rows looked back at would be added again",
-        )
-    if incremental.updated_at in incremental.unique_key and incremental.updated_at is not None:
-        raise BadValue(
-            f'"{name}" has "{incremental.updated_at}" both in unique_key and as updated_at',
-            at=settings["updated_at"].at,
-            hint="a row whose cursor is part of its key can never be updated: take it out of one of them",
-        )
-    if len(set(incremental.unique_key)) < len(incremental.unique_key):
-        raise BadValue(f'"{name}" names a column of unique_key twice', at=settings["unique_key"].at)
+    for key, complaint, hint in _contradictions(incremental, strategy, explicit=frozenset(values)):
+        raise BadValue(f'"{name}" {complaint}', at=settings[key].at, hint=hint)
     return incremental
+
+
+def _contradictions(
+    incremental: Incremental, strategy: Strategy, *, explicit: frozenset[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the setting that is at odds with the others, what is wrong with it, and a hint."""
+    key, both = incremental.unique_key, bool(incremental.unique_key and incremental.updated_at)
+    if strategy is Strategy.MERGE and not key:
+        yield "strategy", 'asks for the strategy "merge" without a key', "set unique_key"
+    if strategy is Strategy.APPEND and key:
+        yield "strategy", 'asks for the strategy "append" and has a unique_key', "drop one: rows with a key are merged"
+    if "on_null_key" in explicit and not key:
+        yield "on_null_key", f'sets on_null_key to "{incremental.on_null_key}" without a key', "set unique_key"
+    if "on_duplicate_key" in explicit and not (both or key and incremental.on_duplicate_key is OnDuplicateKey.ERROR):
+        complaint = f'sets on_duplicate_key to "{incremental.on_duplicate_key}" without unique_key and updated_at'
+        yield "on_duplicate_key", complaint, "set both: the newest row is found by its cursor"
+    if incremental.lookback is not None and not both:
+        complaint = f'has a lookback of "{incremental.lookback}" without updated_at and unique_key'
+        yield "lookback", complaint, "set both: without a key the rows looked back at would be added again"
+    if len(set(key)) < len(key):
+        yield "unique_key", "names a column of unique_key twice", "name it once"
 
 
 def _switched(section: Section, name: str, folder: Path) -> Iterator[_Setting]:

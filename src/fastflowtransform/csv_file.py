@@ -45,7 +45,7 @@ _TYPES = ("boolean", "date", "decimal(18, 2)", "float64", "int32", "int64", "str
 
 @contextmanager
 def read_rows(path: Path, types: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
-    """Open a seed file and give its rows, a few megabytes at a time.
+    r"""Open a seed file and give its rows, a few megabytes at a time.
 
     In a `.csv` file the columns are separated by whichever of comma, semicolon, tab and bar stands most often in the
     header, in a `.tsv` file by tabs. The first line is the header; blank lines are skipped. An empty field is NULL, a
@@ -77,7 +77,7 @@ def read_rows(path: Path, types: Mapping[str, str]) -> Iterator[pa.RecordBatchRe
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "shops.csv")
-    >>> _ = path.write_text("code,opened,sales\\n007,2024-01-31,12\\n112,,\\n")
+    >>> _ = path.write_text("code,opened,sales\n007,2024-01-31,12\n112,,\n")
     >>> with read_rows(path, {"sales": "decimal(10, 2)"}) as reader:
     ...     table = reader.read_all()
     >>> [str(field.type) for field in table.schema]
@@ -95,13 +95,13 @@ def read_rows(path: Path, types: Mapping[str, str]) -> Iterator[pa.RecordBatchRe
 
 
 def columns(path: Path, types: Mapping[str, str]) -> dict[str, str]:
-    """Return the Ibis type of each column that `read_rows` gives; the errors are its, too.
+    r"""Return the Ibis type of each column that `read_rows` gives; the errors are its, too.
 
     Examples
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "shops.csv")
-    >>> _ = path.write_text("code;rate\\n007;0.5\\n")
+    >>> _ = path.write_text("code;rate\n007;0.5\n")
     >>> columns(path, {})
     {'code': 'string', 'rate': 'float64'}
     """
@@ -203,9 +203,9 @@ class _Parquet:
 
         with _translated(self.path), self.path.open("rb") as file:
             schema = parquet.read_schema(file)
-        names = _names(schema.names, Location(self.path))
+        _names(schema.names, Location(self.path))
         types = (type_.value_type if pa.types.is_dictionary(type_) else type_ for type_ in schema.types)
-        return dict(zip(names, types, strict=True))
+        return dict(zip(schema.names, types, strict=True))
 
     def parts(self) -> Iterator[_Part]:
         """Yield the rows in batches."""
@@ -329,10 +329,11 @@ def _schema(source: _Text | _Parquet, types: Mapping[str, str]) -> pa.Schema:
         for name, type_ in known.items():
             column = part.rows.column(name)
             if type_ is None:
-                candidates[name] = _narrowed(candidates[name], _bare(column))
+                candidates[name] = _narrowed(candidates[name], column)
             elif not _is_castable(column, type_):
                 raise _bad_value(part, name, type_, types[name], source.path)
-    return pa.schema([(name, type_ or _arrow_type((candidates[name] or ("string",))[0])) for name, type_ in known.items()])
+    found = {name: _arrow_type(types_left[0] if types_left else "string") for name, types_left in candidates.items()}
+    return pa.schema([(name, found.get(name, type_)) for name, type_ in known.items()])
 
 
 def _declared(types: Mapping[str, str], names: Iterable[str], path: Path) -> dict[str, pa.DataType]:
@@ -340,11 +341,12 @@ def _declared(types: Mapping[str, str], names: Iterable[str], path: Path) -> dic
     declared = {}
     for name, text in types.items():
         if name not in names:
-            hint = hint_from(name, names, "columns")
-            raise MissingColumn(f'types names "{name}", which is not a column of the file', at=Location(path), hint=hint)
+            message = f'a type is declared for "{name}", which is not a column of the file'
+            raise MissingColumn(message, at=Location(path), hint=hint_from(name, names, "columns"))
         if not _is_readable(text):
+            message = f'the type of the column "{name}" is "{text}"'
             hint = nearest(text, _TYPES) or f"use one of: {', '.join(_TYPES)}"
-            raise BadValue(f'the type of the column "{name}" is "{text}"', at=Location(path), hint=hint)
+            raise BadValue(message, at=Location(path), hint=hint)
         declared[name] = _arrow_type(text)
     return declared
 
@@ -352,12 +354,11 @@ def _declared(types: Mapping[str, str], names: Iterable[str], path: Path) -> dic
 def _is_readable(text: str) -> bool:
     """Whether `text` is an Ibis type that the text of a value can be read as."""
     import ibis
-    from parsy import ParseError
 
     try:
         dtype = ibis.dtype(text)
         dtype.to_pyarrow()
-    except (ParseError, TypeError, ValueError, ImportError):
+    except (RuntimeError, TypeError, ValueError, ImportError):  # The parser's own error is a RuntimeError.
         return False
     return any((dtype.is_boolean(), dtype.is_numeric(), dtype.is_string(), dtype.is_date(), dtype.is_timestamp()))
 
@@ -368,8 +369,11 @@ def _arrow_type(text: str) -> pa.DataType:
     return ibis.dtype(text).to_pyarrow()
 
 
-def _narrowed(candidates: tuple[str, ...] | None, values: pa.StringArray) -> tuple[str, ...] | None:
+def _narrowed(candidates: tuple[str, ...] | None, column: pa.StringArray) -> tuple[str, ...] | None:
     """Return those of the candidates that hold all values, narrowest first; None before the first value."""
+    if candidates == ():
+        return candidates
+    values = _bare(column)
     if values.null_count == len(values):
         return candidates
     return tuple(name for name in (_PATTERNS if candidates is None else candidates) if _holds(name, values))

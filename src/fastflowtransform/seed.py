@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from fastflowtransform.csv_file import read_rows
 from fastflowtransform.engines.base import Engine, Kind
-from fastflowtransform.errors import FftError
+from fastflowtransform.errors import FftError, Location, UnknownRef, hint_from
 from fastflowtransform.model import Seed
+from fastflowtransform.project import SEED_ENDINGS
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import Outcome, Status, StepResult
@@ -37,6 +40,25 @@ def load(
         report.finished(result)
         results.append(result)
     return tuple(results)
+
+
+def taken_from(folder: Path, seeds: Mapping[str, Seed]) -> dict[str, Seed]:
+    """Return the seeds that have a file in another folder, with that file.
+
+    Raises
+    ------
+    UnknownRef
+        A file there belongs to none of the seeds.
+    """
+    found: dict[str, Seed] = {}
+    for path in sorted(folder.iterdir()):
+        name = path.name.partition(".")[0]
+        if path.suffix not in SEED_ENDINGS:
+            continue
+        if name not in seeds:
+            raise UnknownRef(f'there is no seed "{name}" to load this file as', at=Location(path), hint=hint_from(name, seeds, "seeds"))
+        found[name] = replace(seeds[name], path=path.resolve())
+    return found
 
 
 def _loaded(seed: Seed, over: Kind | None, engine: Engine) -> StepResult:

@@ -62,14 +62,15 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
     _render_to_learn(template, scope, arguments, inputs)
     calls = template.called("config")
     section = Section(arguments, template.line(calls[0].line) if calls else Location(path, 1), f'config() of "{name}"')
-    config = read_config(section, name, defaults)
+    own_delta = bool(template.called("is_incremental"))
+    config = read_config(section, name, defaults, own_delta=own_delta)
     if config.incremental is not None and (delta := config.incremental.delta) is not None:
         for found in _literal_inputs(delta.template).values():
             inputs.setdefault(found.node, found)
         _render_to_learn(delta.template, scope, {}, inputs)
     return Model(
         name=name,
-        body=SqlBody(template, config.dialect, own_delta=bool(template.called("is_incremental"))),
+        body=SqlBody(template, config.dialect, own_delta=own_delta),
         at=Location(path, 1),
         materialized=config.materialized,
         inputs=tuple(inputs.values()),

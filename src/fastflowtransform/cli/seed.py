@@ -14,6 +14,13 @@ from fastflowtransform.console import Console, Output
 @click.command("seed", short_help="Load the files of seeds/ as tables.")
 @project_options
 @selection_options
+@click.option(
+    "--from",
+    "other",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Take the files of another folder, such as a later batch; seeds without a file there stay as they are.",
+)
 @click.pass_obj
 def command(
     output: Output,
@@ -22,12 +29,14 @@ def command(
     variables: tuple[str, ...],
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    other: Path | None,
 ) -> int:
     """Load the CSV and Parquet files in the folder seeds/ of PROJECT, each as a whole.
 
     \b
     fft seed .
     fft seed . --select seed_events
+    fft seed . --from seeds_later
     """
     from fastflowtransform import artifacts, seed
     from fastflowtransform.cli.session import open_project
@@ -37,12 +46,14 @@ def command(
     opened = open_project(project, env, variables)
     folder = opened.project.folder
     console = Console(output, folder)
-    names = [name for name in opened.selected(select, exclude) if name in opened.project.seeds]
+    seeds = {name: opened.project.seeds[name] for name in opened.selected(select, exclude) if name in opened.project.seeds}
+    if other is not None:
+        seeds = seed.taken_from(other, seeds)
     artifacts.prepare(folder)
     with opened.connected(console) as engine:
-        existing = opened.existing(engine, names)
-        console.begin(f"{opened.project.name}: {len(names)} seeds on {engine.name} ({opened.profile.name})", len(names))
-        results = seed.load([opened.project.seeds[name] for name in names], existing, engine, console)
+        existing = opened.existing(engine, seeds)
+        console.begin(f"{opened.project.name}: {len(seeds)} seeds on {engine.name} ({opened.profile.name})", len(seeds))
+        results = seed.load(seeds.values(), existing, engine, console)
     result = RunResult("seed", steps=results, seconds=time.perf_counter() - began)
     artifacts.write_manifest(opened.project)
     artifacts.write_results(folder, result)

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fastflowtransform.cli.options import project_options
 from fastflowtransform.console import Console, Output
+from fastflowtransform.errors import MissingColumn, UnknownRef, hint_from
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 
 @click.command("show", short_help="Show the first rows of a model, seed or source.")
 @click.argument("model")
 @project_options
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="How many rows.")
+@click.option("--order-by", metavar="COLUMN", help="Sort by this column.")
 @click.pass_obj
 def command(
-    output: Output, model: str, project: Path, env: str | None, variables: tuple[str, ...], limit: int
+    output: Output,
+    model: str,
+    project: Path,
+    env: str | None,
+    variables: tuple[str, ...],
+    limit: int,
+    order_by: str | None,
 ) -> int:
     """Show the first rows of MODEL as it stands in the warehouse; where it does not stand yet, of its query.
 
     \b
     fft show fct_events
-    fft show source:raw.events --limit 3
+    fft show source:raw.events --limit 3 --order-by event_id
     """
     from fastflowtransform.cli.session import open_project
-    from fastflowtransform.errors import UnknownRef, hint_from
     from fastflowtransform.normalize import Query, Tables
     from fastflowtransform.sql_model import model_name
 
@@ -39,14 +50,19 @@ def command(
         tables = Tables(opened.project, engine)
         found = opened.project.models.get(node)
         if found is None or opened.existing(engine, [node]):
-            rows = engine.rows(tables.table(node).limit(limit))
+            rows = engine.rows(_first(tables.table(node), limit, order_by))
         else:
             console.say(f'"{node}" does not stand in the warehouse yet; this is what its query gives')
             with Query(found, tables).table(is_incremental=False) as table:
-                rows = engine.rows(table.limit(limit))
+                rows = engine.rows(_first(table, limit, order_by))
     for row in rows:
         console.event("row", **{"values": row})
     console.rows(rows)
-    console.say(f"{len(rows)} rows shown")
+    console.say(f"{len(rows)} rows")
     return 0
 
+
+def _first(table: ir.Table, limit: int, order_by: str | None) -> ir.Table:
+    if order_by is not None and order_by not in table.columns:
+        raise MissingColumn(f'there is no column "{order_by}"', hint=hint_from(order_by, table.columns, "columns"))
+    return (table if order_by is None else table.order_by(order_by)).limit(limit)

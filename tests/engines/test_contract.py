@@ -1,0 +1,232 @@
+"""What every engine does, tried on each: replace, view, append, merge, stage, and what names and values may be."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fastflowtransform.engines.base import ColumnChanges, Engine, Kind
+from fastflowtransform.errors import EngineError, RelationMissing
+from fastflowtransform.relation import Relation
+
+T = Relation("demo", "t")
+V = Relation("demo", "v")
+
+
+def reader(rows: list[dict[str, Any]], **schema: str) -> pa.RecordBatchReader:
+    return pa.Table.from_pylist(rows, schema=ibis.schema(schema).to_pyarrow()).to_reader()
+
+
+def numbers(*values: tuple[int, str | None]) -> pa.RecordBatchReader:
+    return reader([{"id": number, "v": text} for number, text in values], id="int64", v="string")
+
+
+def content(engine: Engine, relation: Relation = T) -> list[tuple[Any, ...]]:
+    return sorted(tuple(row.values()) for row in engine.rows(engine.table(relation)))
+
+
+@pytest.fixture
+def table(engine: Engine) -> Engine:
+    """An engine with a table of two rows."""
+    engine.replace(T, numbers((1, "a"), (2, "b")), over=None)
+    return engine
+
+
+def test_nothing_exists_in_an_empty_database(engine: Engine):
+    assert engine.existing([T, V]) == {}
+
+
+def test_a_missing_table_is_said_to_be_missing(engine: Engine):
+    with pytest.raises(RelationMissing, match=r'"demo\.t"'):
+        engine.table(T)
+
+
+def test_replace_makes_a_table_and_counts_its_rows(engine: Engine):
+    assert engine.replace(T, numbers((1, "a"), (2, None)), over=None) == 2
+    assert engine.existing([T]) == {T: Kind.TABLE}
+    assert content(engine) == [(1, "a"), (2, None)]
+
+
+def test_replace_takes_an_expression_over_the_table_itself(table: Engine):
+    old = table.table(T)
+
+    table.replace(T, old.mutate(id=old.id * 10), over=Kind.TABLE)
+
+    assert content(table) == [(10, "a"), (20, "b")]
+
+
+def test_a_failing_replace_leaves_the_old_rows(table: Engine):
+    old = table.table(T)
+
+    with pytest.raises(EngineError):
+        table.replace(T, old.mutate(id=old.v.cast("int64")), over=Kind.TABLE)
+
+    assert content(table) == [(1, "a"), (2, "b")]
+
+
+def test_a_view_that_reads_a_replaced_table_survives(table: Engine):
+    table.create_view(V, table.table(T).filter(ibis._.id > 1), over=None)
+
+    table.replace(T, numbers((2, "B"), (3, "c")), over=Kind.TABLE)
+
+    assert content(table, V) == [(2, "B"), (3, "c")]
+
+
+def test_a_table_becomes_a_view_and_a_view_a_table(table: Engine):
+    table.replace(V, numbers((7, "x")), over=None)
+    table.create_view(V, table.table(T), over=Kind.TABLE)
+    assert table.existing([V]) == {V: Kind.VIEW}
+
+    table.replace(V, table.table(T), over=Kind.VIEW)
+
+    assert table.existing([V]) == {V: Kind.TABLE}
+    assert content(table, V) == content(table, T)
+
+
+def test_a_failing_view_leaves_the_table_that_stood_there(table: Engine):
+    broken = table.connection.sql("SELECT * FROM demo.t", schema={"id": "int64", "missing": "int64"})
+
+    with pytest.raises(EngineError):
+        table.create_view(T, broken.filter(ibis._.missing > 0), over=Kind.TABLE)
+
+    assert content(table) == [(1, "a"), (2, "b")]
+
+
+def test_existing_ignores_upper_and_lower_case(table: Engine):
+    wanted = Relation("DEMO", "T")
+
+    assert table.existing([wanted]) == {wanted: Kind.TABLE}
+
+
+def test_staged_rows_are_read_once_and_gone_afterwards(table: Engine):
+    with table.stage(table.table(T)) as staged:
+        table.replace(T, numbers((9, "z")), over=Kind.TABLE)
+        assert sorted(row["id"] for row in table.rows(staged)) == [1, 2]
+
+    with pytest.raises(EngineError):
+        table.rows(staged)
+
+
+def test_staged_rows_are_gone_after_an_error(table: Engine):
+    with pytest.raises(ZeroDivisionError), table.stage(table.table(T)) as staged:
+        raise ZeroDivisionError
+
+    with pytest.raises(EngineError):
+        table.rows(staged)
+
+
+def test_append_goes_by_name_and_not_by_position(table: Engine):
+    with table.stage(numbers((3, "c"))) as staged:
+        counts = table.append(T, staged.select("v", "id"))
+
+    assert (counts.inserted, counts.updated) == (1, 0)
+    assert content(table) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_merge_updates_matching_keys_and_inserts_the_rest(table: Engine):
+    with table.stage(numbers((2, "B"), (3, "c"))) as staged:
+        counts = table.merge(T, staged, ("id",), null_safe=False)
+
+    assert (counts.inserted, counts.updated) == (1, 1)
+    assert content(table) == [(1, "a"), (2, "B"), (3, "c")]
+
+
+def test_a_null_safe_merge_lets_null_equal_null(engine: Engine):
+    rows = [{"a": 1, "b": None, "v": "x"}, {"a": 1, "b": 2, "v": "y"}]
+    engine.replace(T, reader(rows, a="int64", b="int64", v="string"), over=None)
+
+    with engine.stage(reader([{"a": 1, "b": None, "v": "X"}], a="int64", b="int64", v="string")) as staged:
+        counts = engine.merge(T, staged, ("a", "b"), null_safe=True)
+
+    assert counts.updated == 1
+    assert sorted(row["v"] for row in engine.rows(engine.table(T))) == ["X", "y"]
+
+
+def test_a_merge_that_fails_leaves_the_table_and_its_columns(table: Engine):
+    retyped = ColumnChanges(added={"extra": ibis.dtype("int64")}, retyped={"v": ibis.dtype("int64")})
+    rows = reader([{"id": 2, "v": 5, "extra": 1}], id="int64", v="int64", extra="int64")
+
+    with table.stage(rows) as staged, pytest.raises(EngineError):
+        table.merge(T, staged, ("id",), null_safe=False, changes=retyped)
+
+    assert table.table(T).columns == ("id", "v")
+    assert content(table) == [(1, "a"), (2, "b")]
+
+
+def test_the_engines_own_types_are_asked_without_running_anything(table: Engine):
+    old = table.table(T)
+
+    schema = table.schema(old.select("id", fails=old.v.cast("int64")))
+
+    assert list(schema.items()) == [("id", ibis.dtype("int64")), ("fails", ibis.dtype("int64"))]
+
+
+VALUES = [
+    ("int64", -(2**63)),
+    ("float64", 0.1),
+    ("decimal(38, 10)", Decimal("1234567890123456789012345678.0123456789")),
+    ("boolean", True),
+    ("date", date(1, 1, 1)),
+    ("timestamp(6)", datetime(2026, 1, 1, 12, 0, 0, 123456)),
+    ("timestamp('UTC', 6)", datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)),
+    ("binary", b"\x00\xff"),
+    ("string", ""),
+    ("string", "O'Hara; DROP TABLE t; -- \\ \" {{ }} \N{GRINNING FACE}\n"),
+    ("array<int64>", [1, None, 3]),
+]
+
+
+@pytest.mark.parametrize(("dtype", "value"), VALUES, ids=[f"{n}-{dtype}" for n, (dtype, _) in enumerate(VALUES)])
+def test_values_go_in_and_come_out_as_they_are(engine: Engine, dtype: str, value: object):
+    engine.replace(T, reader([{"id": 1, "x": value}, {"id": 2, "x": None}], id="int64", x=dtype), over=None)
+
+    rows = engine.batches(engine.table(T).order_by("id")).read_all().to_pylist()
+
+    assert [row["x"] for row in rows] == [value, None]
+    assert type(rows[0]["x"]) is type(value)
+
+
+NAMES = st.one_of(
+    st.sampled_from(["select", "Order", "a b", 'say "hi"', "O'Hara", "x;--", "{{ x }}", "%s", "a.b", "ÄÖ", "x" * 200]),
+    st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="\0"), min_size=1, max_size=30),
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NAMES, min_size=3, max_size=3, unique_by=str.casefold))
+def test_a_name_never_changes_the_meaning_of_a_statement(engine: Engine, names: list[str]):
+    relation, key, value = Relation("demo", names[0]), names[1], names[2]
+    over = engine.existing([relation]).get(relation)
+    engine.replace(relation, reader([{key: 1, value: "a"}], **{key: "int64", value: "string"}), over=over)
+
+    with engine.stage(reader([{key: 1, value: "b"}], **{key: "int64", value: "string"})) as staged:
+        engine.merge(relation, staged, (key,), null_safe=True)
+
+    assert engine.rows(engine.table(relation)) == [{key: 1, value: "b"}]
+    assert engine.existing([relation]) == {relation: Kind.TABLE}
+
+
+def test_a_thousand_columns_are_merged(engine: Engine):
+    schema = {"id": "int64", **{f"c{n}": "int64" for n in range(1000)}}
+    row = {"id": 1, **{f"c{n}": n for n in range(1000)}}
+    engine.replace(T, reader([row], **schema), over=None)
+
+    with engine.stage(reader([{**row, "c999": -1}], **schema)) as staged:
+        engine.merge(T, staged, ("id",), null_safe=False)
+
+    assert engine.rows(engine.table(T).select("c0", "c999")) == [{"c0": 0, "c999": -1}]
+
+
+def test_an_empty_delta_changes_nothing(table: Engine):
+    with table.stage(numbers()) as staged:
+        counts = table.merge(T, staged, ("id",), null_safe=False)
+
+    assert (counts.inserted, counts.updated) == (0, 0)
+    assert content(table) == [(1, "a"), (2, "b")]
