@@ -79,9 +79,7 @@ class ProjectFolder:
 
 
 @pytest.fixture
-def project(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> ProjectFolder:
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> ProjectFolder:
     """An empty project on a DuckDB file, with the environment `dev`."""
     for name in ("FFT_ACTIVE_ENV", "FF_DUCKDB_PATH", "FF_DUCKDB_SCHEMA"):
         monkeypatch.delenv(name, raising=False)

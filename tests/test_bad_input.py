@@ -89,7 +89,13 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "project.yml:3",
         "",
     ),
-    "a key that stands twice": ({"project.yml": "name: x\nname: y\n"}, "P101", '"name" stands here twice', "project.yml:2", ""),
+    "a key that stands twice": (
+        {"project.yml": "name: x\nname: y\n"},
+        "P101",
+        '"name" stands here twice',
+        "project.yml:2",
+        "",
+    ),
     "a project without a name": ({"project.yml": ""}, "P103", 'project.yml has no "name"', "project.yml", ""),
     "a wrong kind of value": (
         {"project.yml": "name: x\nvars: 3\n"},
@@ -98,7 +104,13 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "project.yml:2",
         "",
     ),
-    "a line of .env that is no assignment": ({".env": "A=1\nwhat is this\n"}, "P112", "not an assignment", ".env:2", "NAME=value"),
+    "a line of .env that is no assignment": (
+        {".env": "A=1\nwhat is this\n"},
+        "P112",
+        "not an assignment",
+        ".env:2",
+        "NAME=value",
+    ),
     "a file that is not UTF-8": ({"models/a.ff.sql": ""}, "P114", '"0xff" is not UTF-8', "models/a.ff.sql:2", "UTF-8"),
     "an unknown key of sources.yml": (
         {"sources.yml": "sources:\n  - name: raw\n    table: []\n"},
@@ -281,7 +293,13 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "models/a.ff.py:1",
         "",
     ),
-    "a Python file without a model": ({"models/a.ff.py": "x = 1\n"}, "M102", "no function in this file", "models/a.ff.py", "@model"),
+    "a Python file without a model": (
+        {"models/a.ff.py": "x = 1\n"},
+        "M102",
+        "no function in this file",
+        "models/a.ff.py",
+        "@model",
+    ),
     "deps that do not fit the function": (
         {"models/a.ff.py": python("def a(x, y): return x", "@model(deps=['b'])")},
         "M102",
@@ -290,7 +308,10 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "one argument",
     ),
     "annotations of two kinds": (
-        {"models/a.ff.py": "import pandas as pd\nimport polars as pl\n" + python("def a(x: pd.DataFrame) -> pl.DataFrame: ...")},
+        {
+            "models/a.ff.py": "import pandas as pd\nimport polars as pl\n"
+            + python("def a(x: pd.DataFrame) -> pl.DataFrame: ...")
+        },
         "M102",
         "several kinds of table: pandas, polars",
         "models/a.ff.py:6",
@@ -333,16 +354,29 @@ FAILURES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "models/b.ff.sql:2",
         "",
     ),
-    "an empty model": ({"models/a.ff.sql": "{# nothing #}\n;"}, "M105", 'the SQL of "a" is empty', "models/a.ff.sql:1", ""),
+    "an empty model": (
+        {"models/a.ff.sql": "{# nothing #}\n;"},
+        "M105",
+        'the SQL of "a" is empty',
+        "models/a.ff.sql:1",
+        "",
+    ),
     "a table that is not there": (
-        {"sources.yml": "sources: [{name: raw, tables: [{name: e}]}]", "models/a.ff.py": python("def a(e): return e", "@model(deps=['source:raw.e'])")},
+        {
+            "sources.yml": "sources: [{name: raw, tables: [{name: e}]}]",
+            "models/a.ff.py": python("def a(e): return e", "@model(deps=['source:raw.e'])"),
+        },
         "E110",
         'there is no table or view "demo.e"',
         "models/a.ff.py:4",
         "",
     ),
     "a key that the query does not have": (
-        {"models/a.ff.sql": sql("materialized='incremental', unique_key='evnt_id', updated_at='ts'", "select 1 as event_id, now() as ts")},
+        {
+            "models/a.ff.sql": sql(
+                "materialized='incremental', unique_key='evnt_id', updated_at='ts'", "select 1 as event_id, now() as ts"
+            )
+        },
         "M210",
         'unique_key names "evnt_id"',
         "models/a.ff.sql:1",
@@ -377,14 +411,21 @@ FAILURES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "",
     ),
     "a Python model that returns another kind": (
-        {"models/a.ff.py": "import pandas as pd\n" + python("def a() -> 'pd.DataFrame': return ibis.memtable({'x': [1]})")},
+        {
+            "models/a.ff.py": "import pandas as pd\n"
+            + python("def a() -> 'pd.DataFrame': return ibis.memtable({'x': [1]})")
+        },
         "M221",
         "should return a pandas DataFrame",
         "models/a.ff.py:5",
         "",
     ),
     "a DataFrame as a view": (
-        {"models/a.ff.py": python("def a() -> 'pandas.DataFrame':\n    import pandas\n    return pandas.DataFrame({'x': [1]})", "@model")},
+        {
+            "models/a.ff.py": python(
+                "def a() -> 'pandas.DataFrame':\n    import pandas\n    return pandas.DataFrame({'x': [1]})", "@model"
+            )
+        },
         "M221",
         "is a view, and its function gives rows",
         "models/a.ff.py:4",
@@ -437,7 +478,10 @@ def test_a_database_that_another_process_holds_is_told(project: ProjectFolder):
     project.write({"models/a.ff.sql": sql()})
     holder = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen(
-        [sys.executable, "-c", holder, project.folder / "w.duckdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", holder, project.folder / "w.duckdb"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()

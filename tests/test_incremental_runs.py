@@ -241,7 +241,7 @@ def test_an_own_delta_of_an_append_is_held_to_the_watermark_and_the_rest_counted
 
 def test_a_delta_that_reads_the_target_is_read_once(events):
     delta = "select * from {{ source('raw', 'events') }} where ts > (select max(ts) from {{ this }})"
-    define(events, f"{KEYED}, delta_sql=\"{delta}\"")
+    define(events, f'{KEYED}, delta_sql="{delta}"')
     run(events)
     add(events, "(1, '2026-01-05', 'A')", "(2, '2026-01-06', 'B')")
 
@@ -252,7 +252,7 @@ def test_a_delta_that_reads_the_target_is_read_once(events):
 
 def test_an_own_delta_may_hold_older_rows_which_are_stale(events):
     delta = "select * from {{ source('raw', 'events') }} where v = 'older'"
-    define(events, f"{KEYED}, delta_sql=\"{delta}\"")
+    define(events, f'{KEYED}, delta_sql="{delta}"')
     run(events)
     add(events, "(2, '2025-12-31', 'older')")
 
@@ -279,7 +279,7 @@ def test_is_incremental_and_this_work_as_people_know_them(events):
 
 def test_an_empty_table_takes_the_whole_query(events):
     delta = "select * from {{ source('raw', 'events') }} where ts > (select max(ts) from {{ this }})"
-    define(events, f"{KEYED}, delta_sql=\"{delta}\"")
+    define(events, f'{KEYED}, delta_sql="{delta}"')
     run(events)
     events.sql("DELETE FROM fct")
 
@@ -399,7 +399,9 @@ def test_ignore_writes_only_the_columns_that_the_table_has(events):
 
 
 def test_a_changed_cursor_type_asks_for_a_full_refresh(events):
-    error = change(events, "sync_all_columns", "select id, ts::date as ts, v from {{ source('raw', 'events') }}")["error"]
+    error = change(events, "sync_all_columns", "select id, ts::date as ts, v from {{ source('raw', 'events') }}")[
+        "error"
+    ]
 
     assert "--full-refresh" in error["hint"]
 

@@ -51,7 +51,8 @@ def write_manifest(project: Project) -> Path:
             "upstream": sorted(project.graph.upstream[node]),
         }
     checks = [
-        {"name": check.name, "type": check.type, "node": check.node, "severity": check.severity} for check in project.checks
+        {"name": check.name, "type": check.type, "node": check.node, "severity": check.severity}
+        for check in project.checks
     ]
     document = {
         "version": VERSION,

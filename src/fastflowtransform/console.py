@@ -105,7 +105,9 @@ class Console:
             width = len(str(self._total))
             if result.status is Status.SKIPPED:
                 self._number += 1
-            self.say(f"{self._number:>{width}}/{self._total} {MARKS[result.status]:<5} {result.name}  {_summary(result)}")
+            self.say(
+                f"{self._number:>{width}}/{self._total} {MARKS[result.status]:<5} {result.name}  {_summary(result)}"
+            )
 
     def close(self) -> None:
         """End the live line, whatever happens."""
@@ -142,7 +144,7 @@ class Console:
             if result.error is not None:
                 self.error(result.error)
             if result.sample:
-                self.say(f'\n{MARKS[result.status]} "{result.name}": {result.failures} failing rows, such as')
+                self.say(f'\n{MARKS[result.status]} "{result.name}": {counted(result.failures or 0, "failing row")}, such as')
                 self.rows(result.sample)
                 self.say(f"\nto see them all:\n{result.sql}")
 
@@ -160,11 +162,11 @@ class Console:
         styles: Sequence[str] | None = None,
     ) -> None:
         """Show a table: with rich on a terminal, in plain columns elsewhere."""
-        rows = [list(map(_printable, row)) for row in rows]
+        cells = [list(map(_printable, row)) for row in rows]
         if self.output.json or self.output.verbosity < 0:
             return
         if not self._fancy:
-            for line in _aligned([list(heads), *rows], right):
+            for line in _aligned([list(heads), *cells], right):
                 self._print(line)
             return
         from rich import box
@@ -174,7 +176,7 @@ class Console:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for number, head in enumerate(heads):
             table.add_column(head, justify="right" if number in right else "left", overflow="fold")
-        for number, row in enumerate(rows):
+        for number, row in enumerate(cells):
             style = styles[number] if styles else ""
             table.add_row(*(Text(cell, style if place == 0 else "") for place, cell in enumerate(row)))
         self._rich().print(table)
@@ -191,7 +193,7 @@ class Console:
         for blocker, names in skipped.items():
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             self.say(f'skipped because "{blocker}" failed: {", ".join(names[:5])}{more}')
-        count = {status: sum(r.status is status for r in (*result.steps, *result.checks)) for status in Status}
+        count = {status: result.statuses.count(status) for status in Status}
         words = [f"{number} {MARKS[status]}" for status, number in count.items() if number]
         self.say(f"\n{', '.join(words) or 'nothing to do'} in {result.seconds:.2f} s")
         self.event("finished", exit_code=result.exit_code, seconds=round(result.seconds, 3))
@@ -222,6 +224,17 @@ class Console:
         return RichConsole(highlight=False, soft_wrap=False)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "model"), counted(2, "model")
+    ('1 model', '2 models')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _summary(result: StepResult) -> str:
     """Return a step's result in a few words."""
     if result.status is Status.SKIPPED:
@@ -231,7 +244,11 @@ def _summary(result: StepResult) -> str:
     outcome = result.outcome or Outcome("")
     counts = [
         f"{value} {word}"
-        for word, value in (("inserted", outcome.inserted), ("updated", outcome.updated), ("unchanged", outcome.unchanged))
+        for word, value in (
+            ("inserted", outcome.inserted),
+            ("updated", outcome.updated),
+            ("unchanged", outcome.unchanged),
+        )
         if value is not None and (value or word == "inserted")
     ]
     return f"{', '.join(counts) or outcome.strategy} in {result.seconds:.2f} s"
@@ -251,15 +268,14 @@ def _notes(result: StepResult) -> Iterable[str]:
     if outcome is None:
         return
     if outcome.duplicates:
-        yield f"{outcome.duplicates} duplicates dropped, the newest row of each key kept"
+        yield f"{counted(outcome.duplicates, 'duplicate')} dropped, the newest row of each key kept"
     if outcome.stale:
-        yield f"{outcome.stale} rows left out, older than the table's"
+        yield f"{counted(outcome.stale, 'row')} left out, older than the table's"
     if outcome.null_cursors:
-        yield f"{outcome.null_cursors} rows without a cursor, counted as oldest"
+        yield f"{counted(outcome.null_cursors, 'row')} without a cursor, counted as oldest"
     if outcome.null_keys:
-        yield f"{outcome.null_keys} rows with a NULL in their key"
-    for words in outcome.columns:
-        yield words
+        yield f"{counted(outcome.null_keys, 'row')} with a NULL in the key"
+    yield from outcome.columns
     if outcome.watermark_before is not None and outcome.watermark_before != outcome.watermark_after:
         yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
 

@@ -62,7 +62,7 @@ def read_rows(path: Path, types: Mapping[str, str]) -> Iterator[pa.RecordBatchRe
     Yields
     ------
     pa.RecordBatchReader
-        All rows in the file's order. It ends with the `with` block.
+        All rows in the file's order; after the `with` block it gives no more.
 
     Raises
     ------
@@ -90,8 +90,8 @@ def read_rows(path: Path, types: Mapping[str, str]) -> Iterator[pa.RecordBatchRe
     source = _source(path)
     schema = _schema(source, types)
     batches = (_typed(part, schema) for part in source.parts())
-    with closing(batches), pa.RecordBatchReader.from_batches(schema, batches) as reader:
-        yield reader
+    with closing(batches):
+        yield pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def columns(path: Path, types: Mapping[str, str]) -> dict[str, str]:

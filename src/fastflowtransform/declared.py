@@ -69,9 +69,7 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Set[str], e
 def _known(section: Section, key: str, known: Set[str]) -> str:
     name = section.required_text(key)
     if name not in known:
-        raise UnknownRef(
-            f'"{name}" is not in this project', at=section.at(key), hint=hint_from(name, known, "models")
-        )
+        raise UnknownRef(f'"{name}" is not in this project', at=section.at(key), hint=hint_from(name, known, "models"))
     return name
 
 
@@ -96,7 +94,11 @@ def _listed(section: Section, node: str, column: str | None) -> Iterator[Check]:
         elif isinstance(entry, Mapping) and len(entry) == 1:
             outer = Section(entry, at, "check")
             (kind,) = entry
-            inner = outer.section(kind, f'check "{kind}"') if entry[kind] is not None else Section({}, at, f'check "{kind}"')
+            inner = (
+                outer.section(kind, f'check "{kind}"')
+                if entry[kind] is not None
+                else Section({}, at, f'check "{kind}"')
+            )
             assert inner is not None
             yield _check(inner, kind, node, column)
         else:

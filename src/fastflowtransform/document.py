@@ -31,7 +31,15 @@ if TYPE_CHECKING:
 
     Choice = TypeVar("Choice", bound=StrEnum)
 
-_UNITS = {"microsecond": 1e-6, "millisecond": 1e-3, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_UNITS = {
+    "microsecond": 1e-6,
+    "millisecond": 1e-3,
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86400,
+    "week": 604800,
+}
 _SHORT = {"us": "microsecond", "ms": "millisecond", "s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 
 
@@ -202,7 +210,9 @@ class Section:
 
     def _nested(self, value: Any, key: str, title: str) -> Section:
         if not isinstance(value, Mapping):
-            raise BadValue(f'{title} is "{value}", which is not a mapping', at=self.at(key), hint="write it as key: value")
+            raise BadValue(
+                f'{title} is "{value}", which is not a mapping', at=self.at(key), hint="write it as key: value"
+            )
         return Section(value, self.at(key), title)
 
 
@@ -219,7 +229,9 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UnreadableFile(
-            f'byte "0x{error.object[error.start]:02x}" is not UTF-8', at=Location(path, line), hint="save the file as UTF-8"
+            f'byte "0x{error.object[error.start]:02x}" is not UTF-8',
+            at=Location(path, line),
+            hint="save the file as UTF-8",
         ) from error
     except OSError as error:
         raise UnreadableFile(f'cannot read the file: "{error.strerror}"', at=Location(path)) from error
@@ -288,12 +300,14 @@ def _rendered(value: Any, at: Location, render: Any) -> Any:
 
 
 def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
-    if node.id == "mapping":
-        loader.flatten_mapping(node)  # type: ignore[arg-type]
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)
         lined = _Lined()
         lined.lines, lined.line = {}, node.start_mark.line + 1
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = loader.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str | int):
                 raise _bad_key(node, path, line)
@@ -302,9 +316,9 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
             lined[str(key)] = _construct(loader, value_node, path)
             lined.lines[str(key)] = line
         return lined
-    if node.id == "sequence":
+    if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, item, path) for item in node.value]
-    return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node, deep=True)
 
 
 def _bad_key(node: yaml.Node, path: Path, line: int) -> FftError:

@@ -352,7 +352,7 @@ class NullKey(DataError):
 
 
 class DuplicateKey(DataError):
-    """Two rows to be merged have the same key, and the model says (or, without a cursor, has to say) that this is an error."""
+    """Two rows to be merged have one key, and the model refuses that, or has no cursor to decide between them."""
 
     code = "D201"
 

@@ -201,15 +201,15 @@ def merged(target: ir.Table, fresh_rows: ir.Table, key: tuple[str, ...]) -> ir.T
 def ordered(dtype: dt.DataType) -> bool:
     """Whether all engines put values of this type into the same order."""
     scalar = dtype.is_numeric() or dtype.is_boolean() or dtype.is_string() or dtype.is_binary()
-    return scalar or dtype.is_temporal() or dtype.is_uuid()
+    return bool(scalar or dtype.is_temporal() or dtype.is_uuid())
 
 
 def _comparable(dtype: dt.DataType) -> bool:
     """Whether all engines can tell equal values of this type from others."""
     if dtype.is_array():
-        return _comparable(dtype.value_type)  # type: ignore[attr-defined]
+        return _comparable(dtype.value_type)
     if dtype.is_struct():
-        return all(map(_comparable, dtype.types))  # type: ignore[attr-defined]
+        return all(map(_comparable, dtype.types))
     return ordered(dtype)
 
 

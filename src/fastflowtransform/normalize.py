@@ -62,9 +62,7 @@ class Tables:
         body = model.body
         dialect = (body.dialect if isinstance(body, SqlBody) else None) or self._project.dialect or self._dialect
         ephemeral = [found.node for found in model.inputs if self._is_ephemeral(found.node)]
-        names = {
-            found.node: self._name(found.node, dialect, inline=found.node in ephemeral) for found in model.inputs
-        }
+        names = {found.node: self._name(found.node, dialect, inline=found.node in ephemeral) for found in model.inputs}
         this = _printed(self._engine, Relation(self._project.database, model.name), dialect)
         text = render(template, self._project.scope, names, this, is_incremental=is_incremental)
         if not text:
@@ -119,9 +117,7 @@ class Tables:
         try:
             return query.sql(dialect=target, unsupported_level=sqlglot.ErrorLevel.RAISE)
         except sqlglot.UnsupportedError as error:
-            raise BadSql(
-                f'this SQL has no translation from "{dialect}" into "{target}": "{error}"', at=at
-            ) from error
+            raise BadSql(f'this SQL has no translation from "{dialect}" into "{target}": "{error}"', at=at) from error
 
     def compiled(self, table: ir.Table) -> str:
         """Return the engine's SQL for a table expression."""
@@ -147,7 +143,9 @@ class Query:
         """Return the model's result: an expression, or Arrow rows where the function gives a DataFrame."""
         body = self.model.body
         if isinstance(body, PythonBody):
-            return _called(self.model, body, [self._tables.frame(found.node, body.frame) for found in self.model.inputs])
+            return _called(
+                self.model, body, [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
+            )
         sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)
         return self._tables.read(sql, body.template)
 

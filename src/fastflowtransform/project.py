@@ -113,7 +113,9 @@ def load(
     declared = read_declarations(folder, settings.tests, {*models, *seeds}, set(elsewhere))
     models = {name: _described(model, declared) for name, model in models.items()}
     upstream = _upstream(models, seeds, sources, elsewhere)
-    places = {node: found.at for found in (*models.values(), *seeds.values(), *sources.values()) for node in [_node(found)]}
+    places = {
+        node: found.at for found in (*models.values(), *seeds.values(), *sources.values()) for node in [_node(found)]
+    }
     return Project(
         name=settings.name,
         folder=folder,
@@ -150,7 +152,6 @@ def _read_settings(folder: Path) -> _Settings:
     section.close()
     defaults = Defaults(folder, materialized, MappingProxyType(incremental))
     return _Settings(name, variables.values if variables else {}, dialect, frame, defaults, tests)
-
 
 
 def _macros(folder: Path) -> Iterator[Any]:

@@ -169,7 +169,9 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
     wanted = _frame(function, section, at, frame)
     config = read_config(section, name, defaults)
     if config.dialect is not None:
-        raise BadValue(f'"{name}" is a Python model and names the dialect "{config.dialect}"', at=at, hint="take it away")
+        raise BadValue(
+            f'"{name}" is a Python model and names the dialect "{config.dialect}"', at=at, hint="take it away"
+        )
     return Model(
         name=name,
         body=PythonBody(function, wanted),

@@ -101,5 +101,10 @@ class RunResult:
     @property
     def exit_code(self) -> int:
         """1 where a step or a check of severity error failed, else 0."""
-        failed = any(r.status in (Status.ERROR, Status.SKIPPED) for r in (*self.steps, *self.checks))
+        failed = any(status in (Status.ERROR, Status.SKIPPED) for status in self.statuses)
         return 1 if failed else 0
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """How each step and check ended."""
+        return (*(step.status for step in self.steps), *(check.status for check in self.checks))

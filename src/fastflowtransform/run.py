@@ -33,7 +33,8 @@ def run(
     Returns
     -------
     tuple of StepResult
-        One a step, in the plan's order. A failed step is an ERROR with its error; what it keeps from running is SKIPPED.
+        One a step, in the plan's order. A failed step is an ERROR, with what went wrong; what it keeps from running
+        is SKIPPED.
     """
     tables = Tables(project, engine)
     results: list[StepResult] = []

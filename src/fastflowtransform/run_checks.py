@@ -52,7 +52,9 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
 def _checked(check: Check, tables: Tables, engine: Engine) -> CheckResult:
     began = time.perf_counter()
     error: FftError | None = None
-    failures, sample, sql = None, (), None
+    failures: int | None = None
+    sample: tuple[dict[str, object], ...] = ()
+    sql: str | None = None
     try:
         rows = failing_rows(check, tables, engine)
         failures = _count(engine, rows)

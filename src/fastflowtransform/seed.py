@@ -56,7 +56,11 @@ def taken_from(folder: Path, seeds: Mapping[str, Seed]) -> dict[str, Seed]:
         if path.suffix not in SEED_ENDINGS:
             continue
         if name not in seeds:
-            raise UnknownRef(f'there is no seed "{name}" to load this file as', at=Location(path), hint=hint_from(name, seeds, "seeds"))
+            raise UnknownRef(
+                f'there is no seed "{name}" to load this file as',
+                at=Location(path),
+                hint=hint_from(name, seeds, "seeds"),
+            )
         found[name] = replace(seeds[name], path=path.resolve())
     return found
 

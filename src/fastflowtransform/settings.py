@@ -86,7 +86,9 @@ def load(folder: Path, env: str | None = None) -> Profile:
     name, variables = _environment(folder, env)
     path = folder / "profiles.yml"
     if not path.is_file():
-        raise UnknownProfile(f'there is no profiles.yml, so no profile "{name}"', at=Location(path), hint="add the file")
+        raise UnknownProfile(
+            f'there is no profiles.yml, so no profile "{name}"', at=Location(path), hint="add the file"
+        )
     profiles = read_document(path, "profiles.yml")
     if name not in profiles.values:
         raise UnknownProfile(
@@ -122,7 +124,9 @@ def _dotenv(path: Path) -> dict[str, str]:
     for binding in parse_stream(io.StringIO(read_text(path))):
         if binding.error or (binding.key is not None and binding.value is None):
             raise EnvSyntax(
-                "this line is not an assignment", at=Location(path, _first_line(binding.original)), hint="write NAME=value"
+                "this line is not an assignment",
+                at=Location(path, _first_line(binding.original)),
+                hint="write NAME=value",
             )
         if binding.key is not None:
             values[binding.key] = binding.value or ""

@@ -95,9 +95,7 @@ def model_name(reference: str) -> str:
     return reference
 
 
-def render(
-    template: Template, scope: Scope, names: Mapping[str, Name], this: Name, *, is_incremental: bool
-) -> str:
+def render(template: Template, scope: Scope, names: Mapping[str, Name], this: Name, *, is_incremental: bool) -> str:
     """Return the SQL, without its last semicolon.
 
     Parameters
@@ -182,5 +180,3 @@ def _render_to_learn(template: Template, scope: Scope, arguments: dict[str, Any]
         }
     )
     template.render(context)
-
-

@@ -70,7 +70,7 @@ class Template:
         """
         if self.code is None:
             return self.text
-        return self._guarded(lambda: self._jinja().render(context), context)
+        return str(self._guarded(lambda: self._jinja().render(context), context))
 
     def functions(self, context: Mapping[str, Any]) -> dict[str, Callable[..., str]]:
         """Return the macros that the text defines, for other templates to call."""

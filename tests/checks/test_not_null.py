@@ -3,7 +3,7 @@ from __future__ import annotations
 import ibis
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastflowtransform.checks.not_null import failing_rows, read
@@ -41,6 +41,7 @@ def test_a_column_that_is_not_there_is_reported_with_the_nearest():
     assert caught.value.hint == 'did you mean "event_id"?'
 
 
+@settings(deadline=None)  # The first example connects.
 @given(st.lists(st.tuples(st.none() | st.integers(0, 9), st.none() | st.text(max_size=3)), max_size=20))
 def test_the_failing_rows_are_those_with_a_none(values):
     types = pa.schema([("a", pa.int64()), ("b", pa.string())])

@@ -5,7 +5,7 @@ from collections import Counter
 import ibis
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastflowtransform.checks.unique import failing_rows, read
@@ -52,6 +52,7 @@ def test_a_column_that_is_not_there_is_reported():
         failing_rows(ibis.table({"event_id": "int64"}), columns=("evnt_id",))
 
 
+@settings(deadline=None)  # The first example connects.
 @given(st.lists(st.tuples(st.none() | st.integers(0, 2), st.none() | st.sampled_from("xyz")), max_size=20))
 def test_the_failing_keys_are_those_that_plain_python_counts_more_than_once(values):
     types = pa.schema([("a", pa.int64()), ("b", pa.string())])

@@ -24,11 +24,11 @@ from fastflowtransform.engines.duckdb import DuckDBEngine
 TABLES = ("fct", "total")
 
 
-def forked(action) -> int:
+def forked(action, *arguments) -> int:
     """Run `action` in a process of its own, and return how it ended: 0, or minus the signal."""
     pid = os.fork()
     if pid == 0:
-        action()
+        action(*arguments)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -73,9 +73,9 @@ def main(project: Path) -> None:
         fault += 1
         wal.unlink(missing_ok=True)
         shutil.copy(project / "base.duckdb", database)
-        if forked(lambda: killed_at(fault, project)) == 0:
+        if forked(killed_at, fault, project) == 0:
             break
-        assert forked(lambda: again(project)) == 0
+        assert forked(again, project) == 0
         found.append(
             {
                 "statement": (project / "fault").read_text(),

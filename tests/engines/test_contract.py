@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -175,7 +175,7 @@ VALUES = [
     ("boolean", True),
     ("date", date(1, 1, 1)),
     ("timestamp(6)", datetime(2026, 1, 1, 12, 0, 0, 123456)),
-    ("timestamp('UTC', 6)", datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)),
+    ("timestamp('UTC', 6)", datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)),
     ("binary", b"\x00\xff"),
     ("string", ""),
     ("string", "O'Hara; DROP TABLE t; -- \\ \" {{ }} \N{GRINNING FACE}\n"),

@@ -22,7 +22,8 @@ class Commands(click.Group):
     """Loads a command's module when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        # Not list(): the command of that name is a module of this package.
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -31,7 +32,11 @@ class Commands(click.Group):
         return command
 
 
-@click.command(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, message="fft %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Show each statement before it is sent.")
 @click.option("-q", "--quiet", is_flag=True, help="Show errors only.")

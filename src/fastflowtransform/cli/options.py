@@ -13,6 +13,12 @@ from fastflowtransform.console import Output
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_CHANGES: dict[str, Callable[[Output], Output]] = {
+    "json": lambda output: replace(output, json=True),
+    "quiet": lambda output: replace(output, verbosity=-1),
+    "verbose": lambda output: replace(output, verbosity=1),
+}
+
 
 def output_options(command: Command) -> Command:
     """Let `-v`, `-q` and `--json` stand after the command as well."""
@@ -20,10 +26,7 @@ def output_options(command: Command) -> Command:
     def noted(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
         if value:
             found: Output = ctx.obj or Output()
-            change: dict[str, Any] = {"json": {"json": True}, "quiet": {"verbosity": -1}}.get(
-                str(parameter.name), {"verbosity": 1}
-            )
-            ctx.obj = replace(found, **change)
+            ctx.obj = _CHANGES[str(parameter.name)](found)
 
     for names, text in (
         (("--json", "json"), "Write one JSON event a line."),

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fastflowtransform.cli.options import project_options, selection_options
-from fastflowtransform.console import Console, Output
+from fastflowtransform.console import Console, Output, counted
 
 
 @click.command("plan", short_help="Show what run would do, and why.")
@@ -55,6 +55,6 @@ def command(
             frame=frame,
             relation=str(step.relation),
         )
-    console.say(f"{opened.project.name}: {len(names)} models on {engine.name} ({opened.profile.name})")
+    console.say(f"{opened.project.name}: {counted(len(names), 'model')} on {engine.name} ({opened.profile.name})")
     console.table(("model", "action", "why", "relation"), rows)
     return 0

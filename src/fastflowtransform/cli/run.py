@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fastflowtransform.cli.options import project_options, selection_options
-from fastflowtransform.console import Console, Output
+from fastflowtransform.console import Console, Output, counted
 
 
 @click.command("run", short_help="Build models: tables, views and increments.")
@@ -56,7 +56,9 @@ def command(
     with opened.connected(console) as engine:
         existing = opened.existing(engine, names)
         steps = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)
-        console.begin(f"{opened.project.name}: {len(names)} models on {engine.name} ({opened.profile.name})", len(names))
+        console.begin(
+            f"{opened.project.name}: {counted(len(names), 'model')} on {engine.name} ({opened.profile.name})", len(names)
+        )
         if cache != "off":
             console.say(f'cache "{cache}": no model can be proven unchanged yet, so all of them run')
         results = run(steps, opened.project, engine, console, fail_fast=fail_fast)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fastflowtransform.cli.options import project_options, selection_options
-from fastflowtransform.console import Console, Output
+from fastflowtransform.console import Console, Output, counted
 
 
 @click.command("seed", short_help="Load the files of seeds/ as tables.")
@@ -46,13 +46,15 @@ def command(
     opened = open_project(project, env, variables)
     folder = opened.project.folder
     console = Console(output, folder)
-    seeds = {name: opened.project.seeds[name] for name in opened.selected(select, exclude) if name in opened.project.seeds}
+    seeds = {
+        name: opened.project.seeds[name] for name in opened.selected(select, exclude) if name in opened.project.seeds
+    }
     if other is not None:
         seeds = seed.taken_from(other, seeds)
     artifacts.prepare(folder)
     with opened.connected(console) as engine:
         existing = opened.existing(engine, seeds)
-        console.begin(f"{opened.project.name}: {len(seeds)} seeds on {engine.name} ({opened.profile.name})", len(seeds))
+        console.begin(f"{opened.project.name}: {counted(len(seeds), 'seed')} on {engine.name} ({opened.profile.name})", len(seeds))
         results = seed.load(seeds.values(), existing, engine, console)
     result = RunResult("seed", steps=results, seconds=time.perf_counter() - began)
     artifacts.write_manifest(opened.project)

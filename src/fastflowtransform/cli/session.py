@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastflowtransform import engines, project as projects, settings
+from fastflowtransform import engines, settings
+from fastflowtransform import project as projects
 from fastflowtransform.cli.options import given_variables
 from fastflowtransform.console import Console
 from fastflowtransform.engines.base import Engine, Kind
@@ -51,10 +52,9 @@ class Opened:
         return engine.existing([self.project.relation(name) for name in names])
 
 
-def open_project(
-    folder: Path, env: str | None, variables: tuple[str, ...] = (), engine: str | None = None
-) -> Opened:
+def open_project(folder: Path, env: str | None, variables: tuple[str, ...] = (), engine: str | None = None) -> Opened:
     """Read the settings and the project; `engine` stands in for the profile's."""
+    given = given_variables(variables)
     found = settings.find_project(folder)
     profile = settings.load(found, env)
     engine_type = engines.find(profile.engine, profile.options.at())
@@ -63,7 +63,7 @@ def open_project(
         engine=engine or profile.engine,
         database=engine_type.database(profile),
         variables=profile.variables,
-        given=given_variables(variables),
+        given=given,
     )
     return Opened(project, profile, engine_type)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fastflowtransform.cli.options import project_options
-from fastflowtransform.console import Console, Output
+from fastflowtransform.console import Console, Output, counted
 from fastflowtransform.errors import MissingColumn, UnknownRef, hint_from
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def command(
     for row in rows:
         console.event("row", **{"values": row})
     console.rows(rows)
-    console.say(f"{len(rows)} rows")
+    console.say(f"{counted(len(rows), 'row')}")
     return 0
 
 

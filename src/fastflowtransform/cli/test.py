@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fastflowtransform.cli.options import project_options, selection_options
-from fastflowtransform.console import Console, Output
+from fastflowtransform.console import Console, Output, counted
 
 
 @click.command("test", short_help="Check the contents of models and seeds.")
@@ -42,7 +42,9 @@ def command(
     found = [check for check in opened.project.checks if check.node in nodes]
     artifacts.prepare(folder)
     with opened.connected(console, read_only=True) as engine:
-        console.begin(f"{opened.project.name}: {len(found)} checks on {engine.name} ({opened.profile.name})", len(found))
+        console.begin(
+            f"{opened.project.name}: {counted(len(found), 'check')} on {engine.name} ({opened.profile.name})", len(found)
+        )
         results = run_checks(found, opened.project, engine, console)
     result = RunResult("test", checks=results, seconds=time.perf_counter() - began)
     artifacts.write_results(folder, result)

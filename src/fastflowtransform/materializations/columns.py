@@ -48,7 +48,9 @@ class _Difference:
     def words(self) -> list[str]:
         added = [f'"{name}" ({dtype}) is not in the table' for name, dtype in self.added.items()]
         gone = [f'"{name}" ({dtype}) is not in the query' for name, dtype in self.gone.items()]
-        retyped = [f'"{name}" is {old} in the table and {new} in the query' for name, (old, new) in self.retyped.items()]
+        retyped = [
+            f'"{name}" is {old} in the table and {new} in the query' for name, (old, new) in self.retyped.items()
+        ]
         return added + gone + retyped
 
 

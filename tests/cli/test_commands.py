@@ -1,0 +1,367 @@
+"""The commands as a user types them: what they print, what they leave, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastflowtransform import __version__, cli
+from tests.conftest import ProjectFolder
+
+MODELS = {
+    "sources.yml": "sources: [{name: raw, tables: [{name: orders}]}]",
+    "seeds/orders.csv": "id,ts,v\n1,2026-01-01,10\n2,2026-01-02,20\n",
+    "models/base.ff.sql": "select * from {{ source('raw', 'orders') }}",
+    "models/fct.ff.sql": "{{ config(materialized='incremental', unique_key='id', updated_at='ts', tags=['nightly']) }}\n"
+    "select * from {{ ref('base') }}",
+    "models/total.ff.sql": "{{ config(materialized='table') }} select sum(v) as v from {{ ref('fct') }}",
+    "models/schema.yml": "models: [{name: fct, columns: [{name: id, tests: [not_null, unique]}]}]",
+}
+
+
+@pytest.fixture
+def orders(project: ProjectFolder) -> ProjectFolder:
+    """A project with a seed, a view, an increment, a table and checks; seeded."""
+    project.write(MODELS)
+    assert project.fft("seed").code == 0
+    return project
+
+
+def events(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_version_is_printed():
+    answer = subprocess.run([sys.executable, "-m", "fastflowtransform", "--version"], capture_output=True, text=True)
+
+    assert (answer.returncode, answer.stdout) == (0, f"fft {__version__}\n")
+
+
+def test_help_names_each_command_and_each_command_has_an_example(capsys: pytest.CaptureFixture[str]):
+    assert cli.call(["--help"]) == 0
+    out = capsys.readouterr().out
+    for command in cli.COMMANDS:
+        assert f"\n  {command} " in out
+        assert cli.call([command, "--help"]) == 0
+        assert f"\n  fft {command} " in capsys.readouterr().out
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]):
+    assert cli.call([]) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["rnu"], 'C100 there is no command "rnu"', 'did you mean "run"?'),
+        (["run", "--selct", "x"], 'C100 there is no option "--selct"', 'did you mean "--select"?'),
+        (["run", "--vars", "x"], 'C100 --vars "x" is not NAME=VALUE', ""),
+        (["run", "--cache", "no"], "C100 ", ""),
+        (["run", "a", "b"], "C100 got unexpected extra argument", ""),
+    ],
+)
+def test_a_wrong_command_line_is_one_block_and_exit_code_2(capsys, arguments, message, hint):
+    assert cli.call(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(message)
+    assert hint in err
+
+
+def test_run_builds_and_prints_counts(orders: ProjectFolder):
+    answer = orders.fft("run")
+
+    assert answer.code == 0
+    assert "fct  2 inserted" in answer.out
+    assert orders.sql("FROM total") == [(30,)]
+    assert "3 ok in" in answer.out
+
+
+def test_run_twice_changes_nothing(orders: ProjectFolder):
+    orders.fft("run")
+
+    answer = orders.fft("run", "--cache", "rw")
+
+    assert "0 inserted, 1 unchanged" in answer.out
+    assert "no model can be proven unchanged yet" in answer.out
+
+
+def test_a_failed_model_skips_what_is_below_it_and_nothing_else(orders: ProjectFolder):
+    orders.write({"models/fct.ff.sql": "select 1/0 as v, error('no') as e", "models/other.ff.sql": "select 1"})
+    orders.write({"models/fct.ff.sql": "{{ config(materialized='table') }} select error('no') as v"})
+
+    answer = orders.fft("run")
+
+    assert answer.code == 1
+    assert 'skipped because "fct" failed: total' in answer.out
+    assert "2 ok, 1 error, 1 skip in" in answer.out
+    assert answer.err.startswith("E100 fct: ")
+    assert "models/fct.ff.sql" in answer.err
+    assert (orders.folder / "target/failed/fct.sql").read_text().startswith("CREATE OR REPLACE TABLE")
+
+
+def test_fail_fast_skips_all_that_follows(orders: ProjectFolder):
+    orders.write({"models/a.ff.sql": "select * from nowhere"})
+
+    answer = orders.fft("run", "--fail-fast")
+
+    assert "1 error, 3 skip in" in answer.out
+
+
+def test_selection_narrows_and_excludes(orders: ProjectFolder):
+    orders.fft("run")
+
+    answer = orders.fft("run", "--select", "tag:nightly+", "--exclude", "total")
+
+    assert "1 model on" in answer.out
+    assert "fct" in answer.out
+
+
+def test_a_selector_that_matches_nothing_says_so(orders: ProjectFolder):
+    answer = orders.fft("run", "--select", "tag:nihgtly")
+
+    assert answer.code == 2
+    assert answer.err.startswith("S101 ")
+    assert "nightly" in answer.err
+
+
+def test_plan_says_what_and_why_and_touches_nothing(orders: ProjectFolder):
+    before = sorted(path.name for path in orders.folder.rglob("*"))
+
+    answer = orders.fft("plan")
+
+    assert "create table  there is none yet" in answer.out
+    assert sorted(path.name for path in orders.folder.rglob("*")) == before
+    orders.fft("run")
+    assert "merge by id" in orders.fft("plan").out
+    assert "replace table  full refresh" in orders.fft("plan", "--full-refresh").out
+
+
+def test_plan_of_a_project_without_a_database_makes_none(project: ProjectFolder):
+    project.write({"models/a.ff.sql": "select 1"})
+
+    assert project.fft("plan").code == 0
+    assert not (project.folder / "w.duckdb").exists()
+
+
+def test_test_passes_and_fails_with_rows_and_sql(orders: ProjectFolder):
+    orders.fft("run")
+    passed = orders.fft("test")
+    orders.sql("INSERT INTO fct VALUES (1, '2026-01-01', 11), (NULL, '2026-01-01', 12)")
+
+    failed = orders.fft("test")
+
+    assert (passed.code, failed.code) == (0, 1)
+    assert 'error "unique_fct_id": 1 failing row, such as' in failed.out
+    assert "to see them all:" in failed.out
+
+
+def test_a_missing_table_is_one_failed_check_and_the_others_run(orders: ProjectFolder):
+    orders.write({"project.yml": "name: test\ntests: [{type: not_null, model: orders, column: id}]\n"})
+
+    answer = orders.fft("test")
+
+    assert answer.code == 1
+    assert "E110" in answer.err
+    assert "1 ok, 2 error" in answer.out
+
+
+def test_a_check_of_severity_warn_warns(orders: ProjectFolder):
+    orders.write({"project.yml": "name: test\ntests: [{type: unique, model: orders, column: k, severity: warn}]\n"})
+    orders.write({"models/schema.yml": "", "seeds/orders.csv": "id,ts,v,k\n1,2026-01-01,1,x\n2,2026-01-01,1,x\n"})
+    orders.fft("seed")
+
+    answer = orders.fft("test")
+
+    assert answer.code == 0
+    assert "1 warn in" in answer.out
+
+
+def test_test_selects_by_model(orders: ProjectFolder):
+    orders.fft("run")
+
+    assert "2 checks" in orders.fft("test", "--select", "tag:nightly").out
+    assert "0 checks" in orders.fft("test", "--select", "total").out
+
+
+def test_a_where_narrows_a_check(orders: ProjectFolder):
+    check = '{type: between, model: orders, column: v, max: 10, where: "id < 2 -- comment"}'
+    orders.write({"project.yml": f"name: test\ntests: [{check}]\n", "models/schema.yml": ""})
+
+    assert orders.fft("test").code == 0
+
+
+def test_list_shows_kinds_and_inputs(orders: ProjectFolder):
+    out = orders.fft("list", "--json").out
+
+    nodes = {str(event["name"]): event for event in events(out)}
+    assert nodes["source:raw.orders"]["upstream"] == ["orders"]
+    assert nodes["fct"]["materialized"] == "incremental"
+    assert list(nodes) == ["orders", "source:raw.orders", "base", "fct", "total"]
+
+
+def test_show_prints_the_first_rows_and_the_query_of_what_is_not_built(orders: ProjectFolder):
+    orders.fft("run", "--select", "base fct")
+
+    built = cli_show(orders, "fct", "--order-by", "id", "--limit", "1")
+    unbuilt = cli_show(orders, "total")
+
+    assert built == [{"id": 1, "ts": "2026-01-01", "v": 10}]
+    assert unbuilt == [{"v": 30}]
+
+
+def cli_show(project: ProjectFolder, *arguments: str) -> list[object]:
+    return [
+        event["values"] for event in events(project.fft("show", *arguments, "--json").out) if event["event"] == "row"
+    ]
+
+
+def test_show_of_an_unknown_model_names_the_nearest(orders: ProjectFolder):
+    answer = orders.fft("show", "fctt")
+
+    assert answer.code == 2
+    assert 'did you mean "fct"?' in answer.err
+
+
+def test_compile_writes_the_sql(orders: ProjectFolder):
+    assert orders.fft("compile").code == 0
+    assert (orders.folder / "target/compiled/base.sql").read_text() == 'select * from "demo"."orders"\n'
+
+
+def test_compile_writes_for_another_engine(orders: ProjectFolder):
+    orders.write({"models/p.ff.py": "from fastflowtransform import model\n@model\ndef p(base): return base.limit(1)\n"})
+    orders.write({"models/d.ff.sql": "{{ config(dialect='duckdb') }} select list_value(1, 2) as x"})
+    orders.fft("run", "--select", "base")
+
+    answer = orders.fft("compile", "--engine", "postgres", "--select", "base p d")
+
+    assert answer.code == 0, answer.err
+    assert (orders.folder / "target/compiled/d.sql").read_text() == "SELECT ARRAY[1, 2] AS x\n"
+    assert "LIMIT 1" in (orders.folder / "target/compiled/p.sql").read_text()
+
+
+def test_compile_for_an_unknown_engine_names_the_nearest(orders: ProjectFolder):
+    answer = orders.fft("compile", "--engine", "postgers")
+
+    assert answer.code == 2
+    assert 'did you mean "postgres"?' in answer.err
+
+
+def test_seed_from_another_folder_takes_its_files(orders: ProjectFolder):
+    orders.write({"later/orders.csv": "id,ts,v\n7,2026-01-01,70\n"})
+
+    assert orders.fft("seed", "--from", str(orders.folder / "later")).code == 0
+    assert orders.sql("SELECT id FROM orders") == [(7,)]
+
+
+def test_a_bad_seed_fails_alone_and_its_table_stays(orders: ProjectFolder):
+    orders.write({"seeds/orders.csv": "id,ts,v\n1,2026-01-01\n", "seeds/good.csv": "a\n1\n"})
+
+    answer = orders.fft("seed")
+
+    assert answer.code == 1
+    assert "D100 orders: " in answer.err
+    assert "seeds/orders.csv:2" in answer.err
+    assert orders.sql("SELECT count(*) FROM orders") == [(2,)]
+    assert orders.sql("FROM good") == [(1,)]
+
+
+def test_seed_types_come_from_the_schema(project: ProjectFolder):
+    project.write(
+        {
+            "seeds/codes.csv": "code,n\n00123,1\n",
+            "seeds/schema.yml": "seeds: [{name: codes, schema: other, table: t, columns: [{name: n, type: 'decimal(10,2)'}]}]",
+        }
+    )
+
+    assert project.fft("seed").code == 0
+    assert project.sql("SELECT code, typeof(n) FROM other.t") == [("00123", "DECIMAL(10,2)")]
+
+
+def test_json_is_one_event_a_line_and_nothing_else(orders: ProjectFolder):
+    answer = orders.fft("run", "--json")
+
+    found = [event["event"] for event in events(answer.out)]
+    assert found[0] == "started"
+    assert found[1:-1] == ["step_started", "step_finished"] * 3
+    assert found[-1] == "finished"
+    assert answer.err == ""
+
+
+def test_json_tells_errors_too(orders: ProjectFolder):
+    orders.write({"models/fct.ff.sql": "{{ oops }}"})
+
+    (error,) = events(orders.fft("run", "--json").out)
+
+    assert (error["event"], error["code"], error["at"]) == ("error", "M100", str(orders.folder / "models/fct.ff.sql:1"))
+
+
+def test_quiet_prints_errors_only_and_verbose_the_statements(orders: ProjectFolder):
+    assert orders.fft("run", "-q").out == ""
+    assert "> BEGIN TRANSACTION" in orders.fft("run", "-v").out
+
+
+def test_the_artifacts_hold_what_was_done(orders: ProjectFolder):
+    orders.fft("run")
+
+    manifest = json.loads((orders.folder / "target/manifest.json").read_text())
+    results = json.loads((orders.folder / "target/run_results.json").read_text())
+    assert manifest["version"] == results["version"] == 1
+    assert manifest["nodes"]["fct"]["incremental"]["unique_key"] == ["id"]
+    assert [step["status"] for step in results["steps"]] == ["success"] * 3
+    assert results["exit_code"] == 0
+
+
+def test_init_makes_a_project_that_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+    monkeypatch.delenv("FFT_ACTIVE_ENV", raising=False)
+    folder = str(tmp_path / 'my "project"')
+
+    codes = [
+        cli.call([*command.split(), folder]) for command in ("init", "seed", "run", "test", "run", "compile", "init")
+    ]
+
+    assert codes == [0, 0, 0, 0, 0, 0, 2]
+    assert "is not an empty folder" in capsys.readouterr().err
+
+
+def test_an_empty_project_runs(project: ProjectFolder):
+    answers = [project.fft(command).code for command in ("plan", "seed", "run", "test", "list", "compile")]
+
+    assert answers == [0] * 6
+
+
+def test_a_reader_that_goes_away_is_no_error(orders: ProjectFolder):
+    command = f'"{sys.executable}" -m fastflowtransform list "{orders.folder}" | head -1'
+
+    answer = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
+
+    assert answer.stderr == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_rolls_back_and_says_so(orders: ProjectFolder, number: signal.Signals):
+    orders.fft("run")
+    orders.write(
+        {
+            "models/total.ff.sql": "{{ config(materialized='table') }} "
+            "select count(*) as v from range(100000000) a, range(100000000) b where hash(a.range + b.range) = 0"
+        }
+    )
+    command = [sys.executable, "-m", "fastflowtransform", "run", str(orders.folder), "-v"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "CREATE OR REPLACE TABLE" in line and "total" in line:
+                break
+        os.kill(process.pid, number)
+        _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert err.lstrip().startswith("C130 interrupted")
+    assert orders.sql("FROM total") == [(30,)]

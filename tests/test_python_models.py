@@ -1,0 +1,148 @@
+"""Python models: what their functions may take and give, and how their inputs are found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import ProjectFolder
+
+HEAD = "import ibis\nimport ibis.expr.types as ir\nfrom fastflowtransform import engine_model, model\n\n"
+NUMBERS = {
+    "models/numbers.ff.sql": "{{ config(materialized='table') }} select i as n, 'x' || i as t from range(3) r(i)"
+}
+
+
+def run(project: ProjectFolder, body: str, **files: str) -> None:
+    project.write({**NUMBERS, **files, "models/m.ff.py": HEAD + body})
+    answer = project.fft("run")
+    assert answer.code == 0, answer.err
+
+
+def test_arguments_are_found_by_their_names_where_deps_are_left_out(project: ProjectFolder):
+    run(project, "@model\ndef m(numbers: ir.Table) -> ir.Table:\n    return numbers.filter(numbers.n > 0)\n")
+
+    assert project.sql("SELECT n FROM m ORDER BY n") == [(1,), (2,)]
+
+
+def test_deps_give_the_arguments_in_their_order_sources_among_them(project: ProjectFolder):
+    project.sql("CREATE TABLE names AS SELECT 1 AS n, 'one' AS label")
+    run(
+        project,
+        "@model(deps=['numbers.ff', 'source:raw.labels'])\n"
+        "def m(a, b):\n    return a.join(b, a.n == b.n).select(a.n, b.label)\n",
+        **{"sources.yml": "sources: [{name: raw, tables: [{name: labels, identifier: names}]}]"},
+    )
+
+    assert project.sql("FROM m") == [(1, "one")]
+
+
+def test_any_number_of_arguments_is_taken(project: ProjectFolder):
+    run(
+        project,
+        "@model(deps=['numbers', 'numbers2'])\ndef m(*tables):\n    return ibis.union(*tables)\n",
+        **{"models/numbers2.ff.sql": "select 9::bigint as n, 'y' as t"},
+    )
+
+    assert len(project.sql("FROM m")) == 4
+
+
+FRAMES = {
+    "pandas": "import pandas as pd\n\n@model(materialized='table')\n"
+    "def m(numbers: pd.DataFrame) -> pd.DataFrame:\n    return numbers.assign(n=numbers.n * 2)\n",
+    "polars": "import polars as pl\n\n@model(materialized='table')\n"
+    "def m(numbers: pl.DataFrame) -> pl.DataFrame:\n    return numbers.with_columns(n=pl.col('n') * 2)\n",
+    "a lazy polars frame": "import polars as pl\n\n@model(materialized='table', frame='polars')\n"
+    "def m(numbers):\n    return numbers.lazy().with_columns(n=pl.col('n') * 2)\n",
+    "arrow": "import pyarrow as pa\nimport pyarrow.compute as pc\n\n@model(materialized='table')\n"
+    "def m(numbers: 'pa.Table') -> 'pa.Table':\n    return numbers.set_column(0, 'n', pc.multiply(numbers['n'], 2))\n",
+}
+
+
+@pytest.mark.parametrize("body", FRAMES.values(), ids=FRAMES)
+def test_a_function_gets_and_gives_the_kind_of_table_that_it_asks_for(project: ProjectFolder, body: str):
+    run(project, body)
+
+    assert project.sql("SELECT n, t FROM m ORDER BY n") == [(0, "x0"), (2, "x1"), (4, "x2")]
+
+
+def test_a_project_can_set_the_kind_for_functions_that_do_not_say(project: ProjectFolder):
+    project.write({"project.yml": "name: test\nframe: pandas\n"})
+    run(project, "@model(materialized='table')\ndef m(numbers):\n    return numbers.assign(n=numbers.n + 1)\n")
+
+    assert len(project.sql("FROM m")) == 3
+
+
+def test_large_integers_with_nulls_keep_their_digits_in_pandas(project: ProjectFolder):
+    run(
+        project,
+        "@model(materialized='table', frame='pandas', deps=['big'])\ndef m(big):\n    return big\n",
+        **{"models/big.ff.sql": "select unnest([9007199254740993, null]) as n"},
+    )
+
+    assert project.sql("SELECT n FROM m ORDER BY n") == [(9007199254740993,), (None,)]
+
+
+def test_a_dataframe_model_can_be_incremental(project: ProjectFolder):
+    body = (
+        "@model(materialized='incremental', unique_key='n', updated_at='n2', frame='polars')\n"
+        "def m(numbers):\n    return numbers.with_columns(n2=numbers['n'])\n"
+    )
+    run(project, body)
+    answer = project.fft("run")
+
+    assert answer.code == 0, answer.err
+    assert len(project.sql("FROM m")) == 3
+
+
+def test_the_plan_shows_where_rows_leave_the_warehouse(project: ProjectFolder):
+    run(project, FRAMES["polars"])
+
+    assert "rows pass through polars" in project.fft("plan").out
+
+
+def test_only_the_variant_of_the_engine_at_hand_is_built(project: ProjectFolder):
+    body = "\n".join(
+        f"@engine_model(only={only}, name='m', materialized='table')\n"
+        f"def build_{number}(numbers):\n    return numbers.mutate(engine=ibis.literal({number}))\n"
+        for number, only in enumerate(["'postgres'", "['duckdb', 'sqlite']", "'databricks_spark'"])
+    )
+    run(project, body)
+
+    assert project.sql("SELECT DISTINCT engine FROM m") == [(1,)]
+
+
+def test_an_ephemeral_model_stands_nowhere_and_is_taken_in_by_both_kinds(project: ProjectFolder):
+    run(
+        project,
+        "@model(materialized='ephemeral')\ndef e(numbers): return numbers.filter(numbers.n > 0)\n\n"
+        "@model(materialized='table')\ndef m(e, e2): return e.union(e2)\n",
+        **{
+            "models/e2.ff.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('e') }} where n > 1",
+            "models/s.ff.sql": "with x as (select * from {{ ref('e2') }}) select x.n, e.t from x join {{ ref('e') }} on e.n = x.n",
+        },
+    )
+
+    assert project.sql("SELECT n FROM m ORDER BY n") == [(1,), (2,), (2,)]
+    assert project.sql("FROM s") == [(2, "x2")]
+    assert project.sql("SELECT count(*) FROM duckdb_tables() WHERE table_name IN ('e', 'e2')") == [(0,)]
+
+
+def test_models_share_functions_through_the_projects_folder(project: ProjectFolder):
+    run(
+        project,
+        "from shared_functions.doubling import double\n\n@model\ndef m(numbers): return double(numbers)\n",
+        **{"shared_functions/doubling.py": "def double(table):\n    return table.mutate(n=table.n * 2)\n"},
+    )
+
+    assert project.sql("SELECT max(n) FROM m") == [(4,)]
+
+
+def test_nothing_is_collected_on_the_way_of_an_ibis_model(project: ProjectFolder, monkeypatch: pytest.MonkeyPatch):
+    from fastflowtransform.engines.duckdb import DuckDBEngine
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("rows left the warehouse")
+
+    monkeypatch.setattr(DuckDBEngine, "batches", refuse)
+
+    run(project, "@model(materialized='table')\ndef m(numbers): return numbers.mutate(n=numbers.n * 2)\n")
