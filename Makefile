@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer and make; everything else goes into .venv and .nox.
-# Another Python: make test PYTHON=python3.13
+# Another Python: make clean test PYTHON=python3.13
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,7 +22,7 @@ test: $(VENV)/.tools  ## Run the tests on DuckDB
 	$(NOX) duckdb -- $(ARGS)
 
 demo: $(VENV)/.package  ## Run the incremental demo on DuckDB
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --directory examples/incremental_demo demo
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory --directory examples/incremental_demo demo
 
 lint: $(VENV)/.tools  ## Look for mistakes and for unformatted code
 	$(NOX) lint
@@ -38,7 +38,7 @@ bench: $(VENV)/.tools  ## Measure, and print ratios
 
 clean:  ## Remove what these commands made
 	rm -rf $(VENV) .nox .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
-	find src tests benchmarks noxfile.py -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are written last, so that a command that was interrupted starts anew.
 $(VENV)/.tools:

@@ -21,6 +21,8 @@ def install(session: nox.Session) -> None:
 def duckdb(session: nox.Session) -> None:
     """Run the tests on DuckDB, and the examples in docstrings."""
     install(session)
+    # The tests call make as a user does, and not as a part of `make test`.
+    session.env.update({"MAKEFLAGS": None, "MAKELEVEL": None})
     session.run("pytest", *session.posargs)
 
 

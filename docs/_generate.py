@@ -113,8 +113,9 @@ class Examples:
         if found["directive"] == "folder":
             self._enter(found["value"])
         elif found["directive"] == "run":
-            self._answer(found["value"])
-            assert self._code == 0, f"{found[0]} ends with {self._code}"
+            for command in found["value"].split(" && "):
+                answer = self._answer(command)
+                assert self._code == 0, f"{command} ends with {self._code}:\n{answer}"
         elif found["title"] and "--8<--" not in found["body"]:
             self._write(found["title"], found["body"])
         elif found["language"] == "console":

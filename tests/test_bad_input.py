@@ -464,6 +464,19 @@ def test_a_failing_model_is_told_with_its_code_value_place_and_hint(
     assert hint in "".join(rest)
 
 
+@pytest.mark.parametrize(
+    "text", ["select 1 as x; drop table keep", "drop table keep", "insert into keep values (2)", "from keep; from keep"]
+)
+def test_only_one_select_is_run_and_nothing_else_is_even_sent(project: ProjectFolder, text: str):
+    project.sql("CREATE TABLE keep AS SELECT 1 AS x")
+    project.write({"models/a.ff.sql": text})
+
+    answers = [project.fft("run"), project.fft("show", "a")]
+
+    assert [answer.err.split()[0] for answer in answers] == ["M105", "M105"]
+    assert project.sql("FROM keep") == [(1,)]
+
+
 def test_a_delta_whose_columns_differ_is_told(project: ProjectFolder):
     project.write({"models/a.ff.sql": sql(KEYED + ", delta_sql='select 1 as id, 2 as x'")})
     project.fft("run")

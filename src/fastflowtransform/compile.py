@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from fastflowtransform import engines
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.engines.compiling import compiled
 from fastflowtransform.errors import BadSql, FftError, RelationMissing, UnknownEngine, hint_from
 from fastflowtransform.model import Frame, Model, PythonBody
 from fastflowtransform.normalize import Query, Tables
@@ -73,7 +72,7 @@ def _compiled(model: Model, tables: Tables, engine: Engine, dialect: str) -> Ite
 
 def _expression(rows: ir.Table, engine: Engine, dialect: str) -> str:
     if dialect == engine.dialect:
-        return compiled(engine.connection, rows, pretty=True)
+        return engine.compiled(rows)
     import ibis
     from ibis.common.exceptions import IbisError
 

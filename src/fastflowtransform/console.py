@@ -144,7 +144,9 @@ class Console:
             if result.error is not None:
                 self.error(result.error)
             if result.sample:
-                self.say(f'\n{MARKS[result.status]} "{result.name}": {counted(result.failures or 0, "failing row")}, such as')
+                self.say(
+                    f'\n{MARKS[result.status]} "{result.name}": {counted(result.failures or 0, "failing row")}, such as'
+                )
                 self.rows(result.sample)
                 self.say(f"\nto see them all:\n{result.sql}")
 

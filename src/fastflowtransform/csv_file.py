@@ -4,8 +4,8 @@ A file is read twice, a few megabytes at a time: once to find the columns' types
 that no engine is given a part of a bad file, and once for the rows. Python's `csv` decides where a record ends, and
 Arrow, whose casts refuse what they would have to round or cut, what a value is.
 
-DuckDB's CSV reader is faster. It is not used because, on 1.5.6, it drops rows behind a quote that is never closed,
-tears quoted line breaks apart when it reads in parallel, and keeps the whole file in memory when it does not.
+DuckDB's CSV reader is faster. It is not used because 1.5.6 in parallel refuses large files with quoted line breaks, and
+otherwise drops what stands behind an open quote without a word and needs memory that grows with the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _DELIMITERS = ",;\t|"
 _PIECE = 1 << 20  # characters of text to take up at a time, to the end of a line
-_LONGEST_VALUE = 1 << 25  # characters; an open quote in a large file is noticed when this is reached
+_LONGEST_VALUE = 1 << 24  # characters; an open quote in a large file is noticed when this is reached
 
 _DATE = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
@@ -332,7 +332,7 @@ def _schema(source: _Text | _Parquet, types: Mapping[str, str]) -> pa.Schema:
                 candidates[name] = _narrowed(candidates[name], column)
             elif not _is_castable(column, type_):
                 raise _bad_value(part, name, type_, types[name], source.path)
-    found = {name: _arrow_type(types_left[0] if types_left else "string") for name, types_left in candidates.items()}
+    found = {name: _arrow_type(left[0] if left else "string") for name, left in candidates.items()}
     return pa.schema([(name, found.get(name, type_)) for name, type_ in known.items()])
 
 

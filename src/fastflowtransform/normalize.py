@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.engines.compiling import compiled
 from fastflowtransform.errors import BadSql, EngineError, Location, PythonModelFailed, WrongResult
 from fastflowtransform.model import Frame, Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.project import Project
@@ -67,9 +66,9 @@ class Tables:
         text = render(template, self._project.scope, names, this, is_incremental=is_incremental)
         if not text:
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
-        if dialect == self._dialect and not ephemeral:
-            return text
-        return self._translated(text, dialect, ephemeral, template.at)
+        if dialect != self._dialect:
+            text = self._translated(text, dialect, template.at)
+        return self._with(text, ephemeral)
 
     def read(self, sql: str, template: Template) -> ir.Table:
         """Return what a SQL text gives."""
@@ -99,29 +98,33 @@ class Tables:
     def _name(self, node: str, dialect: str, *, inline: bool) -> Name:
         return _quoted((node,), dialect) if inline else _printed(self._engine, self._project.relation(node), dialect)
 
-    def _translated(self, text: str, dialect: str, ephemeral: list[str], at: Location) -> str:
-        """Return the text in the engine's dialect, each ephemeral model as a common table expression."""
+    def _with(self, text: str, ephemeral: list[str]) -> str:
+        """Put each ephemeral model in front of the text as a common table expression of its name."""
+        if not ephemeral:
+            return text
+        models = [
+            f"{_quoted((node,), self._dialect)} AS (\n{self._engine.compiled(self.table(node))}\n)"
+            for node in ephemeral
+        ]
+        return f"WITH {', '.join(models)} SELECT * FROM (\n{text}\n) AS model"
+
+    def _translated(self, text: str, dialect: str, at: Location) -> str:
+        """Return a SELECT in the dialect that is wanted."""
         import sqlglot
         from sqlglot import exp
 
-        target = self._dialect
         try:
             statements = [statement for statement in sqlglot.parse(text, read=dialect) if statement is not None]
         except sqlglot.ParseError as error:
             raise unparsed(error, at, dialect) from error
         if len(statements) != 1 or not isinstance(statements[0], exp.Query):
             raise BadSql("a model's SQL is one SELECT", at=at, hint="take other statements away")
-        query = statements[0]
-        if ephemeral:
-            query = _with(query, {node: self.compiled(self.table(node)) for node in ephemeral}, self._engine.dialect)
         try:
-            return query.sql(dialect=target, unsupported_level=sqlglot.ErrorLevel.RAISE)
+            return statements[0].sql(dialect=self._dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
         except sqlglot.UnsupportedError as error:
-            raise BadSql(f'this SQL has no translation from "{dialect}" into "{target}": "{error}"', at=at) from error
-
-    def compiled(self, table: ir.Table) -> str:
-        """Return the engine's SQL for a table expression."""
-        return compiled(self._engine.connection, table)
+            raise BadSql(
+                f'this SQL has no translation from "{dialect}" into "{self._dialect}": "{error}"', at=at
+            ) from error
 
 
 class Query:
@@ -197,24 +200,6 @@ def _pointed_at(template: Template, near: str | None) -> Location:
         if len(lines) == 1:
             return template.line(lines[0])
     return Location(template.at.path) if near is None else template.at
-
-
-def _with(query: Any, tables: dict[str, str], dialect: str) -> Any:
-    """Put each table in front of `query` as a common table expression."""
-    import sqlglot
-    from sqlglot import exp
-
-    for name, sql in reversed(tables.items()):
-        cte = exp.CTE(
-            this=sqlglot.parse_one(sql, read=dialect),
-            alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)),
-        )
-        found = query.args.get("with_")
-        if found is None:
-            query.set("with_", exp.With(expressions=[cte]))
-        else:
-            found.set("expressions", [cte, *found.expressions])
-    return query
 
 
 def _printed(engine: Engine, relation: Relation, dialect: str) -> Name:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import checks
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.engines.compiling import compiled
 from fastflowtransform.errors import FftError
 from fastflowtransform.model import Check, Severity
 from fastflowtransform.normalize import Tables
@@ -59,7 +58,7 @@ def _checked(check: Check, tables: Tables, engine: Engine) -> CheckResult:
         rows = failing_rows(check, tables, engine)
         failures = _count(engine, rows)
         if failures:
-            sql = compiled(engine.connection, rows, pretty=True)
+            sql = engine.compiled(rows)
             sample = tuple(engine.rows(rows.limit(SAMPLE)))
     except FftError as raised:
         error = raised
@@ -84,7 +83,7 @@ def failing_rows(check: Check, tables: Tables, engine: Engine) -> ir.Table:
 
 def _where(table: ir.Table, condition: str, engine: Engine) -> ir.Table:
     """Keep the rows for which the engine's SQL `condition` is true."""
-    sql = f"SELECT * FROM ({compiled(engine.connection, table)}) AS checked WHERE ({condition}\n)"
+    sql = f"SELECT * FROM (\n{engine.compiled(table)}\n) AS checked WHERE (\n{condition}\n)"
     return engine.sql(sql)
 
 

@@ -362,6 +362,6 @@ def test_a_run_that_is_interrupted_rolls_back_and_says_so(orders: ProjectFolder,
         os.kill(process.pid, number)
         _, err = process.communicate(timeout=60)
 
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert err.lstrip().startswith("C130 interrupted")
     assert orders.sql("FROM total") == [(30,)]

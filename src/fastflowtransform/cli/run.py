@@ -57,7 +57,8 @@ def command(
         existing = opened.existing(engine, names)
         steps = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)
         console.begin(
-            f"{opened.project.name}: {counted(len(names), 'model')} on {engine.name} ({opened.profile.name})", len(names)
+            f"{opened.project.name}: {counted(len(names), 'model')} on {engine.name} ({opened.profile.name})",
+            len(names),
         )
         if cache != "off":
             console.say(f'cache "{cache}": no model can be proven unchanged yet, so all of them run')

@@ -54,7 +54,9 @@ def command(
     artifacts.prepare(folder)
     with opened.connected(console) as engine:
         existing = opened.existing(engine, seeds)
-        console.begin(f"{opened.project.name}: {counted(len(seeds), 'seed')} on {engine.name} ({opened.profile.name})", len(seeds))
+        console.begin(
+            f"{opened.project.name}: {counted(len(seeds), 'seed')} on {engine.name} ({opened.profile.name})", len(seeds)
+        )
         results = seed.load(seeds.values(), existing, engine, console)
     result = RunResult("seed", steps=results, seconds=time.perf_counter() - began)
     artifacts.write_manifest(opened.project)

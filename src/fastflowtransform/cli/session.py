@@ -10,6 +10,7 @@ from pathlib import Path
 from fastflowtransform import engines, settings
 from fastflowtransform import project as projects
 from fastflowtransform.cli.options import given_variables
+from fastflowtransform.cli.signals import interruptible
 from fastflowtransform.console import Console
 from fastflowtransform.engines.base import Engine, Kind
 from fastflowtransform.graph import order
@@ -34,7 +35,8 @@ class Opened:
         """Open the warehouse while the block runs."""
         engine = self.engine_type.connect(self.profile, read_only=read_only, on_statement=console.statement)
         try:
-            yield engine
+            with interruptible(engine.interrupt):
+                yield engine
         finally:
             console.close()
             engine.close()

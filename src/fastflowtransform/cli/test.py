@@ -43,7 +43,8 @@ def command(
     artifacts.prepare(folder)
     with opened.connected(console, read_only=True) as engine:
         console.begin(
-            f"{opened.project.name}: {counted(len(found), 'check')} on {engine.name} ({opened.profile.name})", len(found)
+            f"{opened.project.name}: {counted(len(found), 'check')} on {engine.name} ({opened.profile.name})",
+            len(found),
         )
         results = run_checks(found, opened.project, engine, console)
     result = RunResult("test", checks=results, seconds=time.perf_counter() - began)

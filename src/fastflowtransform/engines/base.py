@@ -103,7 +103,14 @@ class Engine(Protocol):
         ...
 
     def sql(self, text: str) -> ir.Table:
-        """Return what a SELECT in the engine's own dialect gives, without running it."""
+        """Return what a SELECT in the engine's own dialect gives, without running it.
+
+        Anything but one SELECT is refused before it is sent.
+        """
+        ...
+
+    def compiled(self, table: ir.Table) -> str:
+        """Return the SQL of an expression; a text given to `sql` stands in it as it was given."""
         ...
 
     def schema(self, table: ir.Table) -> Schema:
@@ -154,6 +161,10 @@ class Engine(Protocol):
 
         All or nothing; `null_safe` says that a key may have a NULL part, and that NULL equals NULL.
         """
+        ...
+
+    def interrupt(self) -> None:
+        """Make what runs now end with `KeyboardInterrupt`; called from another thread."""
         ...
 
     def close(self) -> None:

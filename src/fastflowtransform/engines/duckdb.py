@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind
 from fastflowtransform.engines.compiling import compiled
 from fastflowtransform.errors import (
+    BadSql,
     ConnectionFailed,
     DatabaseCorrupt,
     DatabaseLocked,
@@ -58,6 +59,7 @@ class DuckDBEngine:
         self._on_statement = on_statement
         self._numbers = itertools.count(1)
         self._types: dict[str, dt.DataType] = {}
+        self._queries: dict[str, str] = {}
         self._catalog = connection.current_catalog
         self._known = self._schemas()
         if database in self._known:
@@ -114,8 +116,26 @@ class DuckDBEngine:
             raise RelationMissing(f'there is no table or view "{relation}"') from error
 
     def sql(self, text: str) -> ir.Table:
-        """Return what a SELECT gives, without running it."""
-        return self.connection.sql(text, schema=self._described(text))
+        """Return what a SELECT gives, without running it; it is sent as it is, and never written anew by a parser."""
+        import ibis
+
+        self._require_one_select(text)
+        table = ibis.table(self._described(text), name=f"__fft_query_{next(self._numbers)}")
+        self._queries[table.get_name()] = text
+        return table
+
+    def compiled(self, table: ir.Table) -> str:
+        """Return the SQL of an expression, with each text given to `sql` in front of it."""
+        import ibis.expr.operations as ops
+
+        names = {found.name for found in table.op().find(ops.UnboundTable)} & self._queries.keys()
+        if isinstance(table.op(), ops.UnboundTable) and names:
+            return self._queries[table.get_name()]
+        select = compiled(self.connection, table)
+        if not names:
+            return select
+        queries = ", ".join(f"{_quoted(name)} AS (\n{self._queries[name]}\n)" for name in sorted(names))
+        return f"WITH {queries} SELECT * FROM (\n{select}\n) AS model"
 
     def schema(self, table: ir.Table) -> Schema:
         """Return the columns and types that DuckDB gives an expression, without running it."""
@@ -129,8 +149,8 @@ class DuckDBEngine:
 
     def batches(self, table: ir.Table) -> pa.RecordBatchReader:
         """Run an expression, and stream its rows."""
-        with _translated(None):
-            return table.to_pyarrow_batches()
+        with self._selected(table) as select, _translated(select):
+            return self.connection.con.execute(select).to_arrow_reader()
 
     def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Kind]:
         """Return which of the relations exist, without regard to upper and lower case."""
@@ -164,7 +184,9 @@ class DuckDBEngine:
             self._create_schema(relation.database)
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
-            return self._count(f"CREATE OR REPLACE TABLE {name} AS {select}")
+            counted = self._run(f"CREATE OR REPLACE TABLE {name} AS {select}").fetchall()
+            # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
+            return int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
 
     def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
         """Make a view, in one transaction with the end of a table of its name."""
@@ -210,12 +232,28 @@ class DuckDBEngine:
             new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
             return WriteCounts(self._insert(relation, fresh, new), updated)
 
+    def interrupt(self) -> None:
+        """Make the statement that runs now end with `KeyboardInterrupt`."""
+        self.connection.con.interrupt()
+
     def close(self) -> None:
         """Close the database; what was committed is in the file."""
         self.connection.disconnect()
 
     def _table(self, name: str, namespace: tuple[str, ...]) -> ir.Table:
         return self.connection.table(name, database=namespace if len(namespace) > 1 else namespace[0])
+
+    def _require_one_select(self, text: str) -> None:
+        """Raise `BadSql` for anything that would do more than read."""
+        import duckdb
+
+        with _translated(text):
+            statements = self.connection.con.extract_statements(text)
+        # A PIVOT is several statements to DuckDB, without a text of their own.
+        texts = [statement.query for statement in statements if statement.query.strip()]
+        alone = len(texts) == len(statements) == 1 or (statements and not texts)
+        if not alone or statements[-1].type != duckdb.StatementType.SELECT:
+            raise BadSql("a model's SQL is one SELECT", hint="take other statements away")
 
     def _described(self, select: str) -> Schema:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
@@ -277,7 +315,7 @@ class DuckDBEngine:
         if isinstance(rows, ir.Table):
             with _translated(None):
                 self.connection._run_pre_execute_hooks(rows)
-                select = compiled(self.connection, rows)
+                select = self.compiled(rows)
             yield select
             return
         name = f"__fft_rows_{next(self._numbers)}"
@@ -355,6 +393,11 @@ class _translated(contextlib.AbstractContextManager[None]):
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         import duckdb
 
+        if isinstance(error, duckdb.InterruptException) or (
+            type(error) is RuntimeError and "interrupted" in str(error)
+        ):
+            # A signal that arrives while DuckDB runs comes out in one of three ways; this is what Python means by it.
+            raise KeyboardInterrupt from error
         if not isinstance(error, duckdb.Error):
             return
         message = str(error)

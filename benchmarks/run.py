@@ -1,0 +1,49 @@
+"""Measures fft against its floors, and prints figures and ratios of this one run; nothing fails when it is slow.
+
+    python benchmarks/run.py                      all of it
+    python benchmarks/run.py commands upsert      some of it
+    python benchmarks/run.py --quick              small sizes, one repetition: does it still run?
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import commands
+import memory
+import python_model
+import upsert
+from sizes import FULL, QUICK
+
+BENCHMARKS = {module.__name__: module.measure for module in (commands, upsert, memory, python_model)}
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all of them."""
+    parser = argparse.ArgumentParser(description="Measure fft against its floors.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one repetition")
+    given = parser.parse_args()
+    unknown = [name for name in given.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f'there is no benchmark "{unknown[0]}"; there are {", ".join(BENCHMARKS)}')
+    print(_where())
+    with tempfile.TemporaryDirectory(prefix="fft-bench-") as folder:
+        for name in given.names or BENCHMARKS:
+            BENCHMARKS[name](Path(folder), QUICK if given.quick else FULL)
+
+
+def _where() -> str:
+    packages = ("fastflowtransform", "ibis-framework", "duckdb", "sqlglot")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    load = os.getloadavg()[0]
+    return f"{versions}\nPython {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f} at the start"
+
+
+if __name__ == "__main__":
+    main()
