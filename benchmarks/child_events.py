@@ -1,8 +1,8 @@
 """Makes a database with a log of events and a table that lacks its newest rows.
 
-`python child_events.py FILE ROWS CHANGED wide|narrow`. The same rows each time: values come from `hash`, not from a
-random number. `raw.events` holds ROWS events of as many keys, then CHANGED more: four in five are of keys spread
-evenly over the first ones, the rest are of new keys. `main.facts` holds the first ROWS.
+`python child_events.py FILE ROWS CHANGED KEYS wide|narrow`. The same rows each time: values come from `hash`, not from
+a random number. `raw.events` holds ROWS events of as many keys, then CHANGED more: four in five are of keys spread
+evenly over the last KEYS of the first ones, the rest are of new keys. `main.facts` holds the first ROWS.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ WIDE = """
 NARROW = "(hash(n, 4) % 1000000) / 100.0::double as amount"
 
 
-def main(path: str, rows: int, changed: int, columns: str) -> None:
+def main(path: str, rows: int, changed: int, keys: int, columns: str) -> None:
     """Write the file."""
     updates = changed * 4 // 5
-    stride = rows // updates
+    stride = keys // updates
     connection = duckdb.connect(path)
     connection.execute("create schema raw")
     connection.execute(f"""
@@ -33,7 +33,7 @@ def main(path: str, rows: int, changed: int, columns: str) -> None:
         select
             case
                 when n < {rows} then n
-                when n < {rows + updates} then (n - {rows}) * {stride} + hash(n) % {stride}
+                when n < {rows + updates} then {rows - keys} + (n - {rows}) * {stride} + hash(n) % {stride}
                 else n - {updates}
             end::bigint as event_id,
             {columns},
@@ -47,4 +47,5 @@ def main(path: str, rows: int, changed: int, columns: str) -> None:
     connection.close()
 
 
-main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), {"wide": WIDE, "narrow": NARROW}[sys.argv[4]])
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:5]), columns={"wide": WIDE, "narrow": NARROW}[sys.argv[5]])

@@ -1,4 +1,4 @@
-"""Takes the new events into `facts` without fft: `python child_merge.py staged|direct|ibis FILE`.
+"""Takes the new events into `facts` without fft: `python child_merge.py staged|direct|ibis FILE [MEMORY_LIMIT]`.
 
 Prints the seconds of the merge alone. What Ibis loads before its first table is not counted: it is not for fft either.
 """
@@ -11,37 +11,38 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 import duckdb
-from measure import measured
+from measure import NO_FOLDER, measured
 
 NEWEST = "(select max(updated_at) from facts)"
+Work = Callable[[], object]
 
 
-def staged(path: str) -> Callable[[], None]:
+def staged(path: str, **settings: str) -> Work:
     """Stage the rows after the newest one, delete their keys, insert them."""
     return _in_a_transaction(
-        path,
+        duckdb.connect(path, config=settings),
         f"create temp table delta as select * from raw.events where updated_at > {NEWEST}",
         "delete from facts using delta where facts.event_id = delta.event_id",
         "insert into facts select * from delta",
     )
 
 
-def direct(path: str) -> Callable[[], None]:
+def direct(path: str, **settings: str) -> Work:
     """Read the rows from their table twice, which is right only where the delta does not read the target."""
     delta = "select * from raw.events where updated_at > getvariable('newest')"
     return _in_a_transaction(
-        path,
+        duckdb.connect(path, config=settings),
         f"set variable newest = {NEWEST}",
         f"delete from facts using ({delta}) as delta where facts.event_id = delta.event_id",
         f"insert into facts {delta}",
     )
 
 
-def ibis(path: str) -> Callable[[], None]:
+def by_ibis(path: str, **settings: str) -> Work:
     """Let Ibis do it, with a `MERGE`."""
     import ibis
 
-    connection = ibis.duckdb.connect(path)
+    connection = ibis.duckdb.connect(path, **settings)
     events, facts = connection.table("events", database="raw"), connection.table("facts")
     newest = facts.updated_at.max().execute()
     delta = events.filter(events.updated_at > newest)
@@ -49,9 +50,7 @@ def ibis(path: str) -> Callable[[], None]:
     return lambda: connection.upsert("facts", delta, on="event_id")
 
 
-def _in_a_transaction(path: str, *statements: str) -> Callable[[], None]:
-    connection = duckdb.connect(path)
-
+def _in_a_transaction(connection: duckdb.DuckDBPyConnection, *statements: str) -> Work:
     def work() -> None:
         for statement in ("begin", *statements, "commit"):
             connection.execute(statement)
@@ -59,9 +58,10 @@ def _in_a_transaction(path: str, *statements: str) -> Callable[[], None]:
     return work
 
 
-def main(how: str, path: str) -> None:
+def main(how: str, path: str, limit: str = "") -> None:
     """Merge, and print what that took."""
-    work = {"staged": staged, "direct": direct, "ibis": ibis}[how](path)
+    settings = {"memory_limit": limit, "temp_directory": NO_FOLDER} if limit else {}
+    work = {"staged": staged, "direct": direct, "ibis": by_ibis}[how](path, **settings)
     with measured() as clock:
         work()
     print(json.dumps(asdict(clock.cost)))

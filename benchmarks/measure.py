@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 HERE = Path(__file__).parent
+NO_FOLDER = "/dev/null/none"
 T = TypeVar("T")
 
 

@@ -18,7 +18,7 @@ def measure(folder: Path, sizes: Sizes) -> None:
     """Measure and print."""
     heading("python_model", f"{sizes.rows:,} rows filtered and computed into a table; both models in one process, in turns")
     database, project = folder / "python_model.duckdb", folder / "python_model"
-    child(python("child_events.py", database, sizes.rows, sizes.changed, "wide"))
+    child(python("child_events.py", database, sizes.rows, sizes.changed, sizes.rows, "wide"))
     shutil.copytree(HERE / "projects" / "python_model", project)
     turns = [*NAMES, *(name for number in range(sizes.rounds) for name in (NAMES if number % 2 else NAMES[::-1]))]
     _, said = child(python("child_steps.py", project, *turns), variables={"FF_DUCKDB_PATH": str(database)})

@@ -19,6 +19,8 @@ class Sizes:
         Rows of the increment: four updates to one insert.
     targets
         Rows of the tables whose increments' memory is compared.
+    recent
+        How many of the newest keys those increments are about.
     rounds
         Repetitions of what takes a second or more.
     short_rounds
@@ -29,9 +31,10 @@ class Sizes:
     rows: int
     changed: int
     targets: tuple[int, ...]
+    recent: int
     rounds: int
     short_rounds: int
 
 
-FULL = Sizes((1, 100, 500), 5_000_000, 100_000, (1_000_000, 5_000_000, 20_000_000), rounds=5, short_rounds=9)
-QUICK = Sizes((1, 20), 100_000, 2_000, (100_000, 200_000), rounds=1, short_rounds=1)
+FULL = Sizes((1, 100, 500), 5_000_000, 100_000, (1_000_000, 5_000_000, 20_000_000), 1_000_000, rounds=5, short_rounds=9)
+QUICK = Sizes((1, 20), 100_000, 2_000, (100_000, 200_000), 50_000, rounds=1, short_rounds=1)

@@ -31,7 +31,7 @@ def measure(folder: Path, sizes: Sizes) -> None:
     """Measure and print."""
     heading("upsert", f"{sizes.changed:,} changed rows of 8 columns into {sizes.rows:,}; a new copy of the file each time")
     made, copy, project = folder / "upsert.duckdb", folder / "copy.duckdb", folder / "increment"
-    child(python("child_events.py", made, sizes.rows, sizes.changed, "wide"))
+    child(python("child_events.py", made, sizes.rows, sizes.changed, sizes.rows, "wide"))
     shutil.copytree(HERE / "projects" / "increment", project)
 
     def fresh(work: Callable[[], _Merge]) -> Callable[[], _Merge]:

@@ -13,7 +13,8 @@ What a page says to this script, besides its text:
     ```console                         commands, each after "$ ", and their output, which is written by this script
     ```python                          without a title: a script that is run there
 
-Times are not compared. In `reference/errors.md`, the first line below a heading is the class's docstring.
+A block that begins with ```{.sql title="…"} shows a file that is there, and is left alone. Times are not
+compared. In `reference/errors.md`, the first line below a heading is the class's docstring.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class Examples:
             for command in found["value"].split(" && "):
                 answer = self._answer(command)
                 assert self._code == 0, f"{command} ends with {self._code}:\n{answer}"
-        elif found["title"] and "--8<--" not in found["body"]:
+        elif found["title"]:
             self._write(found["title"], found["body"])
         elif found["language"] == "console":
             return found[0].replace(found["body"], "".join(self._answered(found["body"])))

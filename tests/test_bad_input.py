@@ -140,6 +140,26 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "project.yml:3",
         'did you mean "unique"?',
     ),
+    "a check that names no model": (
+        {
+            "models/a.ff.sql": sql(),
+            "project.yml": "name: x\ntests:\n  - {type: relationships, model: a, column: id, to: b, field: id}\n",
+        },
+        "G101",
+        'names "b", which is not in this project',
+        "project.yml:3",
+        "",
+    ),
+    "settings for a model that is not there": (
+        {
+            "models/events.ff.sql": sql(),
+            "project.yml": "name: x\nmodels:\n  incremental:\n    event: {unique_key: id}\n",
+        },
+        "G101",
+        '"event" is not in this project',
+        "project.yml:4",
+        'did you mean "events"?',
+    ),
     "Jinja that cannot be parsed": (
         {"models/a.ff.sql": "select 1\n{% if %}\n"},
         "M100",
@@ -431,11 +451,18 @@ FAILURES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "models/a.ff.py:4",
         "materialized='table'",
     ),
+    "SQL of another dialect that cannot be parsed": (
+        {"models/a.ff.sql": sql("dialect='postgres'", "select x\nfrom where")},
+        "M105",
+        'cannot parse the SQL as "postgres"',
+        "models/a.ff.sql:3",
+        "",
+    ),
     "SQL that has no translation": (
         {"models/a.ff.sql": sql("dialect='bigquery'", "select from where")},
         "M105",
         'cannot parse the SQL as "bigquery"',
-        "models/a.ff.sql:1",
+        "models/a.ff.sql:2",
         "",
     ),
     "two statements in one model": (
@@ -484,7 +511,7 @@ def test_a_delta_whose_columns_differ_is_told(project: ProjectFolder):
     answer = project.fft("run")
 
     assert answer.code == 1
-    assert 'M211 a: the delta of "a" differs from its query: lacks "ts", has "x" besides' in answer.err
+    assert 'M211 the delta of "a" differs from its query: lacks "ts", has "x" besides' in answer.err
 
 
 def test_a_database_that_another_process_holds_is_told(project: ProjectFolder):

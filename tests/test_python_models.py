@@ -36,6 +36,12 @@ def test_deps_give_the_arguments_in_their_order_sources_among_them(project: Proj
     assert project.sql("FROM m") == [(1, "one")]
 
 
+def test_a_join_is_a_table(project: ProjectFolder):
+    run(project, "@model(deps=['numbers', 'numbers'])\ndef m(a, b):\n    return a.join(b.view(), 'n')\n")
+
+    assert len(project.sql("FROM m")) == 3
+
+
 def test_any_number_of_arguments_is_taken(project: ProjectFolder):
     run(
         project,
@@ -118,7 +124,8 @@ def test_an_ephemeral_model_stands_nowhere_and_is_taken_in_by_both_kinds(project
         "@model(materialized='table')\ndef m(e, e2): return e.union(e2)\n",
         **{
             "models/e2.ff.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('e') }} where n > 1",
-            "models/s.ff.sql": "with x as (select * from {{ ref('e2') }}) select x.n, e.t from x join {{ ref('e') }} on e.n = x.n",
+            "models/s.ff.sql": "with x as (select * from {{ ref('e2') }}) "
+            "select x.n, e.t from x join {{ ref('e') }} on e.n = x.n",
         },
     )
 

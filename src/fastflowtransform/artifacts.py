@@ -41,6 +41,7 @@ def write_manifest(project: Project) -> Path:
             "path": _relative(seed.path, project.folder),
             "relation": str(seed.relation),
             "tags": sorted(seed.tags),
+            "description": seed.description,
             "upstream": [],
         }
     for node, source in project.sources.items():
@@ -48,6 +49,7 @@ def write_manifest(project: Project) -> Path:
             "kind": "source",
             "relation": str(source.relation),
             "tags": sorted(source.tags),
+            "description": source.description,
             "upstream": sorted(project.graph.upstream[node]),
         }
     checks = [

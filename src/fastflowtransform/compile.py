@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastflowtransform import engines
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import BadSql, FftError, RelationMissing, UnknownEngine, hint_from
+from fastflowtransform.errors import BadSql, FftError, UnknownEngine, hint_from
 from fastflowtransform.model import Frame, Model, PythonBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
@@ -47,8 +47,6 @@ def compile_models(
             yield from _compiled(model, tables, engine, dialect)
         except FftError as error:
             error.at = error.at or model.at
-            if isinstance(error, RelationMissing):
-                error.hint = "run the models that it reads first"
             raise
 
 
@@ -72,7 +70,7 @@ def _compiled(model: Model, tables: Tables, engine: Engine, dialect: str) -> Ite
 
 def _expression(rows: ir.Table, engine: Engine, dialect: str) -> str:
     if dialect == engine.dialect:
-        return engine.compiled(rows)
+        return engine.compiled(rows, pretty=True)
     import ibis
     from ibis.common.exceptions import IbisError
 

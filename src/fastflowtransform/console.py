@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.artifacts import describe_check, describe_error, describe_step
-from fastflowtransform.errors import FftError, Location
+from fastflowtransform.errors import FftError
 from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from rich.status import Status as RichStatus
 
 MARKS = {Status.SUCCESS: "ok", Status.WARN: "warn", Status.ERROR: "error", Status.SKIPPED: "skip"}
+_TOTALS = {Status.SUCCESS: "ok", Status.WARN: "warned", Status.ERROR: "failed", Status.SKIPPED: "skipped"}
 _STYLES = {Status.SUCCESS: "green", Status.WARN: "yellow", Status.ERROR: "bold red", Status.SKIPPED: "dim"}
 
 
@@ -165,7 +165,12 @@ class Console:
     ) -> None:
         """Show a table: with rich on a terminal, in plain columns elsewhere."""
         cells = [list(map(_printable, row)) for row in rows]
-        if self.output.json or self.output.verbosity < 0:
+        if self.output.json or self.output.verbosity < 0 or not cells:
+            return
+        widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+        if self._fancy and sum(widths) + 3 * len(widths) > self._rich().width:
+            for row in cells:
+                self._print(_stacked(heads, row))
             return
         if not self._fancy:
             for line in _aligned([list(heads), *cells], right):
@@ -187,7 +192,7 @@ class Console:
         """Show each error and what was skipped, and end with one line of totals."""
         for step in result.steps:
             if step.error is not None:
-                self.error(step.error, f"{step.name}: ")
+                self.error(step.error, "" if f'"{step.name}"' in step.error.message else f"{step.name}: ")
         skipped: dict[str, list[str]] = {}
         for step in result.steps:
             if step.blocked_by is not None:
@@ -196,7 +201,7 @@ class Console:
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             self.say(f'skipped because "{blocker}" failed: {", ".join(names[:5])}{more}')
         count = {status: result.statuses.count(status) for status in Status}
-        words = [f"{number} {MARKS[status]}" for status, number in count.items() if number]
+        words = [f"{number} {_TOTALS[status]}" for status, number in count.items() if number]
         self.say(f"\n{', '.join(words) or 'nothing to do'} in {result.seconds:.2f} s")
         self.event("finished", exit_code=result.exit_code, seconds=round(result.seconds, 3))
 
@@ -207,7 +212,7 @@ class Console:
             return
         lines = [f"{error.code} {prefix}{error.message}"]
         if error.at is not None:
-            lines.append(f"  at {_near(error.at)}")
+            lines.append(f"  at {error.at}")
         if error.hint is not None:
             lines.append(f"  hint {error.hint}")
         print(_printable("\n".join(lines), keep="\n"), file=sys.stderr, flush=True)
@@ -282,6 +287,14 @@ def _notes(result: StepResult) -> Iterable[str]:
         yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
 
 
+def _stacked(heads: Sequence[str], row: Sequence[str]) -> str:
+    """Return a row as a few lines, for a terminal that is too narrow for the table."""
+    named = [(head, cell) for head, cell in zip(heads, row, strict=True) if cell]
+    first = next((place for place, (head, _) in enumerate(named) if head), 0)
+    title = " ".join(cell for _, cell in named[: first + 1])
+    return "\n".join([title, *(f"  {head} {cell}" for head, cell in named[first + 1 :])])
+
+
 def _aligned(rows: list[list[str]], right: Sequence[int]) -> Iterable[str]:
     """Yield the rows with their columns below each other."""
     widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))]
@@ -291,12 +304,6 @@ def _aligned(rows: list[list[str]], right: Sequence[int]) -> Iterable[str]:
             for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
-
-
-def _near(at: Location) -> Location:
-    """Return the place as it is seen from the working folder."""
-    relative = Path(os.path.relpath(at.path))
-    return at if relative.parts[:1] == ("..",) else replace(at, path=relative)
 
 
 def _shown(value: object) -> str:

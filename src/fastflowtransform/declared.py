@@ -63,6 +63,14 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Set[str], e
             found += _model_checks(section, name)
             section.close()
         document.close()
+    for check in found:
+        other = checks.check(check.type).OTHER
+        if other is not None and (name := check.arguments[other]) not in known | elsewhere:
+            raise UnknownRef(
+                f'check "{check.name}" names "{name}", which is not in this project',
+                at=check.at,
+                hint=hint_from(str(name), known, "models"),
+            )
     return Declared(MappingProxyType(models), tuple(check for check in found if check.node in known))
 
 

@@ -29,7 +29,11 @@ class Location:
     line: int | None = None
 
     def __str__(self) -> str:
-        return str(self.path) if self.line is None else f"{self.path}:{self.line}"
+        """Return the place as it is seen from the working folder."""
+        shown = self.path
+        if shown.is_absolute() and shown.is_relative_to(Path.cwd()):
+            shown = shown.relative_to(Path.cwd())
+        return str(shown) if self.line is None else f"{shown}:{self.line}"
 
 
 class FftError(Exception):
@@ -244,12 +248,6 @@ class BadSql(ModelError):
     code = "M105"
 
 
-class BadIdentifier(ModelError):
-    """A name is empty or longer than the engine can keep."""
-
-    code = "M106"
-
-
 class MissingColumn(ModelError):
     """A setting or a check names a column that the model's query does not have."""
 
@@ -355,6 +353,12 @@ class DuplicateKey(DataError):
     """Two rows to be merged have one key, and the model refuses that, or has no cursor to decide between them."""
 
     code = "D201"
+
+
+class CheckFailed(DataError):
+    """A check found rows that break its claim."""
+
+    code = "D300"
 
 
 class NullCursor(DataError):

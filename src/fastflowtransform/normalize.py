@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,9 @@ class Tables:
         dialect = (body.dialect if isinstance(body, SqlBody) else None) or self._project.dialect or self._dialect
         ephemeral = [found.node for found in model.inputs if self._is_ephemeral(found.node)]
         names = {found.node: self._name(found.node, dialect, inline=found.node in ephemeral) for found in model.inputs}
-        this = _printed(self._engine, Relation(self._project.database, model.name), dialect)
+        this = self._printed(Relation(self._project.database, model.name), dialect)
         text = render(template, self._project.scope, names, this, is_incremental=is_incremental)
-        if not text:
+        if not text.strip():
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
         if dialect != self._dialect:
             text = self._translated(text, dialect, template.at)
@@ -96,7 +97,13 @@ class Tables:
         return model is not None and model.materialized is Materialized.EPHEMERAL
 
     def _name(self, node: str, dialect: str, *, inline: bool) -> Name:
-        return _quoted((node,), dialect) if inline else _printed(self._engine, self._project.relation(node), dialect)
+        return _quoted((node,), dialect) if inline else self._printed(self._project.relation(node), dialect)
+
+    def _printed(self, relation: Relation, dialect: str) -> Name:
+        """Return a relation's name; what only the engine at hand needs in it is left out for another one."""
+        elsewhere = self._dialect != self._engine.dialect
+        parts = (relation.database, relation.name) if elsewhere else self._engine.name_of(relation)
+        return Name(_quoted(parts, dialect), relation.database, relation.name)
 
     def _with(self, text: str, ephemeral: list[str]) -> str:
         """Put each ephemeral model in front of the text as a common table expression of its name."""
@@ -190,7 +197,8 @@ def unparsed(error: Any, at: Location, dialect: str | None) -> BadSql:
     where = f' near "{near}"' if near else ""
     line = Location(at.path, (at.line or 1) + first["line"] - 1) if first.get("line") else at
     kind = f' as "{dialect}"' if dialect else ""
-    return BadSql(f"cannot parse the SQL{kind}{where}: {first.get('description') or error}", at=line)
+    words = re.sub(r"\s*(but got )?<Token [^>]*>", "", first.get("description") or str(error)).rstrip(". ")
+    return BadSql(f"cannot parse the SQL{kind}{where}: {words}", at=line)
 
 
 def _pointed_at(template: Template, near: str | None) -> Location:
@@ -200,10 +208,6 @@ def _pointed_at(template: Template, near: str | None) -> Location:
         if len(lines) == 1:
             return template.line(lines[0])
     return Location(template.at.path) if near is None else template.at
-
-
-def _printed(engine: Engine, relation: Relation, dialect: str) -> Name:
-    return Name(_quoted(engine.name_of(relation), dialect), relation.database, relation.name)
 
 
 def _quoted(parts: tuple[str, ...], dialect: str) -> Name:
@@ -218,7 +222,7 @@ def _called(model: Model, body: PythonBody, tables: list[Any]) -> ir.Table | pa.
         result = body.function(*tables)
     wanted = _TYPES[body.frame]
     kind = type(result)
-    if (kind.__module__.partition(".")[0], kind.__name__) not in wanted:
+    if not any((base.__module__.partition(".")[0], base.__name__) in wanted for base in kind.__mro__):
         raise WrongResult(
             f'"{model.name}" returned "{kind.__module__}.{kind.__name__}", and should return {_WORDS[body.frame]}',
             at=model.at,
@@ -228,7 +232,7 @@ def _called(model: Model, body: PythonBody, tables: list[Any]) -> ir.Table | pa.
 
 
 _TYPES = {
-    Frame.IBIS: {("ibis", "Table"), ("ibis", "CachedTable")},
+    Frame.IBIS: {("ibis", "Table")},
     Frame.PANDAS: {("pandas", "DataFrame")},
     Frame.POLARS: {("polars", "DataFrame"), ("polars", "LazyFrame")},
     Frame.ARROW: {("pyarrow", "Table"), ("pyarrow", "RecordBatchReader")},

@@ -108,6 +108,11 @@ def load(
     everything = list(_read_models(folder, scope, settings))
     models = _named((model for model in everything if not model.engines or engine in model.engines), {})
     elsewhere = {model.name: model for model in everything if model.name not in models}
+    for name, section in settings.defaults.incremental.items():
+        if name not in models and name not in elsewhere:
+            raise UnknownRef(
+                f'"{name}" is not in this project', at=section.at(), hint=hint_from(name, models, "models")
+            )
     sources = {source.node: source for source in _read_sources(folder, database, scope)}
     seeds = _named(_read_seeds(folder, database), models)
     declared = read_declarations(folder, settings.tests, {*models, *seeds}, set(elsewhere))

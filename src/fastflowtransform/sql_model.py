@@ -124,14 +124,16 @@ def render(template: Template, scope: Scope, names: Mapping[str, Name], this: Na
 
 
 def without_semicolon(sql: str) -> str:
-    """Drop the semicolons at the end.
+    """Drop the semicolons at the end; what stands before the text stays, so that lines keep their numbers.
 
     Examples
     --------
-    >>> without_semicolon("select 1 ; ")
-    'select 1'
+    >>> without_semicolon("\\nselect 1 ; ;")
+    '\\nselect 1'
     """
-    return sql.strip().rstrip(";").rstrip()
+    while (shorter := sql.rstrip().removesuffix(";")) != sql:
+        sql = shorter
+    return sql
 
 
 def _known(names: Mapping[str, Name], node: str) -> Name:

@@ -18,7 +18,7 @@ MODELS = {
     "sources.yml": "sources: [{name: raw, tables: [{name: orders}]}]",
     "seeds/orders.csv": "id,ts,v\n1,2026-01-01,10\n2,2026-01-02,20\n",
     "models/base.ff.sql": "select * from {{ source('raw', 'orders') }}",
-    "models/fct.ff.sql": "{{ config(materialized='incremental', unique_key='id', updated_at='ts', tags=['nightly']) }}\n"
+    "models/fct.ff.sql": "{{ config(materialized='incremental', unique_key='id', updated_at='ts', tags=['nightly']) }} "
     "select * from {{ ref('base') }}",
     "models/total.ff.sql": "{{ config(materialized='table') }} select sum(v) as v from {{ ref('fct') }}",
     "models/schema.yml": "models: [{name: fct, columns: [{name: id, tests: [not_null, unique]}]}]",
@@ -100,7 +100,7 @@ def test_a_failed_model_skips_what_is_below_it_and_nothing_else(orders: ProjectF
 
     assert answer.code == 1
     assert 'skipped because "fct" failed: total' in answer.out
-    assert "2 ok, 1 error, 1 skip in" in answer.out
+    assert "2 ok, 1 failed, 1 skipped in" in answer.out
     assert answer.err.startswith("E100 fct: ")
     assert "models/fct.ff.sql" in answer.err
     assert (orders.folder / "target/failed/fct.sql").read_text().startswith("CREATE OR REPLACE TABLE")
@@ -111,7 +111,7 @@ def test_fail_fast_skips_all_that_follows(orders: ProjectFolder):
 
     answer = orders.fft("run", "--fail-fast")
 
-    assert "1 error, 3 skip in" in answer.out
+    assert "1 failed, 3 skipped in" in answer.out
 
 
 def test_selection_narrows_and_excludes(orders: ProjectFolder):
@@ -169,7 +169,7 @@ def test_a_missing_table_is_one_failed_check_and_the_others_run(orders: ProjectF
 
     assert answer.code == 1
     assert "E110" in answer.err
-    assert "1 ok, 2 error" in answer.out
+    assert "1 ok, 2 failed" in answer.out
 
 
 def test_a_check_of_severity_warn_warns(orders: ProjectFolder):
@@ -180,7 +180,22 @@ def test_a_check_of_severity_warn_warns(orders: ProjectFolder):
     answer = orders.fft("test")
 
     assert answer.code == 0
-    assert "1 warn in" in answer.out
+    assert "1 warned in" in answer.out
+
+
+def test_a_failing_check_is_an_error_that_quiet_does_not_hide(orders: ProjectFolder):
+    orders.fft("run")
+    orders.sql("INSERT INTO fct VALUES (1, '2026-01-01', 11)")
+
+    answer = orders.fft("test", "-q")
+
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith('D300 "unique_fct_id" fails on 1 rows of "fct"')
+
+
+def test_a_selection_without_a_model_says_so(orders: ProjectFolder):
+    assert orders.fft("run", "--select", "orders").err.startswith('S101 the selection holds no model: "orders"')
+    assert orders.fft("seed", "--select", "fct").err.startswith('S101 the selection holds no seed: "fct"')
 
 
 def test_test_selects_by_model(orders: ProjectFolder):
@@ -276,7 +291,8 @@ def test_seed_types_come_from_the_schema(project: ProjectFolder):
     project.write(
         {
             "seeds/codes.csv": "code,n\n00123,1\n",
-            "seeds/schema.yml": "seeds: [{name: codes, schema: other, table: t, columns: [{name: n, type: 'decimal(10,2)'}]}]",
+            "seeds/schema.yml": "seeds: [{name: codes, schema: other, table: t, "
+            "columns: [{name: n, type: 'decimal(10,2)'}]}]",
         }
     )
 

@@ -46,9 +46,7 @@ def command(
     opened = open_project(project, env, variables)
     folder = opened.project.folder
     console = Console(output, folder)
-    seeds = {
-        name: opened.project.seeds[name] for name in opened.selected(select, exclude) if name in opened.project.seeds
-    }
+    seeds = {name: opened.project.seeds[name] for name in opened.seeds(select, exclude)}
     if other is not None:
         seeds = seed.taken_from(other, seeds)
     artifacts.prepare(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from fastflowtransform.cli.options import given_variables
 from fastflowtransform.cli.signals import interruptible
 from fastflowtransform.console import Console
 from fastflowtransform.engines.base import Engine, Kind
+from fastflowtransform.errors import NothingSelected
 from fastflowtransform.graph import order
 from fastflowtransform.model import Materialized
 from fastflowtransform.project import Project
@@ -41,13 +42,26 @@ class Opened:
             console.close()
             engine.close()
 
-    def selected(self, include: Iterable[str], exclude: Iterable[str]) -> tuple[str, ...]:
+    def selected(self, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
         """Return the nodes that a selection means, in the graph's order."""
-        return select(self.project.graph, selectables(self.project), tuple(include), tuple(exclude))
+        return select(self.project.graph, selectables(self.project), include, exclude)
 
-    def models(self, include: Iterable[str], exclude: Iterable[str]) -> tuple[str, ...]:
+    def models(self, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
         """Return the models that a selection means."""
-        return tuple(name for name in self.selected(include, exclude) if name in self.project.models)
+        return self._only(self.project.models, "model", include, exclude)
+
+    def seeds(self, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+        """Return the seeds that a selection means."""
+        return self._only(self.project.seeds, "seed", include, exclude)
+
+    def _only(
+        self, kind: Mapping[str, object], word: str, include: Sequence[str], exclude: Sequence[str]
+    ) -> tuple[str, ...]:
+        names = self.selected(include, exclude)
+        found = tuple(name for name in names if name in kind)
+        if names and not found and (include or exclude):
+            raise NothingSelected(f'the selection holds no {word}: "{", ".join(names[:3])}"', hint="see fft list")
+        return found
 
     def existing(self, engine: Engine, names: Iterable[str]) -> Mapping[Relation, Kind]:
         """Return what stands in the warehouse under the names of nodes."""

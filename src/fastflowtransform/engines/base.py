@@ -109,8 +109,11 @@ class Engine(Protocol):
         """
         ...
 
-    def compiled(self, table: ir.Table) -> str:
-        """Return the SQL of an expression; a text given to `sql` stands in it as it was given."""
+    def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
+        """Return the SQL of an expression; a text given to `sql` stands in it as it was given.
+
+        With `pretty`, Ibis' own part has one clause a line.
+        """
         ...
 
     def schema(self, table: ir.Table) -> Schema:

@@ -50,7 +50,7 @@ class DuckDBEngine:
 
     name: ClassVar[str] = "duckdb"
     dialect: ClassVar[str] = "duckdb"
-    capabilities: ClassVar[Capabilities] = Capabilities(merge="delete + insert in one transaction", transactions=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(merge="delete + insert", transactions=True)
 
     def __init__(
         self, connection: Backend, database: str = "main", on_statement: Callable[[str], None] | None = None
@@ -113,7 +113,7 @@ class DuckDBEngine:
             with _translated(None):
                 return self._table(name, tuple(namespace))
         except TableNotFound as error:
-            raise RelationMissing(f'there is no table or view "{relation}"') from error
+            raise RelationMissing(f'there is no table or view "{relation}"', hint="run or seed it first") from error
 
     def sql(self, text: str) -> ir.Table:
         """Return what a SELECT gives, without running it; it is sent as it is, and never written anew by a parser."""
@@ -124,14 +124,14 @@ class DuckDBEngine:
         self._queries[table.get_name()] = text
         return table
 
-    def compiled(self, table: ir.Table) -> str:
+    def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
         import ibis.expr.operations as ops
 
         names = {found.name for found in table.op().find(ops.UnboundTable)} & self._queries.keys()
         if isinstance(table.op(), ops.UnboundTable) and names:
             return self._queries[table.get_name()]
-        select = compiled(self.connection, table)
+        select = compiled(self.connection, table, pretty=pretty)
         if not names:
             return select
         queries = ", ".join(f"{_quoted(name)} AS (\n{self._queries[name]}\n)" for name in sorted(names))
@@ -259,7 +259,8 @@ class DuckDBEngine:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
         import ibis
 
-        rows = self._rows(f"DESCRIBE {select}")
+        with _translated(select):
+            rows = self.connection.con.execute(f"DESCRIBE {select}").fetchall()
         return ibis.schema({name: self._type(spelt) for name, spelt, *_ in rows})
 
     def _type(self, spelt: str) -> dt.DataType:

@@ -44,9 +44,20 @@ def decide(model: Model, over: Kind | None, capabilities: Capabilities, *, full_
             hint="run it once with --full-refresh",
         )
     if model.incremental.unique_key:
-        return Action(Verb.MERGE, f"by {', '.join(model.incremental.unique_key)}", capabilities.merge)
-    cursor = model.incremental.updated_at
-    return Action(Verb.APPEND, "rows", f"after the newest {cursor}" if cursor else "the model says itself which")
+        keys = ", ".join(model.incremental.unique_key)
+        return Action(Verb.MERGE, f"by {keys} ({capabilities.merge})", _which(model, model.incremental))
+    return Action(Verb.APPEND, "rows", _which(model, model.incremental))
+
+
+def _which(model: Model, incremental: Incremental) -> str:
+    """Say which rows a run takes."""
+    own = isinstance(model.body, SqlBody) and model.body.own_delta
+    if own or incremental.delta is not None:
+        return "the table stands: the rows of the model's own delta"
+    if incremental.updated_at is None:
+        return "the table stands, and there is no updated_at: the whole query"
+    back = "" if incremental.lookback is None else f" less {incremental.lookback}"
+    return f"the table stands: the rows from its newest {incremental.updated_at}{back} on"
 
 
 def apply(engine: Engine, target: Target, query: Query) -> Outcome:
