@@ -170,12 +170,17 @@ class DuckDBEngine:
         name = f"__fft_stage_{next(self._numbers)}"
         with self._selected(rows) as select:
             self._run(f"CREATE TEMP TABLE {_quoted(name)} AS {select}")
+        ended = False
         try:
             with _translated(None):
                 staged = self._table(name, ("temp", "main"))
             yield staged
+            ended = True
         finally:
-            self._run(f"DROP TABLE IF EXISTS temp.main.{_quoted(name)}")
+            # After an error the connection may be beyond use; the first error is the one to tell, and a temporary
+            # table goes with its connection.
+            with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
+                self._run(f"DROP TABLE IF EXISTS temp.main.{_quoted(name)}")
 
     def replace(self, relation: Relation, rows: ir.Table | pa.RecordBatchReader, *, over: Kind | None) -> int:
         """Replace a table, in one transaction with the end of a view of its name."""
@@ -336,7 +341,9 @@ class DuckDBEngine:
             committed = True
         finally:
             if not committed:
-                self._run("ROLLBACK")
+                # A COMMIT that failed has rolled back by itself; the first error is the one to tell.
+                with contextlib.suppress(EngineError):
+                    self._run("ROLLBACK")
 
     def _run(self, statement: str) -> Any:
         """Send one statement. Everything that changes the warehouse goes through here."""
