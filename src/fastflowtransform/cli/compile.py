@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.cli.options import Chosen, project_options, selection_options
 from fastflowtransform.console import Console, Output
 
 
@@ -17,11 +15,7 @@ from fastflowtransform.console import Console, Output
 @click.pass_obj
 def command(
     output: Output,
-    project: Path,
-    env: str | None,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
+    chosen: Chosen,
     dialect: str | None,
 ) -> int:
     """Write the SQL of each model to target/compiled/ of PROJECT; build nothing.
@@ -34,10 +28,10 @@ def command(
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.compile import compile_models
 
-    opened = open_project(project, env, variables, engine=dialect)
+    opened = open_project(chosen, engine=dialect)
     console = Console(output, opened.project.folder)
     artifacts.prepare(opened.project.folder)
-    names = opened.models(select, exclude)
+    names = opened.models(chosen)
     with opened.connected(console, read_only=True) as engine:
         for name, sql in compile_models(opened.project, names, engine, dialect):
             path = artifacts.write_sql(opened.project.folder, "compiled", name, sql)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.cli.options import Chosen, project_options, selection_options
 from fastflowtransform.console import Console, Output
 
 
@@ -14,14 +12,7 @@ from fastflowtransform.console import Console, Output
 @project_options
 @selection_options
 @click.pass_obj
-def command(
-    output: Output,
-    project: Path,
-    env: str | None,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-) -> int:
+def command(output: Output, chosen: Chosen) -> int:
     """List the models, seeds and sources of PROJECT in the order in which they are built.
 
     \b
@@ -30,11 +21,11 @@ def command(
     """
     from fastflowtransform.cli.session import open_project, selectables
 
-    opened = open_project(project, env, variables)
+    opened = open_project(chosen)
     console = Console(output, opened.project.folder)
     facts = selectables(opened.project)
     rows = []
-    for name in opened.selected(select, exclude):
+    for name in opened.selected(chosen):
         fact = facts[name]
         upstream = sorted(opened.project.graph.upstream[name])
         rows.append((name, fact.kind.value, fact.materialized or "", ", ".join(upstream), " ".join(sorted(fact.tags))))

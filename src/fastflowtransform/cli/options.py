@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,18 +38,42 @@ def output_options(command: Command) -> Command:
     return command
 
 
-def project_options(command: Command) -> Command:
-    """Take the project's folder, its environment and variables."""
-    command = output_options(command)
-    command = click.option(
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the user says of a project on the command line."""
+
+    folder: Path
+    env: str | None = None
+    variables: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+def project_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Take the project's folder, its environment and variables, as the argument `chosen`."""
+
+    @functools.wraps(command)
+    def gathered(
+        *args: Any,
+        project: Path,
+        env: str | None,
+        variables: tuple[str, ...],
+        select: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
+        **others: Any,
+    ) -> int:
+        return command(*args, chosen=Chosen(project, env, variables, select, exclude), **others)
+
+    decorated = output_options(gathered)
+    decorated = click.option(
         "--vars", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable for var(); may be repeated."
-    )(command)
-    command = click.option("--env", metavar="NAME", help="The environment, else FFT_ACTIVE_ENV, else dev.")(command)
-    return click.argument("project", default=".", type=click.Path(path_type=Path))(command)
+    )(decorated)
+    decorated = click.option("--env", metavar="NAME", help="The environment, else FFT_ACTIVE_ENV, else dev.")(decorated)
+    return click.argument("project", default=".", type=click.Path(path_type=Path))(decorated)
 
 
 def selection_options(command: Command) -> Command:
-    """Take `--select` and `--exclude`."""
+    """Take `--select` and `--exclude`, as a part of `chosen`."""
     command = click.option(
         "-e", "--exclude", multiple=True, metavar="SELECTOR", help="Leave these out; may be repeated."
     )(command)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.cli.options import Chosen, project_options, selection_options
 from fastflowtransform.console import Console, Output, counted
 
 
@@ -15,15 +13,7 @@ from fastflowtransform.console import Console, Output, counted
 @selection_options
 @click.option("--full-refresh", is_flag=True, help="As for run.")
 @click.pass_obj
-def command(
-    output: Output,
-    project: Path,
-    env: str | None,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-    full_refresh: bool,
-) -> int:
+def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
     """Show, model by model, what `fft run` with the same options would do. Nothing is touched.
 
     \b
@@ -34,9 +24,9 @@ def command(
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.model import Frame, PythonBody
 
-    opened = open_project(project, env, variables)
+    opened = open_project(chosen)
     console = Console(output, opened.project.folder)
-    names = opened.models(select, exclude)
+    names = opened.models(chosen)
     with opened.connected(console, read_only=True) as engine:
         existing = opened.existing(engine, names)
         built = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.cli.options import Chosen, project_options, selection_options
 from fastflowtransform.console import Console, Output, counted
 
 
@@ -26,11 +26,7 @@ from fastflowtransform.console import Console, Output, counted
 @click.pass_obj
 def command(
     output: Output,
-    project: Path,
-    env: str | None,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
+    chosen: Chosen,
     full_refresh: bool,
     fail_fast: bool,
     cache: str,
@@ -48,10 +44,10 @@ def command(
     from fastflowtransform.run import run
 
     began = time.perf_counter()
-    opened = open_project(project, env, variables)
+    opened = open_project(chosen)
     folder = opened.project.folder
     console = Console(output, folder)
-    names = opened.models(select, exclude)
+    names = opened.models(chosen)
     artifacts.prepare(folder)
     with opened.connected(console) as engine:
         existing = opened.existing(engine, names)

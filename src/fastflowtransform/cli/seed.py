@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.cli.options import Chosen, project_options, selection_options
 from fastflowtransform.console import Console, Output, counted
 
 
@@ -24,11 +24,7 @@ from fastflowtransform.console import Console, Output, counted
 @click.pass_obj
 def command(
     output: Output,
-    project: Path,
-    env: str | None,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
+    chosen: Chosen,
     other: Path | None,
 ) -> int:
     """Load the CSV and Parquet files in the folder seeds/ of PROJECT, each as a whole.
@@ -43,10 +39,10 @@ def command(
     from fastflowtransform.results import RunResult
 
     began = time.perf_counter()
-    opened = open_project(project, env, variables)
+    opened = open_project(chosen)
     folder = opened.project.folder
     console = Console(output, folder)
-    seeds = {name: opened.project.seeds[name] for name in opened.seeds(select, exclude)}
+    seeds = {name: opened.project.seeds[name] for name in opened.seeds(chosen)}
     if other is not None:
         seeds = seed.taken_from(other, seeds)
     artifacts.prepare(folder)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastflowtransform import engines, settings
 from fastflowtransform import project as projects
-from fastflowtransform.cli.options import given_variables
+from fastflowtransform.cli.options import Chosen, given_variables
 from fastflowtransform.cli.signals import interruptible
 from fastflowtransform.console import Console
 from fastflowtransform.engines.base import Engine, Kind
@@ -42,24 +41,22 @@ class Opened:
             console.close()
             engine.close()
 
-    def selected(self, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+    def selected(self, chosen: Chosen) -> tuple[str, ...]:
         """Return the nodes that a selection means, in the graph's order."""
-        return select(self.project.graph, selectables(self.project), include, exclude)
+        return select(self.project.graph, selectables(self.project), chosen.select, chosen.exclude)
 
-    def models(self, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+    def models(self, chosen: Chosen) -> tuple[str, ...]:
         """Return the models that a selection means."""
-        return self._only(self.project.models, "model", include, exclude)
+        return self._only(self.project.models, "model", chosen)
 
-    def seeds(self, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+    def seeds(self, chosen: Chosen) -> tuple[str, ...]:
         """Return the seeds that a selection means."""
-        return self._only(self.project.seeds, "seed", include, exclude)
+        return self._only(self.project.seeds, "seed", chosen)
 
-    def _only(
-        self, kind: Mapping[str, object], word: str, include: Sequence[str], exclude: Sequence[str]
-    ) -> tuple[str, ...]:
-        names = self.selected(include, exclude)
+    def _only(self, kind: Mapping[str, object], word: str, chosen: Chosen) -> tuple[str, ...]:
+        names = self.selected(chosen)
         found = tuple(name for name in names if name in kind)
-        if names and not found and (include or exclude):
+        if names and not found and (chosen.select or chosen.exclude):
             raise NothingSelected(f'the selection holds no {word}: "{", ".join(names[:3])}"', hint="see fft list")
         return found
 
@@ -68,11 +65,11 @@ class Opened:
         return engine.existing([self.project.relation(name) for name in names])
 
 
-def open_project(folder: Path, env: str | None, variables: tuple[str, ...] = (), engine: str | None = None) -> Opened:
+def open_project(chosen: Chosen, engine: str | None = None) -> Opened:
     """Read the settings and the project; `engine` stands in for the profile's."""
-    given = given_variables(variables)
-    found = settings.find_project(folder)
-    profile = settings.load(found, env)
+    given = given_variables(chosen.variables)
+    found = settings.find_project(chosen.folder)
+    profile = settings.load(found, chosen.env)
     engine_type = engines.find(profile.engine, profile.options.at())
     project = projects.load(
         found,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fastflowtransform.cli.options import project_options
+from fastflowtransform.cli.options import Chosen, project_options
 from fastflowtransform.console import Console, Output, counted
 from fastflowtransform.errors import MissingColumn, UnknownRef, hint_from
 
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
 def command(
     output: Output,
     model: str,
-    project: Path,
-    env: str | None,
-    variables: tuple[str, ...],
+    chosen: Chosen,
     limit: int,
     order_by: str | None,
 ) -> int:
@@ -40,7 +37,7 @@ def command(
     from fastflowtransform.normalize import Query, Tables
     from fastflowtransform.sql_model import model_name
 
-    opened = open_project(project, env, variables)
+    opened = open_project(chosen)
     console = Console(output, opened.project.folder)
     node = model_name(model)
     if node not in opened.project.graph.upstream:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
 
-from fastflowtransform.cli.options import project_options, selection_options
+from fastflowtransform.cli.options import Chosen, project_options, selection_options
 from fastflowtransform.console import Console, Output, counted
 
 
@@ -15,14 +14,7 @@ from fastflowtransform.console import Console, Output, counted
 @project_options
 @selection_options
 @click.pass_obj
-def command(
-    output: Output,
-    project: Path,
-    env: str | None,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-) -> int:
+def command(output: Output, chosen: Chosen) -> int:
     """Run the checks of PROJECT's models and seeds, and change nothing.
 
     \b
@@ -35,10 +27,10 @@ def command(
     from fastflowtransform.run_checks import run_checks
 
     began = time.perf_counter()
-    opened = open_project(project, env, variables)
+    opened = open_project(chosen)
     folder = opened.project.folder
     console = Console(output, folder)
-    nodes = set(opened.selected(select, exclude))
+    nodes = set(opened.selected(chosen))
     found = [check for check in opened.project.checks if check.node in nodes]
     artifacts.prepare(folder)
     with opened.connected(console, read_only=True) as engine:
