@@ -47,5 +47,4 @@ def main(path: str, rows: int, changed: int, keys: int, columns: str) -> None:
     connection.close()
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:5]), columns={"wide": WIDE, "narrow": NARROW}[sys.argv[5]])
+main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), {"wide": WIDE, "narrow": NARROW}[sys.argv[5]])

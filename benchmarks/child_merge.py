@@ -20,7 +20,7 @@ Work = Callable[[], object]
 def staged(path: str, **settings: str) -> Work:
     """Stage the rows after the newest one, delete their keys, insert them."""
     return _in_a_transaction(
-        duckdb.connect(path, config=settings),
+        duckdb.connect(path, config=dict(settings)),
         f"create temp table delta as select * from raw.events where updated_at > {NEWEST}",
         "delete from facts using delta where facts.event_id = delta.event_id",
         "insert into facts select * from delta",
@@ -31,7 +31,7 @@ def direct(path: str, **settings: str) -> Work:
     """Read the rows from their table twice, which is right only where the delta does not read the target."""
     delta = "select * from raw.events where updated_at > getvariable('newest')"
     return _in_a_transaction(
-        duckdb.connect(path, config=settings),
+        duckdb.connect(path, config=dict(settings)),
         f"set variable newest = {NEWEST}",
         f"delete from facts using ({delta}) as delta where facts.event_id = delta.event_id",
         f"insert into facts {delta}",

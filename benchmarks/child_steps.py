@@ -1,6 +1,6 @@
 """Runs models one after another in one process: `python child_steps.py PROJECT MODEL...`.
 
-Each step goes through the plan and the loop of `fft run`; prints what each took, in the order given.
+Each goes through the plan and the loop of `fft run`; prints what each step took, in the order given.
 """
 
 from __future__ import annotations
@@ -12,25 +12,36 @@ from pathlib import Path
 
 from measure import measured
 
-from fastflowtransform import plan
-from fastflowtransform.cli.session import open_project
-from fastflowtransform.console import Console, Output
+from fastflowtransform import engines, plan, project, settings
+from fastflowtransform.results import CheckResult, StepResult
 from fastflowtransform.run import run
+
+
+class Silent:
+    """Hears of each step, and says nothing."""
+
+    def started(self, name: str, what: str) -> None:
+        """Say nothing."""
+
+    def finished(self, result: StepResult | CheckResult) -> None:
+        """Say nothing."""
 
 
 def main(folder: Path, names: list[str]) -> None:
     """Run the models, and print their costs."""
-    opened = open_project(folder, None)
-    console = Console(Output(verbosity=-1), opened.project.folder)
+    profile = settings.load(folder)
+    kind = engines.find(profile.engine)
+    read = project.load(folder, engine=kind.name, database=kind.database(profile), variables=profile.variables)
+    engine = kind.connect(profile)
     costs = []
-    with opened.connected(console) as engine:
-        for name in names:
-            steps = plan.build(opened.project, [name], opened.existing(engine, [name]), engine.capabilities)
-            with measured() as clock:
-                (result,) = run(steps, opened.project, engine, console)
-            if result.error is not None:
-                raise result.error
-            costs.append(asdict(clock.cost))
+    for name in names:
+        existing = engine.existing([read.relation(name)])
+        with measured() as clock:
+            (result,) = run(plan.build(read, [name], existing, engine.capabilities), read, engine, Silent())
+        if result.error is not None:
+            raise result.error
+        costs.append(asdict(clock.cost))
+    engine.close()
     print(json.dumps(costs))
 
 

@@ -27,7 +27,8 @@ def measure(folder: Path, sizes: Sizes) -> None:
     ends = (sizes.targets[0], sizes.targets[-1])
     works = [(rows, sizes.recent, f"the newest {sizes.recent:,}") for rows in sizes.targets]
     works += [(rows, rows, "all") for rows in ends]
-    printed, recent_peaks = [], []
+    printed: list[tuple[str, ...]] = []
+    recent_peaks: list[float] = []
     for rows, keys, words in works:
         made = folder / "memory.duckdb"
         child(python("child_events.py", made, rows, sizes.changed, keys, "narrow"))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 
-def heading(text: str, note: str = "") -> None:
-    """Print a title, and what is measured under it."""
-    print(f"\n{text}\n{'-' * len(text)}")
-    if note:
-        print(note)
+def heading(text: str, note: str) -> None:
+    """Print a title, what is measured under it, and how busy the machine is with other things."""
+    title = f"{text} (load {os.getloadavg()[0]:.1f})"
+    print(f"\n{title}\n{'-' * len(title)}\n{note}", flush=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -17,7 +17,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     lines = [tuple(columns), *map(tuple, rows)]
     widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
     for line in lines:
-        cells = [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        cells = [
+            line[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
+        ]
         print("  " + "  ".join(cells).rstrip())
 
 

@@ -16,7 +16,9 @@ NAMES = ("by_sql", "by_python")
 
 def measure(folder: Path, sizes: Sizes) -> None:
     """Measure and print."""
-    heading("python_model", f"{sizes.rows:,} rows filtered and computed into a table; both models in one process, in turns")
+    heading(
+        "python_model", f"{sizes.rows:,} rows filtered and computed into a table; both models in one process, in turns"
+    )
     database, project = folder / "python_model.duckdb", folder / "python_model"
     child(python("child_events.py", database, sizes.rows, sizes.changed, sizes.rows, "wide"))
     shutil.copytree(HERE / "projects" / "python_model", project)

@@ -1,8 +1,8 @@
 """Measures fft against its floors, and prints figures and ratios of this one run; nothing fails when it is slow.
 
-    python benchmarks/run.py                      all of it
-    python benchmarks/run.py commands upsert      some of it
-    python benchmarks/run.py --quick              small sizes, one repetition: does it still run?
+python benchmarks/run.py                      all of it
+python benchmarks/run.py commands upsert      some of it
+python benchmarks/run.py --quick              small sizes, one repetition: does it still run?
 """
 
 from __future__ import annotations
@@ -32,17 +32,19 @@ def main() -> None:
     unknown = [name for name in given.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f'there is no benchmark "{unknown[0]}"; there are {", ".join(BENCHMARKS)}')
+    sizes = QUICK if given.quick else FULL
     print(_where())
+    if given.quick:
+        print("Small sizes: does everything still run? The bars are about the large ones.")
     with tempfile.TemporaryDirectory(prefix="fft-bench-") as folder:
         for name in given.names or BENCHMARKS:
-            BENCHMARKS[name](Path(folder), QUICK if given.quick else FULL)
+            BENCHMARKS[name](Path(folder), sizes)
 
 
 def _where() -> str:
     packages = ("fastflowtransform", "ibis-framework", "duckdb", "sqlglot")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    load = os.getloadavg()[0]
-    return f"{versions}\nPython {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f} at the start"
+    return f"{versions}\nPython {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores"
 
 
 if __name__ == "__main__":

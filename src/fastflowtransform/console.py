@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.artifacts import describe_check, describe_error, describe_step
-from fastflowtransform.errors import FftError
+from fastflowtransform.errors import FftError, counted
 from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
 
 if TYPE_CHECKING:
@@ -229,17 +229,6 @@ class Console:
         if self._live is not None:
             return self._live.console
         return RichConsole(highlight=False, soft_wrap=False)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "model"), counted(2, "model")
-    ('1 model', '2 models')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _summary(result: StepResult) -> str:

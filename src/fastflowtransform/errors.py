@@ -110,6 +110,17 @@ def hint_from(word: str, known: Iterable[str], what: str) -> str:
     return nearest(word, names) or f"{what} here: {', '.join(names[:10])}{more}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "model"), counted(2, "model")
+    ('1 model', '2 models')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def error_classes(base: type[FftError] = FftError) -> Iterator[type[FftError]]:
     """Yield each class that carries a code of its own, in the order of the codes' definition."""
     for cls in base.__subclasses__():

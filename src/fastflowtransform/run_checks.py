@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import checks
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import CheckFailed, FftError
+from fastflowtransform.errors import CheckFailed, FftError, counted
 from fastflowtransform.model import Check, Severity
 from fastflowtransform.normalize import Tables
 from fastflowtransform.project import Project
@@ -61,7 +61,9 @@ def _checked(check: Check, tables: Tables, engine: Engine) -> CheckResult:
             sql = engine.compiled(rows)
             sample = tuple(engine.rows(rows.limit(SAMPLE)))
             if check.severity is Severity.ERROR:
-                error = CheckFailed(f'"{check.name}" fails on {failures} rows of "{check.node}"', at=check.at)
+                error = CheckFailed(
+                    f'"{check.name}" fails on {counted(failures, "row")} of "{check.node}"', at=check.at
+                )
     except FftError as raised:
         error = raised
         error.at = error.at or check.at

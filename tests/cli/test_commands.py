@@ -190,7 +190,7 @@ def test_a_failing_check_is_an_error_that_quiet_does_not_hide(orders: ProjectFol
     answer = orders.fft("test", "-q")
 
     assert (answer.code, answer.out) == (1, "")
-    assert answer.err.startswith('D300 "unique_fct_id" fails on 1 rows of "fct"')
+    assert answer.err.startswith('D300 "unique_fct_id" fails on 1 row of "fct"')
 
 
 def test_a_selection_without_a_model_says_so(orders: ProjectFolder):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from fastflowtransform.cli.options import Chosen, project_options, selection_options
-from fastflowtransform.console import Console, Output, counted
+from fastflowtransform.console import Console, Output
+from fastflowtransform.errors import counted
 
 
 @click.command("plan", short_help="Show what run would do, and why.")

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from fastflowtransform.cli.options import Chosen, project_options, selection_options
-from fastflowtransform.console import Console, Output, counted
+from fastflowtransform.console import Console, Output
+from fastflowtransform.errors import counted
 
 
 @click.command("run", short_help="Build models: tables, views and increments.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fastflowtransform.cli.options import Chosen, project_options
-from fastflowtransform.console import Console, Output, counted
-from fastflowtransform.errors import MissingColumn, UnknownRef, hint_from
+from fastflowtransform.console import Console, Output
+from fastflowtransform.errors import MissingColumn, UnknownRef, counted, hint_from
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -7,7 +7,8 @@ import time
 import click
 
 from fastflowtransform.cli.options import Chosen, project_options, selection_options
-from fastflowtransform.console import Console, Output, counted
+from fastflowtransform.console import Console, Output
+from fastflowtransform.errors import counted
 
 
 @click.command("test", short_help="Check the contents of models and seeds.")
