@@ -19,6 +19,7 @@ def measure(folder: Path, sizes: Sizes) -> None:
     for number in sizes.models:
         _write_project(folder / f"trivial_{number}", number)
     heading("commands", "whole processes, bytecode compiled; CPU is user and system")
+    _warm_up(folder / f"trivial_{sizes.models[0]}", folder / "warm.duckdb")
     rows = _short(sizes)
     for number in sizes.models:
         rows += _runs(folder / f"trivial_{number}", folder / f"bare_{number}.duckdb", number, sizes.rounds)
@@ -29,7 +30,7 @@ def measure(folder: Path, sizes: Sizes) -> None:
 
 def _short(sizes: Sizes) -> list[tuple[str, ...]]:
     works = {f"fft {option}": _command(fft(option)) for option in ("--version", "--help")}
-    return [_row(name, costs, bar=SHORT_BAR) for name, costs in _warm(works, sizes.short_rounds).items()]
+    return [_row(name, costs, bar=SHORT_BAR) for name, costs in in_turns(works, sizes.short_rounds).items()]
 
 
 def _runs(project: Path, bare: Path, number: int, rounds: int) -> list[tuple[str, ...]]:
@@ -44,7 +45,7 @@ def _runs(project: Path, bare: Path, number: int, rounds: int) -> list[tuple[str
         _remove(bare)
         return child(python("child_bare_loop.py", bare, number))[0]
 
-    costs = _warm({"fft": by_fft, "loop": by_loop}, rounds)
+    costs = in_turns({"fft": by_fft, "loop": by_loop}, rounds)
     models = "1 table" if number == 1 else f"{number} tables"
     ratio = f"{smallest(costs['fft']).cpu / smallest(costs['loop']).cpu:.2f}"
     return [
@@ -54,7 +55,7 @@ def _runs(project: Path, bare: Path, number: int, rounds: int) -> list[tuple[str
 
 
 def _plans(project: Path, number: int, rounds: int) -> list[tuple[str, ...]]:
-    costs = _warm({"plan": _command(fft("plan", str(project)))}, rounds)["plan"]
+    costs = in_turns({"plan": _command(fft("plan", str(project)))}, rounds)["plan"]
     return [_row(f"fft plan, {number} built, nothing changed", costs, bar=PLAN_BAR)]
 
 
@@ -62,10 +63,10 @@ def _command(command: tuple[str, ...]) -> Callable[[], Cost]:
     return lambda: child(command)[0]
 
 
-def _warm(works: dict[str, Callable[[], Cost]], rounds: int) -> dict[str, list[Cost]]:
-    """Do each once for the bytecode and the file cache, and then in turns."""
-    in_turns(works, 1)
-    return in_turns(works, rounds)
+def _warm_up(project: Path, bare: Path) -> None:
+    """Run each command once, so that all bytecode is compiled and all libraries are in the file cache."""
+    for command in (fft("run", str(project)), fft("plan", str(project)), python("child_bare_loop.py", bare, 1)):
+        child(command)
 
 
 def _row(

@@ -26,6 +26,7 @@ CURSORS: dict[str, Any] = {
     "int64": lambda n: n,
 }
 VALUES = st.one_of(st.none(), st.integers(-3, 3))
+TEXTS = st.sampled_from([None, "", "a", "B", "Z", "b", "ä", "\uffff", "\N{GRINNING FACE}", "\\x00", "10", "9"])
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class History:
 
 
 @st.composite
-def histories(draw: st.DrawFn, *, late: bool = True) -> History:
+def histories(draw: st.DrawFn, *, late: bool = True, null_keys: bool = False) -> History:
     """Draw a history; without `late`, no row is older than the newest row before its batch."""
     types = draw(st.lists(st.sampled_from(sorted(KEYS)), min_size=1, max_size=2))
     key = {f"k{number}": dtype for number, dtype in enumerate(types)}
@@ -52,12 +53,13 @@ def histories(draw: st.DrawFn, *, late: bool = True) -> History:
     for _ in range(draw(st.integers(1, 4))):
         lowest = 0 if late else newest
         ticks = st.one_of(st.none(), st.integers(lowest, lowest + 5))
-        drawn = draw(st.lists(st.tuples(st.tuples(*(KEYS[t] for t in types)), ticks, VALUES, VALUES), max_size=6))
+        parts = st.tuples(*(st.none() | KEYS[t] if null_keys else KEYS[t] for t in types))
+        drawn = draw(st.lists(st.tuples(parts, ticks, VALUES, TEXTS), max_size=6))
         rows = []
-        for parts, tick, v, w in drawn:
+        for key_parts, tick, v, w in drawn:
             at = None if tick is None else CURSORS[cursor](tick)
             newest = max(newest, tick or 0)
-            rows.append({**dict(zip(key, parts, strict=True)), "at": at, "v": v, "w": None if w is None else str(w)})
+            rows.append({**dict(zip(key, key_parts, strict=True)), "at": at, "v": v, "w": w})
         batches.append(tuple(rows))
     return History(key, cursor, tuple(batches))
 

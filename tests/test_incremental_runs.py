@@ -459,4 +459,93 @@ def test_a_table_with_an_index_on_its_key_is_merged(events):
     step = run(events)
 
     assert step["status"] == "success", step
+    assert step["outcome"]["strategy"] == "update + insert"
     assert table(events, "id, v") == [(1, "a"), (2, "B"), (3, "c")]
+    assert (step["outcome"]["inserted"], step["outcome"]["updated"]) == (1, 1)
+
+
+def test_a_full_refresh_keeps_indexes_and_comments(events):
+    define(events)
+    run(events)
+    events.sql("CREATE UNIQUE INDEX by_id ON fct (id); COMMENT ON TABLE fct IS 'it''s'; COMMENT ON COLUMN fct.v IS 'c'")
+
+    run(events, "--full-refresh")
+
+    assert events.sql("SELECT index_name FROM duckdb_indexes() WHERE table_name = 'fct'") == [("by_id",)]
+    assert events.sql("SELECT comment FROM duckdb_tables() WHERE table_name = 'fct'") == [("it's",)]
+    assert events.sql("SELECT comment FROM duckdb_columns() WHERE table_name = 'fct' AND column_name = 'v'") == [("c",)]
+
+
+def test_is_incremental_in_a_macro_is_seen(events):
+    events.write(
+        {
+            "models/macros/m.sql": "{% macro window() %}{% if is_incremental() %}where ts > date '2025-12-31'"
+            "{% endif %}{% endmacro %}"
+        }
+    )
+    define(events, KEYED, "select * from {{ source('raw', 'events') }} {{ window() }}")
+    run(events)
+    add(events, "(3, '2026-01-01', 'late')")
+
+    run(events)
+
+    assert len(table(events)) == 3
+
+
+def test_a_python_models_delta_may_read_other_models(events):
+    delta = "select e.* from {{ ref('other') }} e where ts > (select max(ts) from {{ this }})"
+    events.write(
+        {
+            "models/other.ff.sql": "select * from {{ source('raw', 'events') }}",
+            "models/fct.ff.py": "from fastflowtransform import model\n"
+            f"@model(deps=['source:raw.events'], {KEYED}, delta_sql=\"{delta}\")\n"
+            "def fct(events): return events\n",
+        }
+    )
+    run(events)
+    add(events, "(3, '2026-01-05', 'c')")
+
+    outcome = run(events)["outcome"]
+
+    assert outcome["inserted"] == 1
+
+
+def test_a_semicolon_and_a_comment_at_the_end_do_no_harm_to_the_second_run(events):
+    define(events, KEYED, "select * from {{ source('raw', 'events') }}; -- done")
+    run(events)
+
+    assert run(events)["status"] == "success"
+
+
+def test_the_watermark_after_an_empty_table_was_filled_is_told(events):
+    define(events)
+    run(events)
+    events.sql("DELETE FROM fct")
+
+    assert run(events)["outcome"]["watermark_after"] == "2026-01-02 00:00:00"
+
+
+def test_a_changed_cursor_type_is_refused_under_ignore_as_well(events):
+    define(events, "materialized='incremental', updated_at='c'", "select id, id + 0.7::double as c from events")
+    run(events)
+    define(
+        events,
+        "materialized='incremental', updated_at='c', on_schema_change='ignore'",
+        "select id, id + 1 as c from events",
+    )
+
+    assert run(events)["error"]["code"] == "M212"
+
+
+def test_json_that_is_the_same_is_unchanged(events):
+    define(events, KEYED, "select id, ts, to_json([v]) as v from {{ source('raw', 'events') }}")
+    run(events)
+
+    assert run(events)["outcome"]["unchanged"] == 1
+
+
+def test_a_type_that_ibis_does_not_know_by_name_is_added_as_it_is(events):
+    change(events, "append_new_columns", "select *, 1::hugeint as big, '12:00:00+02'::timetz as t from events")
+
+    found = events.sql("SELECT data_type FROM duckdb_columns() WHERE column_name IN ('big', 't')")
+    assert sorted(found) == [("HUGEINT",), ("TIME WITH TIME ZONE",)]

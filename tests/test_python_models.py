@@ -125,7 +125,7 @@ def test_an_ephemeral_model_stands_nowhere_and_is_taken_in_by_both_kinds(project
         **{
             "models/e2.ff.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('e') }} where n > 1",
             "models/s.ff.sql": "with x as (select * from {{ ref('e2') }}) "
-            "select x.n, e.t from x join {{ ref('e') }} on e.n = x.n",
+            "select x.n, e.t from x join {{ ref('e') }} as e on e.n = x.n",
         },
     )
 
@@ -153,3 +153,79 @@ def test_nothing_is_collected_on_the_way_of_an_ibis_model(project: ProjectFolder
     monkeypatch.setattr(DuckDBEngine, "batches", refuse)
 
     run(project, "@model(materialized='table')\ndef m(numbers): return numbers.mutate(n=numbers.n * 2)\n")
+
+
+BAD_RESULTS = {
+    "mixed types": "pandas.DataFrame({'x': [1, 'a', object()]})",
+    "two columns of one name": "pandas.DataFrame([[1, 2]], columns=['x', 'X'])",
+    "no columns": "pandas.DataFrame()",
+}
+
+
+@pytest.mark.parametrize("result", BAD_RESULTS.values(), ids=BAD_RESULTS)
+def test_a_dataframe_that_is_no_table_fails_its_model_only(project: ProjectFolder, result: str):
+    body = f"import pandas\n\n@model(materialized='table', frame='pandas')\ndef m(numbers): return {result}\n"
+    project.write({**NUMBERS, "models/m.ff.py": HEAD + body})
+
+    answer = project.fft("run")
+
+    assert answer.code == 1
+    assert answer.err.startswith("M221 ")
+    assert "1 ok, 1 failed" in answer.out
+
+
+def test_rows_that_fail_on_their_way_to_a_dataframe_fail_the_model_only(project: ProjectFolder):
+    body = "@model(materialized='table', frame='pandas')\ndef m(broken): return broken\n"
+    late = "select if(i = 4999999, error('late'), i::varchar) as x from range(5000000) r(i)"
+    project.write({"models/broken.ff.sql": late, "models/m.ff.py": HEAD + body})
+
+    answer = project.fft("run")
+
+    assert answer.err.startswith("E100 m: ")
+
+
+def test_a_table_of_another_connection_is_refused(project: ProjectFolder):
+    body = (
+        "@model(materialized='table')\ndef m():\n    other = ibis.duckdb.connect()\n"
+        "    return other.create_table('t', schema={'x': 'int'})\n"
+    )
+    project.write({"models/m.ff.py": HEAD + body})
+
+    assert 'returned a table of another connection, "t"' in project.fft("run").err
+
+
+def test_rows_that_python_holds_are_no_view_and_may_be_ephemeral(project: ProjectFolder):
+    project.write({"models/m.ff.py": HEAD + "@model\ndef m(): return ibis.memtable({'x': [1]})\n"})
+    assert "M221 " in project.fft("run").err
+
+    run(
+        project,
+        "@model(materialized='ephemeral')\ndef m(): return ibis.memtable({'x': [1]})\n",
+        **{"models/s.ff.sql": "{{ config(materialized='table') }} select * from {{ ref('m') }}"},
+    )
+    assert project.sql("FROM s") == [(1,)]
+
+
+def test_an_own_cte_does_not_hide_an_ephemeral_model_of_its_name(project: ProjectFolder):
+    run(
+        project,
+        "@model(materialized='ephemeral')\ndef e(numbers): return numbers\n\n@model\ndef m(numbers): return numbers\n",
+        **{
+            "models/s.ff.sql": "with e as (select 100 as n), g as (select * from {{ ref('e') }}) "
+            "select max(n) as n from g"
+        },
+    )
+
+    assert project.sql("FROM s") == [(2,)]
+
+
+def test_what_is_below_a_failed_model_by_way_of_an_ephemeral_one_is_skipped(project: ProjectFolder):
+    project.write(
+        {
+            "models/a.ff.sql": "{{ config(materialized='table') }} select error('no') as x",
+            "models/e.ff.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('a') }}",
+            "models/c.ff.sql": "select * from {{ ref('e') }}",
+        }
+    )
+
+    assert 'skipped because "a" failed: c' in project.fft("run", "--select", "a c").out

@@ -6,6 +6,7 @@ The files' form is documented in `docs/reference/artifacts.md`; `VERSION` change
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -28,6 +29,12 @@ def prepare(folder: Path) -> None:
         It cannot be made or written to.
     """
     _write(folder / "target" / ".gitignore", "*\n")
+
+
+def forget_failures(folder: Path) -> None:
+    """Remove the SQL of what failed in an earlier run."""
+    for path in (folder / "target" / "failed").glob("*.sql"):
+        path.unlink()
 
 
 def write_manifest(project: Project) -> Path:
@@ -151,6 +158,7 @@ def _model(project: Project, model: Model) -> dict[str, Any]:
         "materialized": model.materialized,
         "tags": sorted(model.tags),
         "description": model.description,
+        "meta": dict(model.meta),
         "upstream": sorted(project.graph.upstream[model.name]),
     }
     if model.incremental is not None:
@@ -185,8 +193,30 @@ def _relative(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
 
+def to_json(document: Mapping[str, Any], indent: int | None = None) -> str:
+    """Return JSON as its standard has it: a number that is none, such as NaN, is a text.
+
+    Examples
+    --------
+    >>> to_json({"ratio": float("nan"), "rows": [1, None]})
+    '{"ratio": "nan", "rows": [1, null]}'
+    """
+    try:
+        return json.dumps(document, indent=indent, default=str, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(document), indent=indent, default=str, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, indent=1, default=str, ensure_ascii=False) + "\n"
+    return to_json(document, indent=1) + "\n"
 
 
 def _write(path: Path, text: str) -> Path:

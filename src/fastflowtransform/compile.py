@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from fastflowtransform import engines
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import BadSql, FftError, UnknownEngine, hint_from
+from fastflowtransform.errors import FftError, UnknownEngine, hint_from
 from fastflowtransform.model import Frame, Model, PythonBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
 
 
 def compile_models(
@@ -44,13 +40,13 @@ def compile_models(
     for name in names:
         model = project.models[name]
         try:
-            yield from _compiled(model, tables, engine, dialect)
+            yield from _compiled(model, tables)
         except FftError as error:
             error.at = error.at or model.at
             raise
 
 
-def _compiled(model: Model, tables: Tables, engine: Engine, dialect: str) -> Iterator[tuple[str, str]]:
+def _compiled(model: Model, tables: Tables) -> Iterator[tuple[str, str]]:
     body = model.body
     if not isinstance(body, PythonBody):
         yield model.name, tables.sql(model, body.template, is_incremental=False)
@@ -61,23 +57,11 @@ def _compiled(model: Model, tables: Tables, engine: Engine, dialect: str) -> Ite
 
         rows = Query(model, tables).rows(is_incremental=False)
         assert isinstance(rows, ir.Table)
-        yield model.name, _expression(rows, engine, dialect)
+        yield model.name, tables.expression(rows, pretty=True)
     else:
         yield model.name, f"-- {model.name} is a function of {body.frame} tables: it has no SQL"
     if model.incremental is not None and model.incremental.delta is not None:
         yield f"{model.name}.delta", tables.sql(model, model.incremental.delta.template, is_incremental=True)
-
-
-def _expression(rows: ir.Table, engine: Engine, dialect: str) -> str:
-    if dialect == engine.dialect:
-        return engine.compiled(rows, pretty=True)
-    import ibis
-    from ibis.common.exceptions import IbisError
-
-    try:
-        return str(ibis.to_sql(rows, dialect={"spark": "pyspark"}.get(dialect, dialect)))
-    except IbisError as error:
-        raise BadSql(f'this expression has no translation into "{dialect}": "{error}"') from error
 
 
 def dialect_of(name: str) -> str:

@@ -92,9 +92,10 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
     settings = [*_settings(section, defaults.folder)]
     meta = section.section("meta", f'"meta" of "{name}"')
     if meta is not None:
-        # `meta` is the user's own dictionary beside what fft reads of it, so it is not closed.
-        settings += _settings(meta, defaults.folder)
-        settings += _switched(meta, name, defaults.folder)
+        in_meta = [*_settings(meta, defaults.folder), *_switched(meta, name, defaults.folder)]
+        settings += in_meta
+        if in_meta:
+            meta.close_to_typos()
     settings += _switched(section, name, defaults.folder)
     if (project := defaults.incremental.get(name)) is not None:
         settings.append(_Setting("enabled", project.flag("enabled", True), project.at()))
@@ -109,13 +110,15 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         meta=MappingProxyType(dict(section.raw("meta") or {})),
     )
     section.close()
-    decided = _decided(config, _merged(settings, name), section, name)
+    decided = _decided(config, _merged(settings, name), section, name, own_delta=own_delta)
     if (incremental := decided.incremental) is not None and not own_delta:
         _require_a_delta(incremental, section, name)
     return decided
 
 
-def _decided(config: Config, settings: Mapping[str, _Setting], section: Section, name: str) -> Config:
+def _decided(
+    config: Config, settings: Mapping[str, _Setting], section: Section, name: str, *, own_delta: bool
+) -> Config:
     from dataclasses import replace
 
     enabled = settings.get("enabled")
@@ -143,7 +146,7 @@ def _decided(config: Config, settings: Mapping[str, _Setting], section: Section,
             at=section.at("materialized"),
             hint="set materialized='incremental'",
         )
-    incremental = _incremental(others, name)
+    incremental = _incremental(others, name, own_delta=own_delta)
     return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental)
 
 
@@ -156,17 +159,17 @@ def _require_a_delta(incremental: Incremental, section: Section, name: str) -> N
         )
 
 
-def _incremental(settings: Mapping[str, _Setting], name: str) -> Incremental:
+def _incremental(settings: Mapping[str, _Setting], name: str, *, own_delta: bool) -> Incremental:
     values = {key: setting.value for key, setting in settings.items()}
     strategy = values.pop("strategy", Strategy.AUTO)
     incremental = Incremental(**values)
-    for key, complaint, hint in _contradictions(incremental, strategy, explicit=frozenset(values)):
+    for key, complaint, hint in _contradictions(incremental, strategy, explicit=frozenset(values), own_delta=own_delta):
         raise BadValue(f'"{name}" {complaint}', at=settings[key].at, hint=hint)
     return incremental
 
 
 def _contradictions(
-    incremental: Incremental, strategy: Strategy, *, explicit: frozenset[str]
+    incremental: Incremental, strategy: Strategy, *, explicit: frozenset[str], own_delta: bool
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the setting that is at odds with the others, what is wrong with it, and a hint."""
     key, both = incremental.unique_key, bool(incremental.unique_key and incremental.updated_at)
@@ -182,6 +185,10 @@ def _contradictions(
     if incremental.lookback is not None and not both:
         complaint = f'has a lookback of "{incremental.lookback}" without updated_at and unique_key'
         yield "lookback", complaint, "set both: without a key the rows looked back at would be added again"
+    if own_delta and incremental.delta is not None:
+        yield "delta", "has a delta, and asks is_incremental() as well", "keep one of the two"
+    if incremental.lookback is not None and (own_delta or incremental.delta is not None):
+        yield "lookback", "has a lookback, and a delta of its own that it does not reach", "look back in the delta"
     if len(set(key)) < len(key):
         yield "unique_key", "names a column of unique_key twice", "name it once"
 

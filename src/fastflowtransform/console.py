@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.artifacts import describe_check, describe_error, describe_step
+from fastflowtransform.artifacts import describe_check, describe_error, describe_step, to_json
 from fastflowtransform.errors import FftError, counted
 from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
 
@@ -66,19 +65,13 @@ class Console:
     def event(self, kind: str, /, **values: Any) -> None:
         """Write a JSON event, where they are asked for."""
         if self.output.json:
-            print(json.dumps({"event": kind, **values}, default=str, ensure_ascii=False), flush=True)
+            print(to_json({"event": kind, **values}), flush=True)
 
     def statement(self, sql: str) -> None:
         """Show a statement that is about to be sent, with `-v`."""
         if self.output.verbosity > 0:
             self.event("statement", sql=sql)
             self.say(f"  > {sql}")
-
-    def warn(self, text: str) -> None:
-        """Write a warning to the error stream."""
-        self.event("warning", message=text)
-        if not self.output.json and self.output.verbosity >= 0:
-            print(f"warning {text}", file=sys.stderr)
 
     def started(self, name: str, what: str) -> None:
         """Show the step that runs, on a terminal as one line that changes."""

@@ -208,6 +208,12 @@ class Section:
                     hint=hint_from(str(key), self._asked, "known keys"),
                 )
 
+    def close_to_typos(self) -> None:
+        """Raise `UnknownKey` for a key that is close to a known one; others are the user's own."""
+        for key in self.values:
+            if key not in self._asked and (hint := nearest(str(key), self._asked)) is not None:
+                raise UnknownKey(f'{self.title} has an unknown key "{key}"', at=self.at(key), hint=hint)
+
     def _nested(self, value: Any, key: str, title: str) -> Section:
         if not isinstance(value, Mapping):
             raise BadValue(

@@ -230,7 +230,7 @@ class JinjaError(ModelError):
 
 
 class DuplicateName(ModelError):
-    """Two models or seeds have the same name (upper and lower case do not tell them apart)."""
+    """Two models, seeds, sources or macros have the same name (upper and lower case do not tell them apart)."""
 
     code = "M101"
 

@@ -25,6 +25,7 @@ VERDICT = "__fft_verdict"
 _OLD = "__fft_old_"
 _FOUND = "__fft_found"
 _RANK = "__fft_rank"
+_MATCHES = "__fft_matches"
 
 
 class Verdict(StrEnum):
@@ -147,7 +148,14 @@ def newest(rows: ir.Table, incremental: Incremental) -> ir.Table:
     return rows.mutate(**{_RANK: ibis.row_number().over(window)}).filter(lambda t: t[_RANK] == 0).drop(_RANK)
 
 
-def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
+def judged(
+    rows: ir.Table,
+    target: ir.Table,
+    incremental: Incremental,
+    watermark: Watermark | None,
+    *,
+    null_safe: bool = True,
+) -> ir.Table:
     """Say of each row whether it is to be written, is older than the target's row of its key, or equal to it.
 
     Parameters
@@ -161,6 +169,8 @@ def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, watermark
     watermark
         The target's. A row after it is newer than all of the target and is not compared, so that only a few
         rows, as a rule, are looked up.
+    null_safe
+        Whether a key may have a NULL part; engines that cannot hash a NULL-safe join are spared it where none has.
 
     Returns
     -------
@@ -170,11 +180,12 @@ def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, watermark
     import ibis
 
     if watermark is None or incremental.updated_at is None:
-        return _compared(rows, target, incremental)
+        return _compared(rows, target, incremental, null_safe=null_safe)
     cursor = rows[incremental.updated_at]
     after = cursor > watermark.literal(cursor.type())
     sure = rows.filter(after).mutate(**{VERDICT: ibis.literal(Verdict.WRITE.value)})
-    return sure.union(_compared(rows.filter(cursor.isnull() | ~after), target, incremental), distinct=False)
+    rest = rows.filter(cursor.isnull() | ~after)
+    return sure.union(_compared(rest, target, incremental, null_safe=null_safe), distinct=False)
 
 
 def fresh(rows: ir.Table, target: ir.Table, incremental: Incremental) -> ir.Table:
@@ -210,23 +221,33 @@ def _comparable(dtype: dt.DataType) -> bool:
         return _comparable(dtype.value_type)
     if dtype.is_struct():
         return all(map(_comparable, dtype.types))
-    return ordered(dtype)
+    return ordered(dtype) or bool(dtype.is_json())
 
 
-def _compared(rows: ir.Table, target: ir.Table, incremental: Incremental) -> ir.Table:
+def _compared(rows: ir.Table, target: ir.Table, incremental: Incremental, *, null_safe: bool) -> ir.Table:
     import ibis
 
     key, cursor = incremental.unique_key, incremental.updated_at
     columns = [name for name in rows.columns if name in target.columns]
     old = target.select(**{_OLD + name: target[name] for name in columns}, **{_FOUND: ibis.literal(True)})
-    both = rows.left_join(old, [rows[name].identical_to(old[_OLD + name]) for name in key])
+    both = rows.left_join(old, [_same_key(rows[name], old[_OLD + name], null_safe=null_safe) for name in key])
+    # A table that something else filled may hold a key twice: its newest row decides, and the row is written.
+    of_key = ibis.window(group_by=[both[name] for name in key])
+    newest_first = None if cursor is None else [ibis.desc(both[_OLD + cursor], nulls_first=False)]
+    both = both.mutate(
+        **{
+            _MATCHES: both.count().over(of_key),
+            _RANK: ibis.row_number().over(ibis.window(group_by=[both[name] for name in key], order_by=newest_first)),
+        }
+    ).filter(lambda t: t[_RANK] == 0)
     stale = ibis.literal(False)
     if cursor is not None:
         # A row without a cursor counts as oldest; one that has a cursor never loses against it.
         stale = both[_OLD + cursor].notnull() & (both[cursor].isnull() | (both[_OLD + cursor] > both[cursor]))
     same = ibis.literal(False)
     if len(columns) == len(rows.columns) and all(_comparable(dtype) for dtype in rows.schema().types):
-        same = ibis.and_(*(both[name].identical_to(both[_OLD + name]) for name in columns))
+        equal = (_plain(both[name]).identical_to(_plain(both[_OLD + name])) for name in columns)
+        same = ibis.and_(both[_MATCHES] == 1, *equal)
     verdict = ibis.cases(
         (both[_FOUND].isnull(), Verdict.WRITE.value),
         (stale, Verdict.STALE.value),
@@ -234,6 +255,15 @@ def _compared(rows: ir.Table, target: ir.Table, incremental: Incremental) -> ir.
         else_=Verdict.WRITE.value,
     )
     return both.select(*rows.columns, **{VERDICT: verdict})
+
+
+def _same_key(left: ir.Value, right: ir.Value, *, null_safe: bool) -> ir.BooleanValue:
+    return left.identical_to(right) if null_safe else left == right
+
+
+def _plain(value: ir.Value) -> ir.Value:
+    """Return JSON as its text, which every engine can compare."""
+    return value.cast("string") if value.type().is_json() else value
 
 
 def _start(watermark: Watermark, dtype: dt.DataType, lookback: timedelta | None) -> ir.Value:

@@ -58,10 +58,25 @@ class Frame(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """A table that a model reads: a model or seed (`events_base`) or a source (`raw.events`)."""
+
+    name: str
+    at: Location
+    is_source: bool = False
+
+    @property
+    def node(self) -> str:
+        """Its name in the graph."""
+        return f"source:{self.name}" if self.is_source else self.name
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
-    """The user's own delta SQL."""
+    """The user's own delta SQL, and what it reads."""
 
     template: Template
+    inputs: tuple[Input, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +90,6 @@ class Incremental:
     on_null_key: OnNullKey = OnNullKey.ERROR
     on_duplicate_key: OnDuplicateKey = OnDuplicateKey.NEWEST
     on_schema_change: OnSchemaChange = OnSchemaChange.FAIL
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A table that a model reads: a model or seed (`events_base`) or a source (`raw.events`)."""
-
-    name: str
-    at: Location
-    is_source: bool = False
-
-    @property
-    def node(self) -> str:
-        """Its name in the graph."""
-        return f"source:{self.name}" if self.is_source else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,13 @@ class Model:
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     engines: tuple[str, ...] = ()
     """The only engines that it is for; empty means all."""
+
+    @property
+    def reads(self) -> tuple[Input, ...]:
+        """All that it reads: its inputs, and what its delta reads besides."""
+        delta = None if self.incremental is None else self.incremental.delta
+        found = {found.node: found for found in (*self.inputs, *(() if delta is None else delta.inputs))}
+        return tuple(found.values())
 
 
 @dataclass(frozen=True, slots=True)

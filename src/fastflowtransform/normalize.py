@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.compiling import for_dialect
 from fastflowtransform.errors import BadSql, EngineError, Location, PythonModelFailed, WrongResult
 from fastflowtransform.model import Frame, Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.project import Project
 from fastflowtransform.py_model import UserCode
 from fastflowtransform.relation import Relation
-from fastflowtransform.sql_model import Name, render
+from fastflowtransform.sql_model import Name, render, without_semicolon
 from fastflowtransform.template import Template
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+
+
+_INLINE = "__fft_ephemeral_"
 
 
 class Tables:
@@ -55,16 +59,21 @@ class Tables:
     def frame(self, node: str, frame: Frame) -> Any:
         """Return a node in the kind of table that a function takes."""
         table = self.table(node)
-        return table if frame is Frame.IBIS else _framed(self._engine.batches(table), frame)
+        if frame is Frame.IBIS:
+            return table
+        with self._engine.batches(table) as batches:
+            return _framed(batches, frame)
 
     def sql(self, model: Model, template: Template, *, is_incremental: bool) -> str:
         """Return a template of `model` in the engine's dialect, with the ephemeral models it reads in front."""
         body = model.body
         dialect = (body.dialect if isinstance(body, SqlBody) else None) or self._project.dialect or self._dialect
-        ephemeral = [found.node for found in model.inputs if self._is_ephemeral(found.node)]
-        names = {found.node: self._name(found.node, dialect, inline=found.node in ephemeral) for found in model.inputs}
+        reads = [found.node for found in model.reads]
+        ephemeral = [node for node in reads if self._is_ephemeral(node)]
+        names = {node: self._name(node, dialect, inline=node in ephemeral) for node in reads}
         this = self._printed(Relation(self._project.database, model.name), dialect)
         text = render(template, self._project.scope, names, this, is_incremental=is_incremental)
+        text = without_semicolon(text, dialect)
         if not text.strip():
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
         if dialect != self._dialect:
@@ -75,6 +84,21 @@ class Tables:
         """Return what a SQL text gives."""
         with located(template):
             return self._engine.sql(sql)
+
+    def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> ir.Table | pa.RecordBatchReader:
+        """Return what a function gave; an expression over another connection is none that this engine can run."""
+        import ibis.expr.operations as ops
+        import ibis.expr.types as ir
+
+        if isinstance(rows, ir.Table):
+            for table in rows.op().find(ops.DatabaseTable):
+                if table.source is not self._engine.connection:
+                    raise WrongResult(
+                        f'"{model.name}" returned a table of another connection, "{table.name}"',
+                        at=model.at,
+                        hint="build the table from the function's arguments, or ask for a DataFrame and return one",
+                    )
+        return rows
 
     def stage(self, rows: Any) -> contextlib.AbstractContextManager[ir.Table]:
         """Keep rows aside, as `Engine.stage` does."""
@@ -97,7 +121,7 @@ class Tables:
         return model is not None and model.materialized is Materialized.EPHEMERAL
 
     def _name(self, node: str, dialect: str, *, inline: bool) -> Name:
-        return _quoted((node,), dialect) if inline else self._printed(self._project.relation(node), dialect)
+        return _quoted((_INLINE + node,), dialect) if inline else self._printed(self._project.relation(node), dialect)
 
     def _printed(self, relation: Relation, dialect: str) -> Name:
         """Return a relation's name; what only the engine at hand needs in it is left out for another one."""
@@ -106,14 +130,26 @@ class Tables:
         return Name(_quoted(parts, dialect), relation.database, relation.name)
 
     def _with(self, text: str, ephemeral: list[str]) -> str:
-        """Put each ephemeral model in front of the text as a common table expression of its name."""
+        """Put each ephemeral model in front of the text as a common table expression."""
         if not ephemeral:
             return text
         models = [
-            f"{_quoted((node,), self._dialect)} AS (\n{self._engine.compiled(self.table(node))}\n)"
-            for node in ephemeral
+            f"{_quoted((_INLINE + node,), self._dialect)} AS (\n{self._inline_sql(node)}\n)" for node in ephemeral
         ]
         return f"WITH {', '.join(models)} SELECT * FROM (\n{text}\n) AS model"
+
+    def _inline_sql(self, node: str) -> str:
+        """Return an ephemeral model as SQL; a SQL model's needs no connection."""
+        model = self._project.models[node]
+        if isinstance(model.body, SqlBody):
+            return self.sql(model, model.body.template, is_incremental=False)
+        return self.expression(self.table(node))
+
+    def expression(self, table: ir.Table, *, pretty: bool = False) -> str:
+        """Return the SQL of a table expression, in the dialect that is wanted."""
+        if self._dialect == self._engine.dialect:
+            return self._engine.compiled(table, pretty=pretty)
+        return for_dialect(table, self._dialect)
 
     def _translated(self, text: str, dialect: str, at: Location) -> str:
         """Return a SELECT in the dialect that is wanted."""
@@ -153,9 +189,8 @@ class Query:
         """Return the model's result: an expression, or Arrow rows where the function gives a DataFrame."""
         body = self.model.body
         if isinstance(body, PythonBody):
-            return _called(
-                self.model, body, [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
-            )
+            tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
+            return self._tables.own(_called(self.model, body, tables), self.model)
         sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)
         return self._tables.read(sql, body.template)
 
@@ -228,7 +263,13 @@ def _called(model: Model, body: PythonBody, tables: list[Any]) -> ir.Table | pa.
             at=model.at,
             hint="return a table",
         )
-    return _arrow_rows(result, body.frame)
+    with UserCode(WrongResult, f'reading what "{model.name}" returned', model.at.path):
+        rows = _arrow_rows(result, body.frame)
+    names = [name.casefold() for name in rows.schema.names] if body.frame is not Frame.IBIS else ["ibis"]
+    if not names or len(set(names)) < len(names):
+        complaint = "names two columns alike" if names else "has no columns"
+        raise WrongResult(f'what "{model.name}" returned {complaint}', at=model.at, hint="give each column a name")
+    return rows
 
 
 _TYPES = {

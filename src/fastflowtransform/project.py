@@ -18,7 +18,7 @@ from fastflowtransform.model import Check, Frame, Input, Materialized, Model, Se
 from fastflowtransform.py_model import read_python_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.sql_model import read_sql_model
-from fastflowtransform.template import Scope, compile_template
+from fastflowtransform.template import RESERVED, Scope, Template, compile_template
 
 SEED_ENDINGS = (".csv", ".tsv", ".parquet")
 
@@ -113,8 +113,9 @@ def load(
             raise UnknownRef(
                 f'"{name}" is not in this project', at=section.at(), hint=hint_from(name, models, "models")
             )
-    sources = {source.node: source for source in _read_sources(folder, database, scope)}
+    sources = {f"source:{name}": found for name, found in _named(_read_sources(folder, database, scope), {}).items()}
     seeds = _named(_read_seeds(folder, database), models)
+    _require_places_of_their_own([*models.values(), *seeds.values()], database)
     declared = read_declarations(folder, settings.tests, {*models, *seeds}, set(elsewhere))
     models = {name: _described(model, declared) for name, model in models.items()}
     upstream = _upstream(models, seeds, sources, elsewhere)
@@ -159,9 +160,17 @@ def _read_settings(folder: Path) -> _Settings:
     return _Settings(name, variables.values if variables else {}, dialect, frame, defaults, tests)
 
 
-def _macros(folder: Path) -> Iterator[Any]:
+def _macros(folder: Path) -> Iterator[Template]:
+    places: dict[str, Location] = {}
     for path in _files(folder / "models" / "macros", (".sql", ".jinja")):
-        yield compile_template(read_text(path), Location(path, 1))
+        template = compile_template(read_text(path), Location(path, 1))
+        for name in template.macros:
+            if name in RESERVED:
+                raise DuplicateName(f'a macro is called "{name}", which has a meaning of its own', at=template.at)
+            first = places.setdefault(name, template.at)
+            if first is not template.at:
+                raise DuplicateName(f'the macro "{name}" is defined twice: here and at {first}', at=template.at)
+        yield template
 
 
 def _read_models(folder: Path, scope: Scope, settings: _Settings) -> Iterator[Model]:
@@ -171,7 +180,7 @@ def _read_models(folder: Path, scope: Scope, settings: _Settings) -> Iterator[Mo
                 continue
             yield read_sql_model(path, scope, settings.defaults)
         else:
-            yield from read_python_models(path, settings.defaults, settings.frame)
+            yield from read_python_models(path, scope, settings.defaults, settings.frame)
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
@@ -190,6 +199,20 @@ def _named(found: Iterable[Any], others: Mapping[str, Any]) -> dict[str, Any]:
             )
         named[item.name] = item
     return named
+
+
+def _require_places_of_their_own(found: Iterable[Model | Seed], database: str) -> None:
+    """Raise `DuplicateName` where two of them would be the same table."""
+    taken: dict[tuple[str, str], Model | Seed] = {}
+    for item in found:
+        relation = item.relation if isinstance(item, Seed) else Relation(database, item.name)
+        first = taken.setdefault(relation.folded, item)
+        if first is not item:
+            raise DuplicateName(
+                f'"{item.name}" and "{first.name}" at {first.at} would both be the table "{relation}"',
+                at=item.at,
+                hint="rename one of them",
+            )
 
 
 def _read_sources(folder: Path, database: str, scope: Scope) -> Iterator[Source]:
@@ -222,7 +245,11 @@ def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
     if path.is_file():
         document = read_document(path, "seeds/schema.yml")
         document.integer("version")
-        settings = {section.required_text("name"): section for section in document.sections("seeds", "seed")}
+        for section in document.sections("seeds", "seed"):
+            name = section.required_text("name")
+            if name in settings:
+                raise DuplicateName(f'seed "{name}" stands here twice', at=section.at(), hint="keep one of the two")
+            settings[name] = section
         document.close()
     files = {file.name.partition(".")[0]: file for file in _files(folder / "seeds", SEED_ENDINGS)}
     for name, section in settings.items():
@@ -268,12 +295,12 @@ def _upstream(
     for node, source in sources.items():
         upstream[node] = [filled[source.relation.folded]] if source.relation.folded in filled else []
     for name, model in models.items():
-        for found in model.inputs:
+        for found in model.reads:
             if found.is_source and found.node not in sources:
                 raise _unknown_source(name, found, sources)
             if not found.is_source and found.name not in models and found.name not in seeds:
                 raise _unknown_ref(name, found, {*models, *seeds} - {name}, elsewhere)
-        upstream[name] = [found.node for found in model.inputs]
+        upstream[name] = [found.node for found in model.reads]
     return upstream
 
 

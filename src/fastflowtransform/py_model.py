@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
@@ -18,7 +18,8 @@ from fastflowtransform.config import Defaults, read_config
 from fastflowtransform.document import Section
 from fastflowtransform.errors import BadPythonModel, BadValue, FftError, Location, last_line
 from fastflowtransform.model import Frame, Input, Model, PythonBody
-from fastflowtransform.sql_model import model_name
+from fastflowtransform.sql_model import model_name, with_inputs
+from fastflowtransform.template import Scope
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -86,13 +87,15 @@ def _mark(function: Any, mark: _Mark) -> Any:
     return decorate if function is None else decorate(function)
 
 
-def read_python_models(path: Path, defaults: Defaults, frame: Frame = Frame.IBIS) -> Iterator[Model]:
+def read_python_models(path: Path, scope: Scope, defaults: Defaults, frame: Frame = Frame.IBIS) -> Iterator[Model]:
     """Yield the models of one file, for whatever engine.
 
     Parameters
     ----------
     path
         A file named `*.ff.py`.
+    scope
+        What a delta's template sees.
     defaults
         What project.yml says of its models.
     frame
@@ -108,7 +111,8 @@ def read_python_models(path: Path, defaults: Defaults, frame: Frame = Frame.IBIS
     if not marks:
         raise BadPythonModel("no function in this file is a model", at=Location(path), hint="decorate one with @model")
     for function, mark in marks:
-        yield _model(function, mark, path, defaults, frame)
+        found = _model(function, mark, path, defaults, frame)
+        yield replace(found, incremental=with_inputs(found.incremental, scope))
 
 
 def _marked(module: ModuleType) -> Iterator[tuple[Callable[..., Any], _Mark]]:

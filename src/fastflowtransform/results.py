@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from fastflowtransform.errors import FftError
@@ -19,10 +19,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteCounts:
-    """Rows that a write changed; None where the engine was not asked (a view, or a replaced table's old rows)."""
+    """Rows that a write changed, and the way it took where that is not the engine's usual one."""
 
-    inserted: int | None = None
-    updated: int | None = None
+    inserted: int
+    updated: int
+    strategy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,6 @@ class StepResult:
     outcome: Outcome | None = None
     error: FftError | None = None
     blocked_by: str | None = None
-    compiled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,6 @@ class RunResult:
     steps: tuple[StepResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     seconds: float = 0.0
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def exit_code(self) -> int:

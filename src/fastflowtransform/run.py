@@ -7,6 +7,7 @@ import time
 from fastflowtransform import materializations
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import FftError
+from fastflowtransform.model import Materialized
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.plan import Plan, Step
 from fastflowtransform.project import Project
@@ -41,7 +42,7 @@ def run(
     blocked: dict[str, str] = {}
     failed: str | None = None
     for step in plan.steps:
-        blocker = _blocker(step, plan, blocked) or (failed if fail_fast else None)
+        blocker = _blocker(step, plan, project, blocked) or (failed if fail_fast else None)
         if blocker is not None:
             blocked[step.model.name] = blocker
             result = StepResult(step.model.name, "model", Status.SKIPPED, blocked_by=blocker)
@@ -70,13 +71,19 @@ def _executed(step: Step, engine: Engine, tables: Tables) -> StepResult:
     return StepResult(step.model.name, "model", status, seconds, outcome, error)
 
 
-def _blocker(step: Step, plan: Plan, blocked: dict[str, str]) -> str | None:
-    """Return the failed model that `step` is below; a source in between is looked through."""
+def _is_seen_through(node: str, project: Project) -> bool:
+    """Whether a node holds no rows of its own, so that its reader reads what is above it."""
+    model = project.models.get(node)
+    return node in project.sources or (model is not None and model.materialized is Materialized.EPHEMERAL)
+
+
+def _blocker(step: Step, plan: Plan, project: Project, blocked: dict[str, str]) -> str | None:
+    """Return the failed model that `step` is below."""
     waiting = list(plan.upstream.get(step.model.name, ()))
     while waiting:
         node = waiting.pop()
         if node in blocked:
             return blocked[node]
-        if node.startswith("source:"):
+        if _is_seen_through(node, project):
             waiting += plan.upstream.get(node, ())
     return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from fastflowtransform.config import Defaults, read_config
 from fastflowtransform.document import Section, read_text
 from fastflowtransform.errors import JinjaError, Location
-from fastflowtransform.model import Input, Model, SqlBody
+from fastflowtransform.model import Incremental, Input, Model, SqlBody
 from fastflowtransform.template import Scope, Template, compile_template
 
 
@@ -35,6 +36,15 @@ class Name(str):
         return self.name
 
 
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """What a rendering with stand-ins has shown of a template."""
+
+    inputs: dict[str, Input]
+    arguments: dict[str, Any] = field(default_factory=dict)
+    calls: set[str] = field(default_factory=set)
+
+
 def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
     """Read a model from its file.
 
@@ -57,28 +67,32 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
     """
     name = path.name.removesuffix(".ff.sql")
     template = compile_template(read_text(path), Location(path, 1))
-    arguments: dict[str, Any] = {}
-    inputs = _literal_inputs(template)
-    _render_to_learn(template, scope, arguments, inputs)
+    learnt = _Learnt(inputs=_literal_inputs(template))
+    _render_to_learn(template, scope, learnt)
     calls = template.called("config")
-    section = Section(arguments, template.line(calls[0].line) if calls else Location(path, 1), f'config() of "{name}"')
-    own_delta = bool(template.called("is_incremental"))
-    config = read_config(section, name, defaults, own_delta=own_delta)
-    if config.incremental is not None and (delta := config.incremental.delta) is not None:
-        for found in _literal_inputs(delta.template).values():
-            inputs.setdefault(found.node, found)
-        _render_to_learn(delta.template, scope, {}, inputs)
+    at = template.line(calls[0].line) if calls else Location(path, 1)
+    own_delta = "is_incremental" in learnt.calls or bool(template.called("is_incremental"))
+    config = read_config(Section(learnt.arguments, at, f'config() of "{name}"'), name, defaults, own_delta=own_delta)
     return Model(
         name=name,
         body=SqlBody(template, config.dialect, own_delta=own_delta),
         at=Location(path, 1),
         materialized=config.materialized,
-        inputs=tuple(inputs.values()),
+        inputs=tuple(learnt.inputs.values()),
         tags=config.tags,
-        incremental=config.incremental,
+        incremental=with_inputs(config.incremental, scope),
         description=config.description,
         meta=config.meta,
     )
+
+
+def with_inputs(incremental: Incremental | None, scope: Scope) -> Incremental | None:
+    """Return the settings with what their delta reads, which is learnt as a model's own inputs are."""
+    if incremental is None or incremental.delta is None:
+        return incremental
+    learnt = _Learnt(inputs=_literal_inputs(incremental.delta.template))
+    _render_to_learn(incremental.delta.template, scope, learnt)
+    return replace(incremental, delta=replace(incremental.delta, inputs=tuple(learnt.inputs.values())))
 
 
 def model_name(reference: str) -> str:
@@ -96,7 +110,7 @@ def model_name(reference: str) -> str:
 
 
 def render(template: Template, scope: Scope, names: Mapping[str, Name], this: Name, *, is_incremental: bool) -> str:
-    """Return the SQL, without its last semicolon.
+    """Return the SQL.
 
     Parameters
     ----------
@@ -114,25 +128,33 @@ def render(template: Template, scope: Scope, names: Mapping[str, Name], this: Na
     context = scope.context(
         {
             "config": lambda **_: "",
-            "ref": lambda name: _known(names, model_name(name)),
-            "source": lambda source, table: _known(names, f"source:{source}.{table}"),
+            "ref": lambda *given: _known(names, _ref(given)),
+            "source": lambda *given: _known(names, f"source:{_source(given)}"),
             "this": this,
             "is_incremental": lambda: is_incremental,
         }
     )
-    return without_semicolon(template.render(context))
+    return template.render(context)
 
 
-def without_semicolon(sql: str) -> str:
-    """Drop the semicolons at the end; what stands before the text stays, so that lines keep their numbers.
+def without_semicolon(sql: str, dialect: str) -> str:
+    """Drop the semicolons at the end and what follows them, which can only be comments.
 
     Examples
     --------
-    >>> without_semicolon("\\nselect 1 ; ;")
-    '\\nselect 1'
+    >>> without_semicolon("select ';' -- one; two\\n; ; -- done", "duckdb")
+    "select ';' -- one; two\\n"
     """
-    while (shorter := sql.rstrip().removesuffix(";")) != sql:
-        sql = shorter
+    if ";" not in sql:
+        return sql
+    import sqlglot
+
+    try:
+        tokens = sqlglot.tokenize(sql, read=dialect)
+    except sqlglot.TokenError:
+        return sql  # The engine says what is wrong with it, better than this could.
+    while tokens and tokens[-1].token_type == sqlglot.TokenType.SEMICOLON:
+        sql = sql[: tokens.pop().start]
     return sql
 
 
@@ -158,27 +180,42 @@ def _literal_inputs(template: Template) -> dict[str, Input]:
     return found
 
 
-def _render_to_learn(template: Template, scope: Scope, arguments: dict[str, Any], inputs: dict[str, Input]) -> None:
+def _render_to_learn(template: Template, scope: Scope, learnt: _Learnt) -> None:
     """Render with stand-ins that note what they are called with."""
 
     def note(found: Input) -> Name:
-        inputs.setdefault(found.node, found)
+        learnt.inputs.setdefault(found.node, found)
         return Name(f'"{found.name}"', name=found.name)
 
-    def config(**given: Any) -> str:
-        arguments.update(given)
+    def config(*positional: Any, **given: Any) -> str:
+        if positional:
+            raise JinjaError("config() takes its settings by name", hint="write config(materialized='table')")
+        learnt.arguments.update(given)
         return ""
 
-    def source(name: str, table: str) -> Name:
-        return note(Input(f"{name}.{table}", template.at, is_source=True))
+    def is_incremental() -> bool:
+        learnt.calls.add("is_incremental")
+        return False
 
     context = scope.context(
         {
             "config": config,
-            "ref": lambda name: note(Input(model_name(name), template.at)),
-            "source": source,
+            "ref": lambda *names: note(Input(_ref(names), template.at)),
+            "source": lambda *names: note(Input(_source(names), template.at, is_source=True)),
             "this": Name('"this"', name="this"),
-            "is_incremental": lambda: False,
+            "is_incremental": is_incremental,
         }
     )
     template.render(context)
+
+
+def _ref(names: tuple[str, ...]) -> str:
+    if len(names) != 1 or not isinstance(names[0], str):
+        raise JinjaError("ref() takes the name of one model", hint="write ref('model')")
+    return model_name(names[0])
+
+
+def _source(names: tuple[str, ...]) -> str:
+    if len(names) != 2 or not all(isinstance(name, str) for name in names):
+        raise JinjaError("source() takes the names of a source and of a table", hint="write source('raw', 'events')")
+    return ".".join(names)

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _REQUIRED = object()
 
+_EXPRESSION_ERRORS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+
+RESERVED = frozenset({"config", "ref", "source", "this", "is_incremental", "env", "var", "engine"})
+"""What a template sees, and no macro may be called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -98,7 +103,7 @@ class Template:
             raise JinjaError(
                 str(error.message).replace("'", '"'), at=self._failing_line(error), hint=nearest(name, known)
             ) from error
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        except (jinja2.TemplateError, *_EXPRESSION_ERRORS) as error:
             raise JinjaError(f'the template fails: "{error}"', at=self._failing_line(error)) from error
 
     def _failing_line(self, error: BaseException) -> Location:

@@ -187,7 +187,8 @@ VALUES = [
 def test_values_go_in_and_come_out_as_they_are(engine: Engine, dtype: str, value: object):
     engine.replace(T, reader([{"id": 1, "x": value}, {"id": 2, "x": None}], id="int64", x=dtype), over=None)
 
-    rows = engine.batches(engine.table(T).order_by("id")).read_all().to_pylist()
+    with engine.batches(engine.table(T).order_by("id")) as batches:
+        rows = batches.read_all().to_pylist()
 
     assert [row["x"] for row in rows] == [value, None]
     assert type(rows[0]["x"]) is type(value)
@@ -230,3 +231,13 @@ def test_an_empty_delta_changes_nothing(table: Engine):
 
     assert (counts.inserted, counts.updated) == (0, 0)
     assert content(table) == [(1, "a"), (2, "b")]
+
+
+def test_a_schema_of_a_failed_replace_can_be_used_by_the_next(table: Engine):
+    other = Relation("another", "t")
+    with pytest.raises(EngineError):
+        table.replace(other, table.table(T).mutate(id=ibis._.v.cast("int64")), over=None)
+
+    table.replace(other, table.table(T), over=None)
+
+    assert content(table, other) == [(1, "a"), (2, "b")]

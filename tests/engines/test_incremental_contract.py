@@ -19,7 +19,7 @@ from fastflowtransform import incremental as rule
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import Location
 from fastflowtransform.materializations import incremental
-from fastflowtransform.model import Incremental, Materialized, Model, PythonBody
+from fastflowtransform.model import Incremental, Materialized, Model, OnNullKey, PythonBody
 from fastflowtransform.plan import Step
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome
@@ -27,7 +27,7 @@ from tests.histories import History, Row, canonical, histories, increment
 
 TARGET = Relation("demo", "target")
 SOURCE = Relation("demo", "source")
-PROPERTY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class TableQuery:
@@ -88,6 +88,29 @@ def test_each_run_leaves_the_table_that_the_rule_gives(engine: Engine, history: 
         expected = increment(before, seen, wanted.unique_key, lookback)
         assert canonical(content(engine)) == canonical(expected)
         assert outcome.inserted == len(expected) - len(before)
+
+
+@PROPERTY
+@given(history=histories(null_keys=True), policy=st.sampled_from([OnNullKey.MATCH, OnNullKey.DROP]))
+def test_null_keys_match_or_are_dropped_as_the_rule_says(engine: Engine, history: History, policy: OnNullKey):
+    wanted = Incremental(tuple(history.key), "at", on_null_key=policy)
+    expected: list[Row] = []
+
+    for number, (seen, _) in enumerate(play(engine, history, wanted)):
+        whole = [row for row in seen if policy is OnNullKey.MATCH or None not in [row[k] for k in history.key]]
+        expected = increment([] if number == 0 else expected, whole, wanted.unique_key)
+        assert canonical(content(engine)) == canonical(expected)
+
+
+def test_a_key_that_something_else_put_into_the_table_twice_is_mended(engine: Engine):
+    schema = {"id": "int64", "at": "int64", "v": "string"}
+    write(engine, TARGET, [{"id": 2, "at": 5, "v": "b"}, {"id": 2, "at": 4, "v": "older"}], schema)
+    write(engine, SOURCE, [{"id": 2, "at": 5, "v": "B"}, {"id": 3, "at": 5, "v": "c"}], schema)
+
+    outcome = run(engine, Incremental(("id",), "at"))
+
+    assert canonical(content(engine)) == canonical([{"id": 2, "at": 5, "v": "B"}, {"id": 3, "at": 5, "v": "c"}])
+    assert (outcome.inserted, outcome.updated) == (0, 2) or (outcome.inserted, outcome.updated) == (1, 1)
 
 
 @PROPERTY

@@ -50,6 +50,7 @@ def command(
     console = Console(output, folder)
     names = opened.models(chosen)
     artifacts.prepare(folder)
+    artifacts.forget_failures(folder)
     with opened.connected(console) as engine:
         existing = opened.existing(engine, names)
         steps = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)

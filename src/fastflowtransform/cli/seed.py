@@ -45,7 +45,7 @@ def command(
     console = Console(output, folder)
     seeds = {name: opened.project.seeds[name] for name in opened.seeds(chosen)}
     if other is not None:
-        seeds = seed.taken_from(other, seeds)
+        seeds = {name: found for name, found in seed.taken_from(other, opened.project.seeds).items() if name in seeds}
     artifacts.prepare(folder)
     with opened.connected(console) as engine:
         existing = opened.existing(engine, seeds)

@@ -37,12 +37,9 @@ class Capabilities:
     ----------
     merge
         How `merge` is done, in words for the plan.
-    transactions
-        Whether several statements can be undone together.
     """
 
     merge: str
-    transactions: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +121,8 @@ class Engine(Protocol):
         """Run an expression whose result is small, and return its rows."""
         ...
 
-    def batches(self, table: ir.Table) -> pa.RecordBatchReader:
-        """Run an expression, and stream its rows."""
+    def batches(self, table: ir.Table) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Run an expression, and stream its rows while the block runs."""
         ...
 
     def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Kind]:

@@ -40,3 +40,20 @@ def compiled(connection: SQLBackend, table: ir.Table, *, pretty: bool = False) -
         ) from error
     except IbisError as error:
         raise BadSql(f'this expression has no translation into "{connection.name}": "{error}"') from error
+
+
+def for_dialect(table: ir.Table, dialect: str) -> str:
+    """Return the SQL of a table expression in another dialect than its connection's.
+
+    Raises
+    ------
+    BadSql
+        The dialect has no such operation.
+    """
+    import ibis
+    from ibis.common.exceptions import IbisError
+
+    try:
+        return str(ibis.to_sql(table, dialect={"spark": "pyspark"}.get(dialect, dialect)))
+    except IbisError as error:
+        raise BadSql(f'this expression has no translation into "{dialect}": "{error}"') from error

@@ -50,7 +50,7 @@ class DuckDBEngine:
 
     name: ClassVar[str] = "duckdb"
     dialect: ClassVar[str] = "duckdb"
-    capabilities: ClassVar[Capabilities] = Capabilities(merge="delete + insert", transactions=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(merge="delete + insert")
 
     def __init__(
         self, connection: Backend, database: str = "main", on_statement: Callable[[str], None] | None = None
@@ -95,6 +95,7 @@ class DuckDBEngine:
         engine = cls(connection, schema, on_statement)
         if not read_only:
             engine._create_schema(schema)
+            engine._known = engine._schemas()
             engine._use(schema)
         return engine
 
@@ -128,6 +129,8 @@ class DuckDBEngine:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
         import ibis.expr.operations as ops
 
+        # Rows that Python holds are shown to DuckDB under their name.
+        self.connection._run_pre_execute_hooks(table)
         names = {found.name for found in table.op().find(ops.UnboundTable)} & self._queries.keys()
         if isinstance(table.op(), ops.UnboundTable) and names:
             return self._queries[table.get_name()]
@@ -147,10 +150,20 @@ class DuckDBEngine:
         with self._selected(table) as select:
             return [dict(zip(table.columns, row, strict=True)) for row in self._rows(select)]
 
-    def batches(self, table: ir.Table) -> pa.RecordBatchReader:
-        """Run an expression, and stream its rows."""
+    @contextlib.contextmanager
+    def batches(self, table: ir.Table) -> Iterator[pa.RecordBatchReader]:
+        """Run an expression, and stream its rows while the block runs."""
+        import pyarrow as pa
+
         with self._selected(table) as select, _translated(select):
-            return self.connection.con.execute(select).to_arrow_reader()
+            reader = self.connection.con.execute(select).to_arrow_reader()
+            try:
+                yield reader
+            except (pa.ArrowException, OSError) as error:
+                # What fails while rows are streamed comes out of Arrow, in DuckDB's words.
+                ours = EngineError(_first_line(str(error)))
+                ours.sql = select
+                raise ours from error
 
     def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Kind]:
         """Return which of the relations exist, without regard to upper and lower case."""
@@ -189,7 +202,10 @@ class DuckDBEngine:
             self._create_schema(relation.database)
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
+            kept = self._belongings(relation) if over is Kind.TABLE else []
             counted = self._run(f"CREATE OR REPLACE TABLE {name} AS {select}").fetchall()
+            for statement in kept:
+                self._run(statement)
             # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
             return int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
 
@@ -205,7 +221,7 @@ class DuckDBEngine:
     def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name, in one transaction with the change of columns."""
         with self._selected(fresh) as select, self._transaction():
-            self._alter(relation, changes)
+            self._alter(relation, changes, select)
             return WriteCounts(inserted=self._insert(relation, fresh, select), updated=0)
 
     def merge(
@@ -226,16 +242,18 @@ class DuckDBEngine:
         same = " AND ".join(f"old.{_quoted(column)} {equal} fresh.{_quoted(column)}" for column in key)
         in_place = self._has_unique_index(relation)
         with self._selected(fresh) as select, self._transaction():
-            self._alter(relation, changes)
+            self._alter(relation, changes, select)
             if not in_place:
                 deleted = self._count(f"DELETE FROM {name} AS old USING ({select}) AS fresh WHERE {same}")
-                return WriteCounts(self._insert(relation, fresh, select) - deleted, deleted)
+                inserted = self._insert(relation, fresh, select)
+                # More are deleted than come anew where something else had put a key into the table twice.
+                return WriteCounts(max(inserted - deleted, 0), min(deleted, inserted))
             values = ", ".join(f"{_quoted(c)} = fresh.{_quoted(c)}" for c in fresh.columns if c not in key)
             updated = (
                 self._count(f"UPDATE {name} AS old SET {values} FROM ({select}) AS fresh WHERE {same}") if values else 0
             )
             new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
-            return WriteCounts(self._insert(relation, fresh, new), updated)
+            return WriteCounts(self._insert(relation, fresh, new), updated, "update + insert")
 
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
@@ -277,6 +295,26 @@ class DuckDBEngine:
         columns = ", ".join(map(_quoted, fresh.columns))
         return self._count(f"INSERT INTO {self._name(relation)} ({columns}) SELECT {columns} FROM ({select}) AS fresh")
 
+    def _belongings(self, relation: Relation) -> list[str]:
+        """Return the statements that give a replaced table its indexes and comments again."""
+        database, table = _literal(relation.database), _literal(relation.name)
+        here = f"database_name = current_database() AND schema_name = {database} AND table_name = {table}"
+        name = self._name(relation)
+        found = self._rows(
+            f"SELECT 'index', NULL, sql FROM duckdb_indexes() WHERE {here} AND sql IS NOT NULL "
+            f"UNION ALL SELECT 'table', NULL, comment FROM duckdb_tables() WHERE {here} AND comment IS NOT NULL "
+            "UNION ALL SELECT 'column', column_name, comment FROM duckdb_columns() "
+            f"WHERE {here} AND comment IS NOT NULL"
+        )
+        belongings = []
+        for kind, column, text in found:
+            if kind == "index":
+                belongings.append(text)
+            else:
+                on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{_quoted(column)}"
+                belongings.append(f"COMMENT ON {on} IS {_literal(text)}")
+        return belongings
+
     def _has_unique_index(self, relation: Relation) -> bool:
         database, table = _literal(relation.database), _literal(relation.name)
         here = f"database_name = current_database() AND schema_name = {database} AND table_name = {table}"
@@ -287,19 +325,21 @@ class DuckDBEngine:
             )
         )
 
-    def _alter(self, relation: Relation, changes: ColumnChanges) -> None:
+    def _alter(self, relation: Relation, changes: ColumnChanges, select: str) -> None:
+        """Change the table's columns; the types are as DuckDB spells those of the rows to come."""
+        if not changes:
+            return
         table = self._name(relation)
-        mapper = self.connection.compiler.type_mapper
-        for column, dtype in changes.added.items():
-            self._run(f"ALTER TABLE {table} ADD COLUMN {_quoted(column)} {mapper.to_string(dtype)}")
-        for column, dtype in changes.retyped.items():
-            self._run(f"ALTER TABLE {table} ALTER COLUMN {_quoted(column)} TYPE {mapper.to_string(dtype)}")
+        types = {name: spelt for name, spelt, *_ in self._rows(f"DESCRIBE {select}")}
+        for column in changes.added:
+            self._run(f"ALTER TABLE {table} ADD COLUMN {_quoted(column)} {types[column]}")
+        for column in changes.retyped:
+            self._run(f"ALTER TABLE {table} ALTER COLUMN {_quoted(column)} TYPE {types[column]}")
         for column in changes.dropped:
             self._run(f"ALTER TABLE {table} DROP COLUMN {_quoted(column)}")
 
     def _create_schema(self, database: str) -> None:
         if database not in self._known:
-            self._known = self._schemas() | {database}
             self._run(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self._catalog)}.{_quoted(database)}")
 
     def _schemas(self) -> set[str]:
@@ -319,10 +359,7 @@ class DuckDBEngine:
         import ibis.expr.types as ir
 
         if isinstance(rows, ir.Table):
-            with _translated(None):
-                self.connection._run_pre_execute_hooks(rows)
-                select = self.compiled(rows)
-            yield select
+            yield self.compiled(rows)
             return
         name = f"__fft_rows_{next(self._numbers)}"
         self.connection.con.register(name, rows)

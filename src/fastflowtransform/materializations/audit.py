@@ -119,9 +119,9 @@ def _refusal(engine: Engine, staged: ir.Table, audit: Audit, incremental: Increm
         )
     if not audit.duplicates or (incremental.updated_at and incremental.on_duplicate_key is not OnDuplicateKey.ERROR):
         return None
-    counted = staged.group_by(list(incremental.unique_key)).agg(fft_rows=staged.count())
-    (example,) = engine.rows(counted.order_by(counted["fft_rows"].desc()).limit(1))
-    number = example.pop("fft_rows")
+    counted = staged.group_by(list(incremental.unique_key)).agg(__fft_rows=staged.count())
+    (example,) = engine.rows(counted.order_by(counted["__fft_rows"].desc()).limit(1))
+    number = example.pop("__fft_rows")
     shown = ", ".join(f"{name} = {value}" for name, value in example.items())
     without = "" if incremental.updated_at else ", and there is no updated_at to tell which is the newest"
     return DuplicateKey(

@@ -79,13 +79,8 @@ def fit(engine: Engine, rows: ir.Table, table: ir.Table, model: Model, increment
     if difference is None:
         return Fit(rows.select(*table.columns), table)
     mode = incremental.on_schema_change
-    refused = {
-        OnSchemaChange.FAIL: True,
-        OnSchemaChange.APPEND: bool(difference.retyped),
-        OnSchemaChange.SYNC: incremental.updated_at in difference.retyped,
-        OnSchemaChange.IGNORE: False,
-    }[mode]
-    if refused:
+    refused = mode is OnSchemaChange.FAIL or (mode is OnSchemaChange.APPEND and bool(difference.retyped))
+    if refused or incremental.updated_at in difference.retyped:
         raise SchemaChanged(
             f'the columns of "{model.name}" changed: {"; ".join(difference.words())}',
             at=model.at,

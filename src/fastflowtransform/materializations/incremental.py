@@ -14,7 +14,7 @@ from fastflowtransform.incremental import VERDICT, Verdict, Watermark
 from fastflowtransform.materializations.audit import Audit, audited
 from fastflowtransform.materializations.base import Action, Query, Target, Verb
 from fastflowtransform.materializations.columns import Fit, fit
-from fastflowtransform.model import Incremental, Model, SqlBody
+from fastflowtransform.model import Incremental, Model, OnNullKey, SqlBody
 from fastflowtransform.results import Outcome, WriteCounts
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
         null_keys=audit.null_keys,
         null_cursors=audit.null_cursors,
         watermark_before=before,
-        watermark_after=audit.newest if audit.late < audit.rows else before,
+        watermark_after=audit.newest if before is None or audit.late < audit.rows else before,
         columns=fitted.words,
     )
 
@@ -137,7 +137,7 @@ class _Delta:
 
 def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Delta) -> _Written:
     """Merge by key; a part of the rule that the audit shows to have nothing to do is left out."""
-    audit, fresh = delta.audit, delta.rows
+    audit, fresh, null_safe = delta.audit, delta.rows, _is_null_safe(delta.audit, incremental)
     verdicts: dict[str, int] = {}
     if not audit.rows and not delta.fitted.changes:
         return _Written(WriteCounts(0, 0), "nothing to write")
@@ -145,7 +145,7 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
         if audit.duplicates:
             fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental)))
         if audit.late:
-            judged = rule.judged(fresh, delta.fitted.target, incremental, delta.watermark)
+            judged = rule.judged(fresh, delta.fitted.target, incremental, delta.watermark, null_safe=null_safe)
             staged = stages.enter_context(engine.stage(judged))
             verdicts = _tally(engine, staged)
             if Verdict.WRITE not in verdicts and not delta.fitted.changes:
@@ -155,10 +155,15 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
             target.relation,
             fresh,
             incremental.unique_key,
-            null_safe=audit.null_keys > 0,
+            null_safe=null_safe,
             changes=delta.fitted.changes,
         )
-    return _Written(counts, engine.capabilities.merge, verdicts)
+    return _Written(counts, counts.strategy or engine.capabilities.merge, verdicts)
+
+
+def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
+    """Whether the rows to be merged hold a key with a NULL part: only where NULL is to match NULL."""
+    return audit.null_keys > 0 and incremental.on_null_key is OnNullKey.MATCH
 
 
 def _tally(engine: Engine, judged: ir.Table) -> dict[str, int]:

@@ -18,10 +18,11 @@ def decide(model: Model, over: Kind | None, capabilities: Capabilities, *, full_
 
 def apply(engine: Engine, target: Target, query: Query) -> Outcome:
     """Write the query."""
+    import ibis.expr.operations as ops
     import ibis.expr.types as ir
 
     rows = query.rows(is_incremental=False)
-    if not isinstance(rows, ir.Table):
+    if not isinstance(rows, ir.Table) or rows.op().find(ops.InMemoryTable):
         raise WrongResult(
             f'"{target.model.name}" is a view, and its function gives rows from outside of the warehouse',
             at=target.model.at,
