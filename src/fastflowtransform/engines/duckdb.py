@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind
 from fastflowtransform.engines.compiling import compiled
+from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
 from fastflowtransform.errors import (
     BadSql,
-    ConnectionFailed,
-    DatabaseCorrupt,
-    DatabaseLocked,
     EngineError,
-    FftError,
     RelationMissing,
 )
 from fastflowtransform.relation import Relation
@@ -32,7 +29,14 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
 _VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
-_MEMORY = ":memory:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Belongings:
+    """What hangs on a table: the statements that give it its indexes and comments again, and whether one is unique."""
+
+    statements: tuple[str, ...] = ()
+    unique: bool = False
 
 
 class DuckDBEngine:
@@ -60,6 +64,7 @@ class DuckDBEngine:
         self._numbers = itertools.count(1)
         self._types: dict[str, dt.DataType] = {}
         self._queries: dict[str, str] = {}
+        self._belongings: dict[tuple[str, str], _Belongings] | None = None
         self._catalog = connection.current_catalog
         self._known = self._schemas()
         if database in self._known:
@@ -87,11 +92,11 @@ class DuckDBEngine:
         settings = {key: options.text(key) for key in ("memory_limit", "temp_directory")}
         settings["threads"] = options.integer("threads")  # type: ignore[assignment]
         options.close()
-        target = _MEMORY if path == _MEMORY else str(profile.folder / path)
-        if read_only and target != _MEMORY and not Path(target).exists():
-            target = _MEMORY
+        target = MEMORY if path == MEMORY else str(profile.folder / path)
+        if read_only and target != MEMORY and not Path(target).exists():
+            target = MEMORY
         given = {key: value for key, value in settings.items() if value is not None}
-        connection = _open(target, read_only and target != _MEMORY, given)
+        connection = opened(target, read_only and target != MEMORY, given)
         engine = cls(connection, schema, on_statement)
         if not read_only:
             engine._create_schema(schema)
@@ -111,7 +116,7 @@ class DuckDBEngine:
 
         *namespace, name = self.name_of(relation)
         try:
-            with _translated(None):
+            with translated(None):
                 return self._table(name, tuple(namespace))
         except TableNotFound as error:
             raise RelationMissing(f'there is no table or view "{relation}"', hint="run or seed it first") from error
@@ -155,13 +160,13 @@ class DuckDBEngine:
         """Run an expression, and stream its rows while the block runs."""
         import pyarrow as pa
 
-        with self._selected(table) as select, _translated(select):
+        with self._selected(table) as select, translated(select):
             reader = self.connection.con.execute(select).to_arrow_reader()
             try:
                 yield reader
             except (pa.ArrowException, OSError) as error:
                 # What fails while rows are streamed comes out of Arrow, in DuckDB's words.
-                ours = EngineError(_first_line(str(error)))
+                ours = EngineError(first_line(str(error)))
                 ours.sql = select
                 raise ours from error
 
@@ -185,7 +190,7 @@ class DuckDBEngine:
             self._run(f"CREATE TEMP TABLE {_quoted(name)} AS {select}")
         ended = False
         try:
-            with _translated(None):
+            with translated(None):
                 staged = self._table(name, ("temp", "main"))
             yield staged
             ended = True
@@ -202,7 +207,7 @@ class DuckDBEngine:
             self._create_schema(relation.database)
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
-            kept = self._belongings(relation) if over is Kind.TABLE else []
+            kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
             counted = self._run(f"CREATE OR REPLACE TABLE {name} AS {select}").fetchall()
             for statement in kept:
                 self._run(statement)
@@ -240,7 +245,7 @@ class DuckDBEngine:
         """
         name, equal = self._name(relation), "IS NOT DISTINCT FROM" if null_safe else "="
         same = " AND ".join(f"old.{_quoted(column)} {equal} fresh.{_quoted(column)}" for column in key)
-        in_place = self._has_unique_index(relation)
+        in_place = self._belongings_of(relation).unique
         with self._selected(fresh) as select, self._transaction():
             self._alter(relation, changes, select)
             if not in_place:
@@ -270,7 +275,7 @@ class DuckDBEngine:
         """Raise `BadSql` for anything that would do more than read."""
         import duckdb
 
-        with _translated(text):
+        with translated(text):
             statements = self.connection.con.extract_statements(text)
         # A PIVOT is several statements to DuckDB, without a text of their own.
         texts = [statement.query for statement in statements if statement.query.strip()]
@@ -282,7 +287,7 @@ class DuckDBEngine:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
         import ibis
 
-        with _translated(select):
+        with translated(select):
             rows = self.connection.con.execute(f"DESCRIBE {select}").fetchall()
         return ibis.schema({name: self._type(spelt) for name, spelt, *_ in rows})
 
@@ -295,35 +300,37 @@ class DuckDBEngine:
         columns = ", ".join(map(_quoted, fresh.columns))
         return self._count(f"INSERT INTO {self._name(relation)} ({columns}) SELECT {columns} FROM ({select}) AS fresh")
 
-    def _belongings(self, relation: Relation) -> list[str]:
-        """Return the statements that give a replaced table its indexes and comments again."""
-        database, table = _literal(relation.database), _literal(relation.name)
-        here = f"database_name = current_database() AND schema_name = {database} AND table_name = {table}"
-        name = self._name(relation)
-        found = self._rows(
-            f"SELECT 'index', NULL, sql FROM duckdb_indexes() WHERE {here} AND sql IS NOT NULL "
-            f"UNION ALL SELECT 'table', NULL, comment FROM duckdb_tables() WHERE {here} AND comment IS NOT NULL "
-            "UNION ALL SELECT 'column', column_name, comment FROM duckdb_columns() "
-            f"WHERE {here} AND comment IS NOT NULL"
-        )
-        belongings = []
-        for kind, column, text in found:
-            if kind == "index":
-                belongings.append(text)
-            else:
-                on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{_quoted(column)}"
-                belongings.append(f"COMMENT ON {on} IS {_literal(text)}")
-        return belongings
+    def _belongings_of(self, relation: Relation) -> _Belongings:
+        """Return what hangs on a table. All tables are asked for at once: each question looks at every one of them."""
+        if self._belongings is None:
+            self._belongings = self._found_belongings()
+        return self._belongings.get(relation.folded, _Belongings())
 
-    def _has_unique_index(self, relation: Relation) -> bool:
-        database, table = _literal(relation.database), _literal(relation.name)
-        here = f"database_name = current_database() AND schema_name = {database} AND table_name = {table}"
-        return bool(
-            self._rows(
-                f"SELECT 1 FROM duckdb_indexes() WHERE is_unique AND {here} UNION ALL "
-                f"SELECT 1 FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND {here}"
-            )
-        )
+    def _found_belongings(self) -> dict[tuple[str, str], _Belongings]:
+        here = "database_name = current_database()"
+        found: dict[tuple[str, str], _Belongings] = {}
+        for schema, table, kind, column, text in self._rows(
+            "SELECT schema_name, table_name, 'index', NULL, sql FROM duckdb_indexes() "
+            f"WHERE {here} AND sql IS NOT NULL "
+            f"UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_indexes() "
+            f"WHERE {here} AND is_unique "
+            f"UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_constraints() "
+            f"WHERE {here} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE') "
+            f"UNION ALL SELECT schema_name, table_name, 'table', NULL, comment FROM duckdb_tables() "
+            f"WHERE {here} AND comment IS NOT NULL "
+            f"UNION ALL SELECT schema_name, table_name, 'column', column_name, comment FROM duckdb_columns() "
+            f"WHERE {here} AND comment IS NOT NULL"
+        ):
+            relation = Relation(schema, table)
+            before = found.get(relation.folded, _Belongings())
+            if kind == "unique":
+                found[relation.folded] = replace(before, unique=True)
+                continue
+            name = self._name(relation)
+            on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{_quoted(column or '')}"
+            statement = text if kind == "index" else f"COMMENT ON {on} IS {_literal(text)}"
+            found[relation.folded] = replace(before, statements=(*before.statements, statement))
+        return found
 
     def _alter(self, relation: Relation, changes: ColumnChanges, select: str) -> None:
         """Change the table's columns; the types are as DuckDB spells those of the rows to come."""
@@ -386,85 +393,16 @@ class DuckDBEngine:
         """Send one statement. Everything that changes the warehouse goes through here."""
         if self._on_statement is not None:
             self._on_statement(statement)
-        with _translated(statement):
+        with translated(statement):
             return self.connection.con.execute(statement)
 
     def _count(self, statement: str) -> int:
         return int(self._run(statement).fetchall()[0][0])
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with _translated(statement):
+        with translated(statement):
             rows: list[tuple[Any, ...]] = self.connection.con.execute(statement).fetchall()
         return rows
-
-
-def _open(target: str, read_only: bool, settings: Mapping[str, object]) -> Backend:
-    import duckdb
-    import ibis
-
-    path = Path(target)
-    try:
-        if target != _MEMORY:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return ibis.duckdb.connect(target, read_only=read_only, **settings)
-    except OSError as error:
-        raise ConnectionFailed(
-            f'cannot make the folder "{path.parent}": "{error.strerror}"', hint="choose another path in profiles.yml"
-        ) from error
-    except duckdb.Error as error:
-        raise _why_not_open(path, str(error)) from error
-
-
-def _why_not_open(path: Path, message: str) -> FftError:
-    """Return the error for a file that DuckDB does not open; it tells the cases apart in its text only."""
-    if "Could not set lock" in message or "already open" in message:
-        holder = re.search(r"in (\S+) \(PID (\d+)\)", message)
-        who = f" by process {holder[2]}" if holder else ""
-        return DatabaseLocked(f'the database "{path}" is in use{who}', hint="wait for the other process, or end it")
-    if "not a valid DuckDB" in message or "corrupt" in message.lower() or "Serialization" in message:
-        return DatabaseCorrupt(
-            f'"{path}" is not a database that this DuckDB can read: {_first_line(message)}',
-            hint="move the file away, or set another path in profiles.yml",
-        )
-    return ConnectionFailed(f'cannot open the database "{path}": {_first_line(message)}')
-
-
-class _translated(contextlib.AbstractContextManager[None]):
-    """Turns DuckDB's errors into ours; `sql` is what was asked, where that is one statement."""
-
-    def __init__(self, sql: str | None) -> None:
-        self._sql = sql
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        import duckdb
-
-        if isinstance(error, duckdb.InterruptException) or (
-            type(error) is RuntimeError and "interrupted" in str(error)
-        ):
-            # A signal that arrives while DuckDB runs comes out in one of three ways; this is what Python means by it.
-            raise KeyboardInterrupt from error
-        if not isinstance(error, duckdb.Error):
-            return
-        message = str(error)
-        missing = isinstance(error, duckdb.CatalogException) and "does not exist" in message
-        kind = RelationMissing if missing else EngineError
-        ours = kind(_first_line(message), hint=_hint(message), near=_near(message))
-        ours.sql = self._sql
-        raise ours from error
-
-
-def _first_line(message: str) -> str:
-    return message.strip().splitlines()[0].rstrip(".")
-
-
-def _hint(message: str) -> str | None:
-    found = re.search(r"^(Did you mean .*|Candidate bindings: .*)$", message, re.MULTILINE)
-    return found[1] if found else None
-
-
-def _near(message: str) -> str | None:
-    found = re.search(r"^LINE \d+: (.*)$", message, re.MULTILINE)
-    return found[1].strip().removeprefix("DESCRIBE ") if found else None
 
 
 def _quoted(name: str) -> str:

@@ -1,0 +1,100 @@
+"""Opens DuckDB's files, and says its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastflowtransform.errors import (
+    ConnectionFailed,
+    DatabaseCorrupt,
+    DatabaseLocked,
+    EngineError,
+    FftError,
+    RelationMissing,
+)
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
+
+MEMORY = ":memory:"
+
+
+def opened(target: str, read_only: bool, settings: Mapping[str, object]) -> Backend:
+    """Open a database file, or one in memory.
+
+    Raises
+    ------
+    DatabaseLocked, DatabaseCorrupt, ConnectionFailed
+        It cannot be opened.
+    """
+    import duckdb
+    import ibis
+
+    path = Path(target)
+    try:
+        if target != MEMORY:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return ibis.duckdb.connect(target, read_only=read_only, **settings)
+    except OSError as error:
+        raise ConnectionFailed(
+            f'cannot make the folder "{path.parent}": "{error.strerror}"', hint="choose another path in profiles.yml"
+        ) from error
+    except duckdb.Error as error:
+        raise _why_not_open(path, str(error)) from error
+
+
+def _why_not_open(path: Path, message: str) -> FftError:
+    """Return the error for a file that DuckDB does not open; it tells the cases apart in its text only."""
+    if "Could not set lock" in message or "already open" in message:
+        holder = re.search(r"in (\S+) \(PID (\d+)\)", message)
+        who = f" by process {holder[2]}" if holder else ""
+        return DatabaseLocked(f'the database "{path}" is in use{who}', hint="wait for the other process, or end it")
+    if "not a valid DuckDB" in message or "corrupt" in message.lower() or "Serialization" in message:
+        return DatabaseCorrupt(
+            f'"{path}" is not a database that this DuckDB can read: {first_line(message)}',
+            hint="move the file away, or set another path in profiles.yml",
+        )
+    return ConnectionFailed(f'cannot open the database "{path}": {first_line(message)}')
+
+
+class translated(contextlib.AbstractContextManager[None]):
+    """Turns DuckDB's errors into ours; `sql` is what was asked, where that is one statement."""
+
+    def __init__(self, sql: str | None) -> None:
+        self._sql = sql
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        import duckdb
+
+        if isinstance(error, duckdb.InterruptException) or (
+            type(error) is RuntimeError and "interrupted" in str(error)
+        ):
+            # A signal that arrives while DuckDB runs comes out in one of three ways; this is what Python means by it.
+            raise KeyboardInterrupt from error
+        if not isinstance(error, duckdb.Error):
+            return
+        message = str(error)
+        missing = isinstance(error, duckdb.CatalogException) and "does not exist" in message
+        kind = RelationMissing if missing else EngineError
+        ours = kind(first_line(message), hint=_hint(message), near=_near(message))
+        ours.sql = self._sql
+        raise ours from error
+
+
+def first_line(message: str) -> str:
+    """Return the first line of a driver's message, which says what is wrong."""
+    return message.strip().splitlines()[0].rstrip(".")
+
+
+def _hint(message: str) -> str | None:
+    found = re.search(r"^(Did you mean .*|Candidate bindings: .*)$", message, re.MULTILINE)
+    return found[1] if found else None
+
+
+def _near(message: str) -> str | None:
+    found = re.search(r"^LINE \d+: (.*)$", message, re.MULTILINE)
+    return found[1].strip().removeprefix("DESCRIBE ") if found else None
