@@ -54,12 +54,12 @@ def copied(made: Path, copy: Path) -> None:
 
 
 def _by_fft(project: Path, made: Path, copy: Path) -> _Merge:
-    """Merge by `fft run`; and by its step, in a process that has done a small one before."""
+    """Merge by `fft run`; and by its step, in a process that has merged a small table before."""
     variables = {"FF_DUCKDB_PATH": str(copy)}
     copied(made, copy)
     process, _ = child(fft("run", str(project), "--select", "facts"), variables=variables)
     copied(made, copy)
-    _, said = child(python("child_steps.py", project, "small", "facts"), variables=variables)
+    _, said = child(python("child_steps.py", project, "small", "small", "facts"), variables=variables)
     return _Merge(Cost(**json.loads(said)[-1]), process)
 
 
@@ -70,7 +70,7 @@ def _by_hand(how: str, made: Path, copy: Path) -> _Merge:
 
 
 def _print_alone(costs: dict[str, list[Cost]]) -> None:
-    print("The merge alone; what Python loads at the first table is not in it:")
+    print("The merge alone; for fft and Ibis in a process whose libraries are loaded:")
     _print_costs(costs)
     ours, raw, theirs = (smallest(costs[name]) for name in (BY_FFT, STAGED, IBIS))
     for word, to_raw, to_ours in (

@@ -229,3 +229,17 @@ def test_what_is_below_a_failed_model_by_way_of_an_ephemeral_one_is_skipped(proj
     )
 
     assert 'skipped because "a" failed: c' in project.fft("run", "--select", "a c").out
+
+
+def test_ephemeral_models_that_read_each_other_twice_stay_small(project: ProjectFolder):
+    files = {
+        f"models/e{n}.ff.sql": "{{ config(materialized='ephemeral') }} "
+        f"select a.n from {{{{ ref('e{n - 1}') }}}} a join {{{{ ref('e{n - 1}') }}}} b on a.n = b.n"
+        for n in range(1, 30)
+    }
+    files["models/e0.ff.sql"] = "{{ config(materialized='ephemeral') }} select 1 as n"
+    files["models/top.ff.sql"] = "{{ config(materialized='view') }} select * from {{ ref('e29') }} limit 0"
+    project.write(files)
+
+    assert project.fft("compile", "--select", "top").code == 0
+    assert len((project.folder / "target/compiled/top.sql").read_text()) < 10_000

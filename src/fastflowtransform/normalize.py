@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.engines.compiling import for_dialect
 from fastflowtransform.errors import BadSql, EngineError, Location, PythonModelFailed, WrongResult
+from fastflowtransform.graph import order
 from fastflowtransform.model import Frame, Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.project import Project
 from fastflowtransform.py_model import UserCode
@@ -65,20 +66,52 @@ class Tables:
             return _framed(batches, frame)
 
     def sql(self, model: Model, template: Template, *, is_incremental: bool) -> str:
-        """Return a template of `model` in the engine's dialect, with the ephemeral models it reads in front."""
+        """Return a template of `model` in the engine's dialect, with the ephemeral models that it reads in front."""
+        text = self._text(model, template, is_incremental=is_incremental)
+        inlined = self._inlined_below(model)
+        if not inlined:
+            return text
+        models = [f"{_quoted((_INLINE + node,), self._dialect)} AS (\n{self._inline_text(node)}\n)" for node in inlined]
+        return f"WITH {', '.join(models)} SELECT * FROM (\n{text}\n) AS model"
+
+    def _text(self, model: Model, template: Template, *, is_incremental: bool) -> str:
+        """Return a template of `model` in the engine's dialect; an ephemeral model is a name in it."""
         body = model.body
         dialect = (body.dialect if isinstance(body, SqlBody) else None) or self._project.dialect or self._dialect
-        reads = [found.node for found in model.reads]
-        ephemeral = [node for node in reads if self._is_ephemeral(node)]
-        names = {node: self._name(node, dialect, inline=node in ephemeral) for node in reads}
+        names = {found.node: self._name(found.node, dialect) for found in model.reads}
         this = self._printed(Relation(self._project.database, model.name), dialect)
         text = render(template, self._project.scope, names, this, is_incremental=is_incremental)
         text = without_semicolon(text, dialect)
         if not text.strip():
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
-        if dialect != self._dialect:
-            text = self._translated(text, dialect, template.at)
-        return self._with(text, ephemeral)
+        return text if dialect == self._dialect else self._translated(text, dialect, template.at)
+
+    def _inlined_below(self, model: Model) -> list[str]:
+        """Return the ephemeral models that a SQL text needs in front of it, each once and after those that it reads."""
+        found: set[str] = set()
+        waiting = [read.node for read in model.reads]
+        while waiting:
+            node = waiting.pop()
+            if node in found or not self._is_ephemeral(node):
+                continue
+            found.add(node)
+            ephemeral = self._project.models[node]
+            if isinstance(ephemeral.body, SqlBody):
+                waiting += [read.node for read in ephemeral.reads]
+        return [node for node in order(self._project.graph) if node in found] if found else []
+
+    def _inline_text(self, node: str) -> str:
+        """Return an ephemeral model as SQL; a SQL model's needs no connection."""
+        model = self._project.models[node]
+        if isinstance(model.body, SqlBody):
+            return self._text(model, model.body.template, is_incremental=False)
+        return self.expression(self.table(node))
+
+    def expression(self, table: ir.Table, *, pretty: bool = False) -> str:
+        """Return the SQL of a table expression, in the dialect that is wanted."""
+        if self._dialect == self._engine.dialect:
+            return self._engine.compiled(table, pretty=pretty)
+        return for_dialect(table, self._dialect)
 
     def read(self, sql: str, template: Template) -> ir.Table:
         """Return what a SQL text gives."""
@@ -120,36 +153,16 @@ class Tables:
         model = self._project.models.get(node)
         return model is not None and model.materialized is Materialized.EPHEMERAL
 
-    def _name(self, node: str, dialect: str, *, inline: bool) -> Name:
-        return _quoted((_INLINE + node,), dialect) if inline else self._printed(self._project.relation(node), dialect)
+    def _name(self, node: str, dialect: str) -> Name:
+        if self._is_ephemeral(node):
+            return _quoted((_INLINE + node,), dialect)
+        return self._printed(self._project.relation(node), dialect)
 
     def _printed(self, relation: Relation, dialect: str) -> Name:
         """Return a relation's name; what only the engine at hand needs in it is left out for another one."""
         elsewhere = self._dialect != self._engine.dialect
         parts = (relation.database, relation.name) if elsewhere else self._engine.name_of(relation)
         return Name(_quoted(parts, dialect), relation.database, relation.name)
-
-    def _with(self, text: str, ephemeral: list[str]) -> str:
-        """Put each ephemeral model in front of the text as a common table expression."""
-        if not ephemeral:
-            return text
-        models = [
-            f"{_quoted((_INLINE + node,), self._dialect)} AS (\n{self._inline_sql(node)}\n)" for node in ephemeral
-        ]
-        return f"WITH {', '.join(models)} SELECT * FROM (\n{text}\n) AS model"
-
-    def _inline_sql(self, node: str) -> str:
-        """Return an ephemeral model as SQL; a SQL model's needs no connection."""
-        model = self._project.models[node]
-        if isinstance(model.body, SqlBody):
-            return self.sql(model, model.body.template, is_incremental=False)
-        return self.expression(self.table(node))
-
-    def expression(self, table: ir.Table, *, pretty: bool = False) -> str:
-        """Return the SQL of a table expression, in the dialect that is wanted."""
-        if self._dialect == self._engine.dialect:
-            return self._engine.compiled(table, pretty=pretty)
-        return for_dialect(table, self._dialect)
 
     def _translated(self, text: str, dialect: str, at: Location) -> str:
         """Return a SELECT in the dialect that is wanted."""
