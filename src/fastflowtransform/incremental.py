@@ -148,27 +148,44 @@ def newest(rows: ir.Table, incremental: Incremental) -> ir.Table:
     return rows.mutate(**{_RANK: ibis.row_number().over(window)}).filter(lambda t: t[_RANK] == 0).drop(_RANK)
 
 
-def judged(
-    rows: ir.Table,
-    target: ir.Table,
-    incremental: Incremental,
-    watermark: Watermark | None,
-    *,
-    null_safe: bool = True,
-) -> ir.Table:
+def certain(rows: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
+    """Keep the rows after the watermark: newer than all of the target, they need not be compared with it.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> rows = ibis.memtable({"id": [1, 2, 3], "at": [20, 25, None]})
+    >>> settings = Incremental(unique_key=("id",), updated_at="at")
+    >>> certain(rows, settings, Watermark("20")).to_pandas()["id"].tolist()
+    [2]
+    >>> doubtful(rows, settings, Watermark("20")).order_by("id").to_pandas()["id"].tolist()
+    [1, 3]
+    """
+    if watermark is None or incremental.updated_at is None:
+        return rows.limit(0)
+    cursor = rows[incremental.updated_at]
+    return rows.filter(cursor > watermark.literal(cursor.type()))
+
+
+def doubtful(rows: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
+    """Keep the rows that are not `certain`: those not after the watermark, and those without a cursor."""
+    if watermark is None or incremental.updated_at is None:
+        return rows
+    cursor = rows[incremental.updated_at]
+    return rows.filter(cursor.isnull() | ~(cursor > watermark.literal(cursor.type())))
+
+
+def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, *, null_safe: bool = True) -> ir.Table:
     """Say of each row whether it is to be written, is older than the target's row of its key, or equal to it.
 
     Parameters
     ----------
     rows
-        One row a key, with the target's columns.
+        One row a key, with the target's columns; as a rule a few, the `doubtful` ones.
     target
         The target as it stands.
     incremental
         The model's settings; it has a key.
-    watermark
-        The target's. A row after it is newer than all of the target and is not compared, so that only a few
-        rows, as a rule, are looked up.
     null_safe
         Whether a key may have a NULL part; engines that cannot hash a NULL-safe join are spared it where none has.
 
@@ -179,18 +196,39 @@ def judged(
     """
     import ibis
 
-    if watermark is None or incremental.updated_at is None:
-        return _compared(rows, target, incremental, null_safe=null_safe)
-    cursor = rows[incremental.updated_at]
-    after = cursor > watermark.literal(cursor.type())
-    sure = rows.filter(after).mutate(**{VERDICT: ibis.literal(Verdict.WRITE.value)})
-    rest = rows.filter(cursor.isnull() | ~after)
-    return sure.union(_compared(rest, target, incremental, null_safe=null_safe), distinct=False)
+    key, cursor = incremental.unique_key, incremental.updated_at
+    columns = [name for name in rows.columns if name in target.columns]
+    old = target.select(**{_OLD + name: target[name] for name in columns}, **{_FOUND: ibis.literal(True)})
+    both = rows.left_join(old, [_same_key(rows[name], old[_OLD + name], null_safe=null_safe) for name in key])
+    # A table that something else filled may hold a key twice: its newest row decides, and the row is written.
+    of_key = ibis.window(group_by=[both[name] for name in key])
+    newest_first = None if cursor is None else [ibis.desc(both[_OLD + cursor], nulls_first=False)]
+    both = both.mutate(
+        **{
+            _MATCHES: both.count().over(of_key),
+            _RANK: ibis.row_number().over(ibis.window(group_by=[both[name] for name in key], order_by=newest_first)),
+        }
+    ).filter(lambda t: t[_RANK] == 0)
+    stale = ibis.literal(False)
+    if cursor is not None:
+        # A row without a cursor counts as oldest; one that has a cursor never loses against it.
+        stale = both[_OLD + cursor].notnull() & (both[cursor].isnull() | (both[_OLD + cursor] > both[cursor]))
+    same = ibis.literal(False)
+    if len(columns) == len(rows.columns) and all(_comparable(dtype) for dtype in rows.schema().types):
+        equal = (_plain(both[name]).identical_to(_plain(both[_OLD + name])) for name in columns)
+        same = ibis.and_(both[_MATCHES] == 1, *equal)
+    verdict = ibis.cases(
+        (both[_FOUND].isnull(), Verdict.WRITE.value),
+        (stale, Verdict.STALE.value),
+        (same, Verdict.UNCHANGED.value),
+        else_=Verdict.WRITE.value,
+    )
+    return both.select(*rows.columns, **{VERDICT: verdict})
 
 
 def fresh(rows: ir.Table, target: ir.Table, incremental: Incremental) -> ir.Table:
     """Return what a delta changes in the target, by the whole rule."""
-    judgement = judged(newest(rows, incremental), target, incremental, None)
+    judgement = judged(newest(rows, incremental), target, incremental)
     return judgement.filter(judgement[VERDICT] != Verdict.STALE.value).drop(VERDICT)
 
 
@@ -222,39 +260,6 @@ def _comparable(dtype: dt.DataType) -> bool:
     if dtype.is_struct():
         return all(map(_comparable, dtype.types))
     return ordered(dtype) or bool(dtype.is_json())
-
-
-def _compared(rows: ir.Table, target: ir.Table, incremental: Incremental, *, null_safe: bool) -> ir.Table:
-    import ibis
-
-    key, cursor = incremental.unique_key, incremental.updated_at
-    columns = [name for name in rows.columns if name in target.columns]
-    old = target.select(**{_OLD + name: target[name] for name in columns}, **{_FOUND: ibis.literal(True)})
-    both = rows.left_join(old, [_same_key(rows[name], old[_OLD + name], null_safe=null_safe) for name in key])
-    # A table that something else filled may hold a key twice: its newest row decides, and the row is written.
-    of_key = ibis.window(group_by=[both[name] for name in key])
-    newest_first = None if cursor is None else [ibis.desc(both[_OLD + cursor], nulls_first=False)]
-    both = both.mutate(
-        **{
-            _MATCHES: both.count().over(of_key),
-            _RANK: ibis.row_number().over(ibis.window(group_by=[both[name] for name in key], order_by=newest_first)),
-        }
-    ).filter(lambda t: t[_RANK] == 0)
-    stale = ibis.literal(False)
-    if cursor is not None:
-        # A row without a cursor counts as oldest; one that has a cursor never loses against it.
-        stale = both[_OLD + cursor].notnull() & (both[cursor].isnull() | (both[_OLD + cursor] > both[cursor]))
-    same = ibis.literal(False)
-    if len(columns) == len(rows.columns) and all(_comparable(dtype) for dtype in rows.schema().types):
-        equal = (_plain(both[name]).identical_to(_plain(both[_OLD + name])) for name in columns)
-        same = ibis.and_(both[_MATCHES] == 1, *equal)
-    verdict = ibis.cases(
-        (both[_FOUND].isnull(), Verdict.WRITE.value),
-        (stale, Verdict.STALE.value),
-        (same, Verdict.UNCHANGED.value),
-        else_=Verdict.WRITE.value,
-    )
-    return both.select(*rows.columns, **{VERDICT: verdict})
 
 
 def _same_key(left: ir.Value, right: ir.Value, *, null_safe: bool) -> ir.BooleanValue:

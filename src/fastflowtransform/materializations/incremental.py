@@ -145,12 +145,15 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
         if audit.duplicates:
             fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental)))
         if audit.late:
-            judged = rule.judged(fresh, delta.fitted.target, incremental, delta.watermark, null_safe=null_safe)
-            staged = stages.enter_context(engine.stage(judged))
+            doubtful = rule.doubtful(fresh, incremental, delta.watermark)
+            staged = stages.enter_context(
+                engine.stage(rule.judged(doubtful, delta.fitted.target, incremental, null_safe=null_safe))
+            )
             verdicts = _tally(engine, staged)
-            if Verdict.WRITE not in verdicts and not delta.fitted.changes:
+            if audit.late == audit.rows and Verdict.WRITE not in verdicts and not delta.fitted.changes:
                 return _Written(WriteCounts(0, 0), "nothing to write", verdicts)
-            fresh = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
+            decided = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
+            fresh = rule.certain(fresh, incremental, delta.watermark).union(decided, distinct=False)
         counts = engine.merge(
             target.relation,
             fresh,
