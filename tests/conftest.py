@@ -8,7 +8,6 @@ from pathlib import Path
 from textwrap import dedent
 
 import duckdb
-import ibis
 import pytest
 
 from fastflowtransform import cli
@@ -24,8 +23,8 @@ dev:
 
 def duckdb_engine() -> DuckDBEngine:
     """Return an engine over an empty database in memory."""
-    connection = ibis.duckdb.connect()
-    connection.raw_sql("CREATE SCHEMA demo")
+    connection = duckdb.connect()
+    connection.execute("CREATE SCHEMA demo")
     return DuckDBEngine(connection, "demo")
 
 

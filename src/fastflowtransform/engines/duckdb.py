@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
     from ibis.backends.duckdb import Backend
     from ibis.expr.schema import Schema
 
@@ -44,8 +46,8 @@ class DuckDBEngine:
 
     Parameters
     ----------
-    connection
-        Ibis' backend.
+    opened
+        DuckDB's own connection.
     database
         The schema that unqualified names mean.
     on_statement
@@ -57,18 +59,27 @@ class DuckDBEngine:
     capabilities: ClassVar[Capabilities] = Capabilities(merge="delete + insert")
 
     def __init__(
-        self, connection: Backend, database: str = "main", on_statement: Callable[[str], None] | None = None
+        self, opened: DuckDBPyConnection, database: str = "main", on_statement: Callable[[str], None] | None = None
     ) -> None:
-        self.connection = connection
+        self._duckdb = opened
         self._on_statement = on_statement
         self._numbers = itertools.count(1)
         self._types: dict[str, dt.DataType] = {}
         self._queries: dict[str, str] = {}
         self._belongings: dict[tuple[str, str], _Belongings] | None = None
-        self._catalog = connection.current_catalog
+        # As Ibis sets them: it may be loaded later, or not at all.
+        self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
+        ((self._catalog,),) = self._rows("SELECT current_catalog()")
         self._known = self._schemas()
         if database in self._known:
             self._use(database)
+
+    @functools.cached_property
+    def connection(self) -> Backend:
+        """Ibis' backend, made when an expression needs it: its import is more than half of what a plan takes."""
+        import ibis
+
+        return ibis.duckdb.from_connection(self._duckdb)
 
     @classmethod
     def database(cls, profile: Profile) -> str:
@@ -96,8 +107,7 @@ class DuckDBEngine:
         if read_only and target != MEMORY and not Path(target).exists():
             target = MEMORY
         given = {key: value for key, value in settings.items() if value is not None}
-        connection = opened(target, read_only and target != MEMORY, given)
-        engine = cls(connection, schema, on_statement)
+        engine = cls(opened(target, read_only and target != MEMORY, given), schema, on_statement)
         if not read_only:
             engine._create_schema(schema)
             engine._known = engine._schemas()
@@ -112,13 +122,11 @@ class DuckDBEngine:
 
     def table(self, relation: Relation) -> ir.Table:
         """Return a table or view that exists."""
-        from ibis.common.exceptions import TableNotFound
-
-        *namespace, name = self.name_of(relation)
         try:
-            with translated(None):
-                return self._table(name, tuple(namespace))
-        except TableNotFound as error:
+            return self._table(self.name_of(relation))
+        except RelationMissing as error:
+            if relation.name not in error.message:
+                raise  # The view is there, and what it reads is not.
             raise RelationMissing(f'there is no table or view "{relation}"', hint="run or seed it first") from error
 
     def sql(self, text: str) -> ir.Table:
@@ -161,7 +169,7 @@ class DuckDBEngine:
         import pyarrow as pa
 
         with self._selected(table) as select, translated(select):
-            reader = self.connection.con.execute(select).to_arrow_reader()
+            reader = self._duckdb.execute(select).to_arrow_reader()
             try:
                 yield reader
             except (pa.ArrowException, OSError) as error:
@@ -190,9 +198,7 @@ class DuckDBEngine:
             self._run(f"CREATE TEMP TABLE {_quoted(name)} AS {select}")
         ended = False
         try:
-            with translated(None):
-                staged = self._table(name, ("temp", "main"))
-            yield staged
+            yield self._table(("temp", "main", name))
             ended = True
         finally:
             # After an error the connection may be beyond use; the first error is the one to tell, and a temporary
@@ -262,21 +268,27 @@ class DuckDBEngine:
 
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
-        self.connection.con.interrupt()
+        self._duckdb.interrupt()
 
     def close(self) -> None:
         """Close the database; what was committed is in the file."""
-        self.connection.disconnect()
+        self._duckdb.close()
 
-    def _table(self, name: str, namespace: tuple[str, ...]) -> ir.Table:
-        return self.connection.table(name, database=namespace if len(namespace) > 1 else namespace[0])
+    def _table(self, parts: tuple[str, ...]) -> ir.Table:
+        """Return a table; Ibis' own way to ask for its columns takes Arrow, whose import takes a tenth of a second."""
+        import ibis.expr.operations as ops
+
+        *catalog, database, name = parts
+        schema = self._described(f"SELECT * FROM {'.'.join(map(_quoted, parts))}")
+        namespace = ops.Namespace(catalog=catalog[0] if catalog else None, database=database)
+        return ops.DatabaseTable(name, schema=schema, source=self.connection, namespace=namespace).to_expr()
 
     def _require_one_select(self, text: str) -> None:
         """Raise `BadSql` for anything that would do more than read."""
         import duckdb
 
         with translated(text):
-            statements = self.connection.con.extract_statements(text)
+            statements = self._duckdb.extract_statements(text)
         # A PIVOT is several statements to DuckDB, without a text of their own.
         texts = [statement.query for statement in statements if statement.query.strip()]
         alone = len(texts) == len(statements) == 1 or (statements and not texts)
@@ -288,7 +300,7 @@ class DuckDBEngine:
         import ibis
 
         with translated(select):
-            rows = self.connection.con.execute(f"DESCRIBE {select}").fetchall()
+            rows = self._duckdb.execute(f"DESCRIBE {select}").fetchall()
         return ibis.schema({name: self._type(spelt) for name, spelt, *_ in rows})
 
     def _type(self, spelt: str) -> dt.DataType:
@@ -369,11 +381,11 @@ class DuckDBEngine:
             yield self.compiled(rows)
             return
         name = f"__fft_rows_{next(self._numbers)}"
-        self.connection.con.register(name, rows)
+        self._duckdb.register(name, rows)
         try:
             yield f"SELECT * FROM {_quoted(name)}"
         finally:
-            self.connection.con.unregister(name)
+            self._duckdb.unregister(name)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -394,14 +406,14 @@ class DuckDBEngine:
         if self._on_statement is not None:
             self._on_statement(statement)
         with translated(statement):
-            return self.connection.con.execute(statement)
+            return self._duckdb.execute(statement)
 
     def _count(self, statement: str) -> int:
         return int(self._run(statement).fetchall()[0][0])
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         with translated(statement):
-            rows: list[tuple[Any, ...]] = self.connection.con.execute(statement).fetchall()
+            rows: list[tuple[Any, ...]] = self._duckdb.execute(statement).fetchall()
         return rows
 
 

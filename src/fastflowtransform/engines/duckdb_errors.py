@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.errors import (
     ConnectionFailed,
@@ -18,12 +18,12 @@ from fastflowtransform.errors import (
 )
 
 if TYPE_CHECKING:
-    from ibis.backends.duckdb import Backend
+    from duckdb import DuckDBPyConnection
 
 MEMORY = ":memory:"
 
 
-def opened(target: str, read_only: bool, settings: Mapping[str, object]) -> Backend:
+def opened(target: str, read_only: bool, settings: Mapping[str, Any]) -> DuckDBPyConnection:
     """Open a database file, or one in memory.
 
     Raises
@@ -32,13 +32,12 @@ def opened(target: str, read_only: bool, settings: Mapping[str, object]) -> Back
         It cannot be opened.
     """
     import duckdb
-    import ibis
 
     path = Path(target)
     try:
         if target != MEMORY:
             path.parent.mkdir(parents=True, exist_ok=True)
-        return ibis.duckdb.connect(target, read_only=read_only, **settings)
+        return duckdb.connect(target, read_only=read_only, config=dict(settings))
     except OSError as error:
         raise ConnectionFailed(
             f'cannot make the folder "{path.parent}": "{error.strerror}"', hint="choose another path in profiles.yml"

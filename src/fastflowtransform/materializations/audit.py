@@ -78,29 +78,27 @@ def audited(
 
 
 def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
-    """Return the audit as one row: first by key, then over all keys."""
+    """Return the audit as one row."""
     import ibis
 
-    sums = {"late": rows.count()}
+    key = {name: rows[name] for name in incremental.unique_key}
+    null = ibis.or_(*(column.isnull() for column in key.values()))
+    kept = ~null if incremental.on_null_key is OnNullKey.DROP else None
+    counts = {"rows": rows.count(where=kept), "late": rows.count(where=kept)}
+    if key:
+        # A struct is not NULL where its parts are, so a key with a NULL counts as well.
+        counts |= {"keys": ibis.struct(key).nunique(where=kept), "null_keys": null.sum()}
+    else:
+        counts["keys"] = rows.count(where=kept)
     if incremental.updated_at is not None:
         cursor = rows[incremental.updated_at]
         after = ibis.literal(False) if watermark is None else cursor > watermark.literal(cursor.type())
-        sums = {
-            "null_cursors": cursor.isnull().sum(),
-            "late": (cursor.isnull() | ~after).sum(),
-            "newest": cursor.max(),
+        counts |= {
+            "null_cursors": cursor.isnull().sum(where=kept),
+            "late": (cursor.isnull() | ~after).sum(where=kept),
+            "newest": cursor.max(where=kept).cast("string"),
         }
-    if not incremental.unique_key:
-        found = rows.agg(rows=rows.count(), keys=rows.count(), **sums)
-        return found.mutate(newest=found["newest"].cast("string")) if "newest" in sums else found
-    keys = [rows[name].name(f"k{number}") for number, name in enumerate(incremental.unique_key)]
-    grouped = rows.group_by(keys).agg(rows=rows.count(), **sums)
-    null = ibis.or_(*(grouped[f"k{number}"].isnull() for number in range(len(keys))))
-    kept = ~null if incremental.on_null_key is OnNullKey.DROP else ibis.literal(True)
-    totals = {name: grouped[name].sum(where=kept) for name in ("rows", *sums) if name != "newest"}
-    if "newest" in sums:
-        totals["newest"] = grouped["newest"].max(where=kept).cast("string")
-    return grouped.agg(keys=grouped.count(where=kept), null_keys=grouped["rows"].sum(where=null), **totals)
+    return rows.agg(**counts)
 
 
 def _refusal(engine: Engine, staged: ir.Table, audit: Audit, incremental: Incremental) -> Any:
