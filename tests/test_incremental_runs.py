@@ -87,6 +87,17 @@ def test_equal_cursors_are_decided_by_the_other_columns_largest_first(events):
     assert table(events, "id, v") == [(1, "a"), (2, "b"), (3, "a")]
 
 
+def test_texts_are_ordered_by_code_point_whatever_their_collation_or_enum(events):
+    select = "select 3 as id, date '2026-01-01' as ts, {} as v from (values ({}), ({})) t(v)"
+    found = []
+    for column, low, high in (("v collate nocase", "'a'", "'B'"), ("v::enum('z', 'a')", "'a'", "'z'")):
+        define(events, KEYED, select.format(column, low, high))
+        run(events, "--full-refresh")
+        found += table(events, "v::varchar")
+
+    assert found == [("a",), ("z",)]
+
+
 @pytest.mark.parametrize(("lookback", "taken"), [("", False), (", lookback='1 day'", True), (", lookback='1h'", False)])
 def test_a_late_row_is_taken_where_lookback_reaches_it(events, lookback, taken):
     define(events, KEYED + lookback)

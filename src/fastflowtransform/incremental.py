@@ -9,10 +9,11 @@ Pure: builds expressions and never runs one. `docs/reference/semantics.md` says 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.errors import BadCursor, MissingColumn, SchemaChanged, hint_from
 from fastflowtransform.model import Incremental
@@ -143,7 +144,7 @@ def newest(rows: ir.Table, incremental: Incremental) -> ir.Table:
     key, cursor = incremental.unique_key, incremental.updated_at
     first = [] if cursor is None else [cursor]
     others = [name for name in rows.columns if name not in (*key, cursor) and ordered(rows[name].type())]
-    order = [ibis.desc(rows[name], nulls_first=False) for name in (*first, *others)]
+    order = [ibis.desc(_by_code_point(rows[name]), nulls_first=False) for name in (*first, *others)]
     window = ibis.window(group_by=[rows[name] for name in key], order_by=order or [rows[key[0]]])
     return rows.mutate(**{_RANK: ibis.row_number().over(window)}).filter(lambda t: t[_RANK] == 0).drop(_RANK)
 
@@ -260,6 +261,22 @@ def _comparable(dtype: dt.DataType) -> bool:
     if dtype.is_struct():
         return all(map(_comparable, dtype.types))
     return ordered(dtype) or bool(dtype.is_json())
+
+
+def _by_code_point(value: ir.Value) -> ir.Value:
+    """Return a text as its UTF-8 bytes, whose order is that of code points, whatever the column's collation."""
+    encoded: ir.Value = _encode()(value) if value.type().is_string() else value
+    return encoded
+
+
+@functools.cache
+def _encode() -> Any:
+    """Return the engine's function from a text to its bytes; Ibis has none of its own."""
+    import ibis
+
+    def encode(text: str) -> bytes: ...  # type: ignore[empty-body]
+
+    return ibis.udf.scalar.builtin(encode, name="encode", signature=(("string",), "binary"))
 
 
 def _same_key(left: ir.Value, right: ir.Value, *, null_safe: bool) -> ir.BooleanValue:
