@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any, Protocol
 
 import duckdb
+import psycopg
 import pytest
 
 from fastflowtransform import cli
@@ -20,11 +22,18 @@ from fastflowtransform.engines.base import Engine
 from fastflowtransform.engines.duckdb import DuckDBEngine
 from fastflowtransform.engines.postgres import PostgresEngine
 
-PROFILES = """
-dev:
-  engine: duckdb
-  duckdb: {path: w.duckdb, schema: demo}
-"""
+VARIABLES = ("FFT_ACTIVE_ENV", "FF_DUCKDB_PATH", "FF_DUCKDB_SCHEMA", "FF_PG_DSN", "FF_PG_SCHEMA")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expect a test that is marked `never` for an engine to fail there; one that passes after all is told."""
+    for item in items:
+        for mark in item.iter_markers("never"):
+            (engine,) = mark.args
+            assert engine in ENGINES, f'{item.nodeid}: there is no engine "{engine}"'
+            parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+            if engine in parameters.values():
+                item.add_marker(pytest.mark.xfail(reason=mark.kwargs["reason"], strict=True))
 
 
 def duckdb_engine() -> DuckDBEngine:
@@ -74,12 +83,58 @@ class Answer:
     err: str
 
 
+class Warehouse(Protocol):
+    """A project's warehouse, as a person reaches it who does not use fft."""
+
+    @property
+    def profiles(self) -> str: ...
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]: ...
+
+
+class DuckDBFile:
+    """A DuckDB file in a project's folder, with the schema `demo`."""
+
+    profiles = "dev:\n  engine: duckdb\n  duckdb: {path: w.duckdb, schema: demo}\n"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "w.duckdb"
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run statements, and return the last one's rows."""
+        with duckdb.connect(str(self._path)) as connection:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS demo")
+            connection.execute("SET search_path = 'demo'")
+            return connection.execute(statement).fetchall()
+
+
+class PostgresSchema:
+    """The schema `demo` of the tests' server, empty at first."""
+
+    def __init__(self, folder: Path) -> None:
+        postgres_engine().close()
+        self.profiles = f"dev:\n  engine: postgres\n  postgres: {{dsn: '{postgres_dsn()}', schema: demo}}\n"
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run statements, and return the last one's rows."""
+        with psycopg.connect(postgres_dsn(), autocommit=True, options="-c search_path=demo -c timezone=UTC") as server:
+            cursor = server.execute(statement)
+            while cursor.nextset():
+                pass
+            return cursor.fetchall() if cursor.description else []
+
+
+WAREHOUSES: Mapping[str, Callable[[Path], Warehouse]] = {"duckdb": DuckDBFile, "postgres": PostgresSchema}
+
+
 class ProjectFolder:
     """A project on disk; commands run in this process, through the same door as the shell's."""
 
-    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str], warehouse: Warehouse) -> None:
         self.folder = folder
         self._capture = capture
+        self.sql = warehouse.sql
+        self.write({"project.yml": "name: test\ndialect: duckdb\n", "profiles.yml": warehouse.profiles})
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files by their path below the folder."""
@@ -95,19 +150,38 @@ class ProjectFolder:
         out, err = self._capture.readouterr()
         return Answer(code, out, err)
 
-    def sql(self, statement: str) -> list[tuple[object, ...]]:
-        """Run a statement on the warehouse from outside."""
-        with duckdb.connect(str(self.folder / "w.duckdb")) as connection:
-            connection.execute("CREATE SCHEMA IF NOT EXISTS demo")
-            connection.execute("SET search_path = 'demo'")
-            return connection.execute(statement).fetchall()
-
 
 @pytest.fixture
 def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> ProjectFolder:
     """An empty project on a DuckDB file, with the environment `dev`."""
-    for name in ("FFT_ACTIVE_ENV", "FF_DUCKDB_PATH", "FF_DUCKDB_SCHEMA"):
+    return _project(tmp_path, capsys, monkeypatch, DuckDBFile)
+
+
+@pytest.fixture(params=WAREHOUSES)
+def each_project(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> ProjectFolder:
+    """An empty project on each engine in turn, with the environment `dev`; its SQL is DuckDB's."""
+    return _project(tmp_path, capsys, monkeypatch, WAREHOUSES[request.param])
+
+
+@pytest.fixture
+def postgres_project(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> ProjectFolder:
+    """An empty project on PostgreSQL, with the environment `dev`."""
+    return _project(tmp_path, capsys, monkeypatch, PostgresSchema)
+
+
+def _project(
+    folder: Path,
+    capture: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    warehouse: Callable[[Path], Warehouse],
+) -> ProjectFolder:
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    found = ProjectFolder(tmp_path, capsys)
-    found.write({"project.yml": "name: test\n", "profiles.yml": PROFILES})
-    return found
+    return ProjectFolder(folder, capture, warehouse(folder))

@@ -14,12 +14,12 @@ KEYED = "materialized='incremental', unique_key='id', updated_at='ts'"
 
 
 @pytest.fixture
-def events(project: ProjectFolder) -> ProjectFolder:
+def events(each_project: ProjectFolder) -> ProjectFolder:
     """A project with the source raw.events, which holds ids 1 and 2 of the first and second of January."""
-    project.write({"sources.yml": SOURCES})
-    project.sql("CREATE TABLE events (id INTEGER, ts TIMESTAMP, v VARCHAR)")
-    project.sql("INSERT INTO events VALUES (1, '2026-01-01', 'a'), (2, '2026-01-02', 'b')")
-    return project
+    each_project.write({"sources.yml": SOURCES})
+    each_project.sql("CREATE TABLE events (id INTEGER, ts TIMESTAMP, v VARCHAR)")
+    each_project.sql("INSERT INTO events VALUES (1, '2026-01-01', 'a'), (2, '2026-01-02', 'b')")
+    return each_project
 
 
 def define(project: ProjectFolder, config: str = KEYED, select: str = "select * from {{ source('raw', 'events') }}"):
@@ -36,7 +36,8 @@ def run(project: ProjectFolder, *arguments: str) -> dict[str, Any]:
 
 
 def table(project: ProjectFolder, columns: str = "*") -> list[tuple[Any, ...]]:
-    return project.sql(f"SELECT {columns} FROM fct ORDER BY ALL")
+    rows = project.sql(f"SELECT {columns} FROM fct")
+    return sorted(rows, key=lambda row: [(value is None, value) for value in row])
 
 
 def add(project: ProjectFolder, *rows: str) -> None:
@@ -87,6 +88,7 @@ def test_equal_cursors_are_decided_by_the_other_columns_largest_first(events):
     assert table(events, "id, v") == [(1, "a"), (2, "b"), (3, "a")]
 
 
+@pytest.mark.never("postgres", reason="the collation and the enum are written as DuckDB does")
 def test_texts_are_ordered_by_code_point_whatever_their_collation_or_enum(events):
     select = "select 3 as id, date '2026-01-01' as ts, {} as v from (values ({}), ({})) t(v)"
     found = []
@@ -321,6 +323,7 @@ def test_a_microsecond_after_the_watermark_is_after_it(events):
     assert [row[0] for row in table(events, "id")] == [1, 2, 3, 5]
 
 
+@pytest.mark.never("postgres", reason="PostgreSQL keeps microseconds")
 def test_a_nanosecond_cursor_is_compared_exactly(events):
     define(
         events,
@@ -391,6 +394,7 @@ def test_append_new_columns_adds_them_and_keeps_those_that_are_gone(events):
     assert outcome["outcome"]["columns"] == ["added extra int32"]
 
 
+@pytest.mark.never("postgres", reason="it asks the catalog of DuckDB")
 def test_sync_all_columns_adds_drops_and_retypes(events):
     change(events, "sync_all_columns", "select id::bigint as id, ts, 7 as extra from {{ source('raw', 'events') }}")
 
@@ -461,6 +465,7 @@ def test_a_view_under_an_incremental_models_name_is_refused_and_a_full_refresh_r
     assert refreshed["status"] == "success"
 
 
+@pytest.mark.never("postgres", reason="its strategy is another one")
 def test_a_table_with_an_index_on_its_key_is_merged(events):
     define(events)
     run(events)
@@ -475,6 +480,7 @@ def test_a_table_with_an_index_on_its_key_is_merged(events):
     assert (step["outcome"]["inserted"], step["outcome"]["updated"]) == (1, 1)
 
 
+@pytest.mark.never("postgres", reason="it asks the catalog of DuckDB")
 def test_a_full_refresh_keeps_indexes_and_comments(events):
     define(events)
     run(events)
@@ -555,6 +561,7 @@ def test_json_that_is_the_same_is_unchanged(events):
     assert run(events)["outcome"]["unchanged"] == 1
 
 
+@pytest.mark.never("postgres", reason="it has types of DuckDB")
 def test_a_type_that_ibis_does_not_know_by_name_is_added_as_it_is(events):
     change(events, "append_new_columns", "select *, 1::hugeint as big, '12:00:00+02'::timetz as t from events")
 

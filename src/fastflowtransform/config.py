@@ -15,7 +15,17 @@ from typing import Any
 
 from fastflowtransform.document import Section, read_document, read_text
 from fastflowtransform.errors import BadValue, ConflictingSettings, Location, MissingDeltaFile
-from fastflowtransform.model import Delta, Incremental, Materialized, OnDuplicateKey, OnNullKey, OnSchemaChange
+from fastflowtransform.model import (
+    PLAIN,
+    Delta,
+    Incremental,
+    Index,
+    Layout,
+    Materialized,
+    OnDuplicateKey,
+    OnNullKey,
+    OnSchemaChange,
+)
 from fastflowtransform.template import compile_template
 
 
@@ -53,6 +63,7 @@ class Config:
     materialized: Materialized
     tags: frozenset[str]
     incremental: Incremental | None
+    layout: Layout
     description: str
     dialect: str | None
     meta: Mapping[str, Any]
@@ -105,11 +116,18 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         materialized=given,
         tags=frozenset(section.texts("tags")),
         incremental=None,
+        layout=Layout(tuple(_indexes(section, name))),
         description=section.text("description", "") or "",
         dialect=section.text("dialect"),
         meta=MappingProxyType(dict(section.raw("meta") or {})),
     )
     section.close()
+    if config.layout != PLAIN and config.materialized in (Materialized.VIEW, Materialized.EPHEMERAL):
+        raise BadValue(
+            f'"{name}" sets "indexes", but is materialized as "{config.materialized}"',
+            at=section.at("indexes"),
+            hint="set materialized='table', or take the setting away",
+        )
     decided = _decided(config, _merged(settings, name), section, name, own_delta=own_delta)
     if (incremental := decided.incremental) is not None and not own_delta:
         _require_a_delta(incremental, section, name)
@@ -148,6 +166,28 @@ def _decided(
         )
     incremental = _incremental(others, name, own_delta=own_delta)
     return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental)
+
+
+def _indexes(section: Section, name: str) -> Iterator[Index]:
+    """Read `indexes`: a list of mappings, of lists of columns, or of columns."""
+    value = section.raw("indexes")
+    if value is None:
+        return
+    if not isinstance(value, (list, tuple)) or not value:
+        raise section.bad("indexes", "a list, as in [{'columns': ['event_id'], 'unique': True}]")
+    for number, item in enumerate(value):
+        given = item if isinstance(item, Mapping) else {"columns": item}
+        nested = section.overlaid({"indexes": given}).section("indexes", f'index {number + 1} of "{name}"')
+        assert nested is not None
+        columns, unique, method = nested.texts("columns"), nested.flag("unique"), nested.text("method")
+        nested.close()
+        if not columns or len(set(columns)) < len(columns):
+            raise BadValue(
+                f'index {number + 1} of "{name}" names {"a column twice" if columns else "no columns"}',
+                at=section.at("indexes"),
+                hint="name each of its columns once",
+            )
+        yield Index(columns, unique, method)
 
 
 def _require_a_delta(incremental: Incremental, section: Section, name: str) -> None:

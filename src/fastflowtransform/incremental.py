@@ -47,15 +47,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """The target's largest cursor, as the engine prints it: exact, whatever its type and precision."""
+    """The target's largest cursor, as the engine prints it, and its type: exact, whatever its precision."""
 
     text: str
+    dtype: dt.DataType | str
 
-    def literal(self, dtype: dt.DataType) -> ir.Value:
-        """Return it as a constant of the cursor's type, which engines can prune files and blocks with."""
+    def literal(self) -> ir.Value:
+        """Return it as a constant, which engines can prune files and blocks with."""
         import ibis
 
-        return ibis.literal(self.text).cast(dtype(nullable=True))
+        return ibis.literal(self.text).cast(ibis.dtype(self.dtype)(nullable=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,10 @@ def highest(target: ir.Table, updated_at: str, by: Comparing) -> ir.Table:
     return target.order_by(order).limit(1).select(watermark=cursor.cast("string"))
 
 
-def highest_of(rows: list[dict[str, object]]) -> Watermark | None:
-    """Return the answer to `highest`."""
+def highest_of(rows: list[dict[str, object]], dtype: dt.DataType) -> Watermark | None:
+    """Return the answer to `highest`, for a cursor of type `dtype`."""
     found = rows[0]["watermark"] if rows else None
-    return None if found is None else Watermark(str(found))
+    return None if found is None else Watermark(str(found), dtype)
 
 
 def require_columns(table: ir.Table, incremental: Incremental) -> None:
@@ -155,13 +156,13 @@ def delta(query: ir.Table, incremental: Incremental, watermark: Watermark | None
     >>> import ibis
     >>> query = ibis.memtable({"id": [1, 2, 3], "at": [10, 25, None]})
     >>> settings = Incremental(unique_key=("id",), updated_at="at")
-    >>> delta(query, settings, Watermark("20"), Comparing()).order_by("id").to_pandas()["id"].tolist()
+    >>> delta(query, settings, Watermark("20", "int64"), Comparing()).order_by("id").to_pandas()["id"].tolist()
     [2, 3]
     """
     if watermark is None or incremental.updated_at is None:
         return query
     cursor = query[incremental.updated_at]
-    start = _by_code_point(_start(watermark, cursor.type(), incremental.lookback), by)
+    start = _by_code_point(_start(watermark, incremental.lookback), by)
     ordered = _by_code_point(cursor, by)
     after = (ordered >= start) if incremental.unique_key else (ordered > start)
     return query.filter(after | cursor.isnull())
@@ -199,9 +200,9 @@ def certain(rows: ir.Table, incremental: Incremental, watermark: Watermark | Non
     >>> import ibis
     >>> rows = ibis.memtable({"id": [1, 2, 3], "at": [20, 25, None]})
     >>> settings = Incremental(unique_key=("id",), updated_at="at")
-    >>> certain(rows, settings, Watermark("20"), Comparing()).to_pandas()["id"].tolist()
+    >>> certain(rows, settings, Watermark("20", "int64"), Comparing()).to_pandas()["id"].tolist()
     [2]
-    >>> doubtful(rows, settings, Watermark("20"), Comparing()).order_by("id").to_pandas()["id"].tolist()
+    >>> doubtful(rows, settings, Watermark("20", "int64"), Comparing()).order_by("id").to_pandas()["id"].tolist()
     [1, 3]
     """
     if watermark is None or incremental.updated_at is None:
@@ -219,7 +220,7 @@ def doubtful(rows: ir.Table, incremental: Incremental, watermark: Watermark | No
 
 def after(cursor: ir.Value, watermark: Watermark, by: Comparing) -> ir.BooleanValue:
     """Say whether a cursor is after the watermark; NULL where there is none."""
-    return _by_code_point(cursor, by) > _by_code_point(watermark.literal(cursor.type()), by)
+    return _by_code_point(cursor, by) > _by_code_point(watermark.literal(), by)
 
 
 def judged(
@@ -373,13 +374,13 @@ def _plain(value: ir.Value) -> ir.Value:
     return value.cast("string") if value.type().is_json() else value
 
 
-def _start(watermark: Watermark, dtype: dt.DataType, lookback: timedelta | None) -> ir.Value:
+def _start(watermark: Watermark, lookback: timedelta | None) -> ir.Value:
     import ibis
 
-    literal = watermark.literal(dtype)
+    literal = watermark.literal()
     if lookback is None:
         return literal
-    if dtype.is_date():
+    if literal.type().is_date():
         # A date holds all of its day, so a part of a day looked back takes that day as well.
         return literal.cast("timestamp") - ibis.interval(days=-(-lookback // timedelta(days=1)))
     return literal - ibis.interval(microseconds=lookback // timedelta(microseconds=1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastflowtransform import materializations
 from fastflowtransform.engines.base import Capabilities, Standing
@@ -72,4 +72,7 @@ def step_of(
 ) -> Step:
     """Decide what to do about one model, from what stands under its name."""
     decide = materializations.find(model.materialized).decide
-    return Step(model, relation, decide(model, over, capabilities, full_refresh=full_refresh), over)
+    action = decide(model, over, capabilities, full_refresh=full_refresh)
+    if model.layout.indexes and not capabilities.indexes:
+        action = replace(action, why=f"{action.why}; this engine has no indexes to make")
+    return Step(model, relation, action, over)

@@ -183,6 +183,7 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
         materialized=config.materialized,
         inputs=inputs,
         tags=config.tags,
+        layout=config.layout,
         incremental=config.incremental,
         description=config.description or inspect.getdoc(function) or "",
         meta=config.meta,

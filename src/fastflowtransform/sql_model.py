@@ -80,6 +80,7 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
         materialized=config.materialized,
         inputs=tuple(learnt.inputs.values()),
         tags=config.tags,
+        layout=config.layout,
         incremental=with_inputs(config.incremental, scope),
         description=config.description,
         meta=config.meta,

@@ -150,7 +150,7 @@ def test_the_rule_in_ibis_is_the_rule_in_python(engine: Engine, history: History
     target = increment([], first, wanted.unique_key)
     write(engine, SOURCE, later, history.schema)
     by = engine.capabilities.comparing
-    mark = rule.highest_of(engine.rows(rule.highest(engine.table(TARGET), "at", by)))
+    mark = rule.highest_of(engine.rows(rule.highest(engine.table(TARGET), "at", by)), ibis.dtype(history.cursor))
 
     delta = rule.delta(engine.table(SOURCE), wanted, mark, by)
     fresh = rule.fresh(delta, engine.table(TARGET), wanted, by)

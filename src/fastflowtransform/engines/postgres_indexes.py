@@ -17,7 +17,7 @@ def name_of(relation: Relation, index: Index) -> str:
     Examples
     --------
     >>> name_of(Relation("demo", "orders"), Index(("id",), unique=True))
-    'fft_ix_orders_b5c5a0ac6e'
+    'fft_ix_orders_762427420d'
     """
     text = repr((str(relation), index.columns, index.unique, index.method))
     return (

@@ -74,7 +74,8 @@ def audited(
         kept = _kept(staged, incremental) if counts["null_keys"] else staged
         newest = None
         if incremental.updated_at is not None:
-            newest = rule.highest_of(engine.rows(rule.highest(kept, incremental.updated_at, by)))
+            cursor = kept[incremental.updated_at].type()
+            newest = rule.highest_of(engine.rows(rule.highest(kept, incremental.updated_at, by)), cursor)
         audit = Audit(**counts, newest=None if newest is None else newest.text)
         refusal = _refusal(engine, staged, audit, incremental)
         if refusal is not None:

@@ -195,7 +195,8 @@ def _watermark(engine: Engine, table: ir.Table, model: Model, incremental: Incre
     if incremental.updated_at is None:
         return None
     by = engine.capabilities.comparing
-    return rule.highest_of(engine.rows(rule.highest(table, incremental.updated_at, by)))
+    cursor = table[incremental.updated_at].type()
+    return rule.highest_of(engine.rows(rule.highest(table, incremental.updated_at, by)), cursor)
 
 
 def _is_empty(engine: Engine, table: ir.Table) -> bool:
