@@ -40,10 +40,18 @@ def compile_models(
     for name in names:
         model = project.models[name]
         try:
+            tables.require_translation(model)
             yield from _compiled(model, tables)
         except FftError as error:
             error.at = error.at or model.at
             raise
+
+
+def require_translations(project: Project, names: Iterable[str], engine: Engine) -> None:
+    """Raise `BadSql` for the first model whose SQL is of another dialect and cannot run on the engine."""
+    tables = Tables(project, engine)
+    for name in names:
+        tables.require_translation(project.models[name])
 
 
 def _compiled(model: Model, tables: Tables) -> Iterator[tuple[str, str]]:

@@ -113,6 +113,37 @@ class Tables:
             return self._engine.compiled(table, pretty=pretty)
         return for_dialect(table, self._dialect)
 
+    def require_translation(self, model: Model) -> None:
+        """Raise `BadSql` where a model is written in another dialect, and has something that the engine does not.
+
+        Raises
+        ------
+        BadSql
+            It names the construct, and the line where it can be found.
+        """
+        body = model.body
+        if not isinstance(body, SqlBody) or self._dialect != self._engine.dialect:
+            return
+        dialect = body.dialect or self._project.dialect or self._dialect
+        if dialect == self._dialect:
+            return
+        templates = [body.template]
+        if model.incremental is not None and model.incremental.delta is not None:
+            templates.append(model.incremental.delta.template)
+        for template in templates:
+            text = self._text(model, template, is_incremental=False)
+            if self._inlined_below(model):
+                text = self.sql(model, template, is_incremental=False)
+            try:
+                self._engine.check(text)
+            except EngineError as error:
+                raise BadSql(
+                    f'the SQL of "{model.name}" has no translation from "{dialect}" into "{self._dialect}": '
+                    f"{error.message}",
+                    at=_pointed_at(template, error.near),
+                    hint=f'write it in another form, or name the dialect "{self._dialect}" and write it in that',
+                ) from error
+
     def read(self, sql: str, template: Template) -> ir.Table:
         """Return what a SQL text gives."""
         with located(template):
@@ -251,10 +282,10 @@ def unparsed(error: Any, at: Location, dialect: str | None) -> BadSql:
 
 def _pointed_at(template: Template, near: str | None) -> Location:
     if near:
-        wanted = near.strip(". ")
-        lines = [n for n, line in enumerate(template.text.splitlines(), start=1) if wanted and wanted in line]
-        if len(lines) == 1:
-            return template.line(lines[0])
+        wanted = near.strip(". ").casefold()
+        found = [n for n, line in enumerate(template.text.splitlines(), start=1) if wanted in line.casefold()]
+        if wanted and len(found) == 1:
+            return template.line(found[0])
     return Location(template.at.path) if near is None else template.at
 
 

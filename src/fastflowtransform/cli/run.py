@@ -41,6 +41,7 @@ def command(
     """
     from fastflowtransform import artifacts, plan
     from fastflowtransform.cli.session import open_project
+    from fastflowtransform.compile import require_translations
     from fastflowtransform.results import RunResult
     from fastflowtransform.run import run
 
@@ -52,6 +53,7 @@ def command(
     artifacts.prepare(folder)
     artifacts.forget_failures(folder)
     with opened.connected(console) as engine:
+        require_translations(opened.project, names, engine)
         existing = opened.existing(engine, names)
         steps = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)
         console.begin(

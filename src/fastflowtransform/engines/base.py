@@ -151,6 +151,10 @@ class Engine(Protocol):
         """
         ...
 
+    def check(self, text: str) -> None:
+        """Raise for a SELECT that cannot be run whatever tables stand: its syntax, or a function that is not there."""
+        ...
+
     def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
         """Return the SQL of an expression; a text given to `sql` stands in it as it was given.
 

@@ -138,6 +138,10 @@ class DuckDBEngine:
         self._require_one_select(text)
         return self._texts.table(text, self._described(text))
 
+    def check(self, text: str) -> None:
+        """Raise for a text that DuckDB cannot parse as one SELECT."""
+        self._require_one_select(text)
+
     def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
         # Rows that Python holds are shown to DuckDB under their name.

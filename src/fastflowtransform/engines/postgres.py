@@ -17,11 +17,13 @@ from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
 from fastflowtransform.engines.postgres_rows import printed, require_short
 from fastflowtransform.engines.postgres_session import Session
+from fastflowtransform.engines.postgres_words import unknown
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.errors import (
     BadSql,
     EngineError,
     RelationBusy,
+    RelationMissing,
     WriteConflict,
 )
 from fastflowtransform.incremental import Comparing
@@ -142,6 +144,17 @@ class PostgresEngine:
         except EngineError as error:
             raise self._why_not(text, error) from error
         return self._texts.table(text, schema)
+
+    def check(self, text: str) -> None:
+        """Raise for a SELECT with a fault in its syntax, or with a function or type that the server does not have."""
+        try:
+            self._described(f"SELECT * FROM (\n{text}\n) AS model")
+        except RelationMissing:
+            # What it reads may be made by the same run; only then do its words have to be looked up one by one.
+            if words := unknown(text, self._session.rows):
+                raise EngineError(f'there is no function or type "{words[0]}"', near=words[0]) from None
+        except EngineError as error:
+            raise self._why_not(text, error) from error
 
     def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""

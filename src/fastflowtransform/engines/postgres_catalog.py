@@ -23,8 +23,10 @@ FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place) WHERE k.place 
 # What a DROP without CASCADE refuses to take along. A view depends on a table through its rule.
 _DEPENDENTS = """
 SELECT DISTINCT CASE WHEN d.classid = 'pg_rewrite'::regclass
-                     THEN (SELECT CASE v.relkind WHEN 'm' THEN 'materialized view ' ELSE 'view ' END || v.oid::regclass
-                           FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class WHERE r.oid = d.objid)
+                     THEN (SELECT CASE v.relkind WHEN 'm' THEN 'materialized view ' ELSE 'view ' END
+                                  || s.nspname || '.' || v.relname
+                           FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class
+                           JOIN pg_namespace s ON s.oid = v.relnamespace WHERE r.oid = d.objid)
                      ELSE pg_describe_object(d.classid, d.objid, d.objsubid) END
 FROM pg_depend d
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'n'

@@ -31,6 +31,7 @@ _KINDS: dict[str, tuple[type[EngineError], str | None]] = {
     "42P01": (RelationMissing, None),
     "3F000": (RelationMissing, None),
     "57014": (TimedOut, "raise statement_timeout in the dsn, or let the model read less"),
+    "53": (OutOfSpace, None),
     "53100": (OutOfSpace, "make room on the server's disk"),
     "53200": (OutOfSpace, "give the server more memory, or set a smaller work_mem"),
     "53300": (OutOfSpace, "end other connections, or raise max_connections"),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
 # A numeric without a precision can have any; Arrow's have one. 20 digits before the point and 18 after it hold the sums
-# and averages of everyday data, and a value beyond them is an error, not another value.
+# and averages of everyday data, and a greater number is an error. The server casts: Arrow's own cast from a text gives
+# another number where there are too many digits.
 _ANY_NUMERIC = (38, 18)
 # Driver's metadata of a field: the name of PostgreSQL's type, and its modifier.
 _NAME, _MODIFIER = b"POSTGRESQL:type", b"POSTGRESQL:typmod"
@@ -85,16 +86,30 @@ def selected(select: str, schema: Schema, *, plain: bool) -> str:
     schema
         Its columns.
     plain
-        Whether UUIDs and JSON are to be texts too, as DataFrames have no type for them.
+        Whether UUIDs and JSON are to be texts too, and numerics of one precision, as DataFrames want them.
     """
-
-    def as_text(dtype: dt.DataType) -> bool:
-        return not is_read_as_it_is(dtype) or (plain and (dtype.is_uuid() or dtype.is_json()))
-
-    if not any(map(as_text, schema.types)):
+    casts = {name: _cast(dtype, plain) for name, dtype in schema.items()}
+    if not any(casts.values()):
         return select
-    columns = [quoted(name) + (f"::text AS {quoted(name)}" if as_text(dtype) else "") for name, dtype in schema.items()]
+    columns = [f"{quoted(name)}::{cast} AS {quoted(name)}" if cast else quoted(name) for name, cast in casts.items()]
     return f"SELECT {', '.join(columns)} FROM (\n{select}\n) AS model"
+
+
+def _cast(dtype: dt.DataType, plain: bool) -> str | None:
+    """Return what a column is cast to before the driver reads it; None where it is read as it is."""
+    if dtype.is_array() and is_read_as_it_is(dtype):
+        item = _cast(dtype.value_type, plain)
+        return None if item is None else f"{item}[]"
+    if not is_read_as_it_is(dtype) or (plain and (dtype.is_uuid() or dtype.is_json())):
+        return "text"
+    if plain and dtype.is_decimal() and not _fits(dtype):
+        return f"numeric({_ANY_NUMERIC[0]}, {_ANY_NUMERIC[1]})"
+    return None
+
+
+def _fits(dtype: dt.DataType) -> bool:
+    """Whether Arrow has a decimal for all values of a numeric type."""
+    return dtype.precision is not None and dtype.precision <= 76 and 0 <= dtype.scale <= dtype.precision
 
 
 def values(column: pa.ChunkedArray, dtype: dt.DataType) -> list[Any]:
@@ -127,7 +142,7 @@ def _arrow_type(given: pa.DataType, dtype: dt.DataType) -> pa.DataType:
         return pa.list_(_arrow_type(given.value_type, dtype.value_type))
     if not dtype.is_decimal():
         return given
-    precision, scale = (dtype.precision, dtype.scale) if dtype.precision is not None else _ANY_NUMERIC
+    precision, scale = (dtype.precision, dtype.scale) if _fits(dtype) else _ANY_NUMERIC
     return (pa.decimal128 if precision <= 38 else pa.decimal256)(precision, scale)
 
 
@@ -141,7 +156,7 @@ def converted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             columns.append(_storage(column).cast(field.type) if column.type != field.type else column)
         except pa.ArrowInvalid as error:
             raise EngineError(
-                f'"{field.name}" has a number that is not one of {field.type}: {error}',
+                f'"{field.name}" holds what is not a number: {error}',
                 hint=f'cast it in the model, as in cast("{field.name}" as numeric(38, 6))',
             ) from error
     return pa.RecordBatch.from_arrays(columns, schema=schema)
