@@ -8,6 +8,7 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -243,6 +244,21 @@ def test_a_thousand_columns_are_merged(engine: Engine):
         engine.merge(T, staged, ("id",), null_safe=False)
 
     assert engine.rows(engine.table(T).select("c0", "c999")) == [{"c0": 0, "c999": -1}]
+
+
+def test_a_million_rows_are_loaded_merged_and_read(engine: Engine):
+    number = 1_000_000
+    rows = pa.table({"id": pa.array(range(number)), "v": pa.array(["a"] * number)})
+    engine.replace(T, rows.to_reader(), over=None)
+    fresh = pa.table({"id": pa.array(range(number - 25_000, number + 25_000)), "v": pa.array(["b"] * 50_000)})
+
+    with engine.stage(fresh.to_reader()) as staged:
+        counts = engine.merge(T, staged, ("id",), null_safe=False)
+
+    assert (counts.inserted, counts.updated) == (25_000, 25_000)
+    with engine.batches(engine.table(T)) as batches:
+        found = pa.compute.value_counts(batches.read_all()["v"]).to_pylist()
+    assert {row["values"]: row["counts"] for row in found} == {"a": number - 25_000, "b": 50_000}
 
 
 def test_an_empty_delta_changes_nothing(table: Engine):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ProjectFolder
+from tests.conftest import ProjectFolder, postgres_dsn
 
 WORKER = Path(__file__).with_name("crash_worker.py")
 FCT = """
@@ -20,8 +21,11 @@ select *, v * 2 as w from {{ source('raw', 'events') }}
 
 
 @pytest.fixture
-def crashes(project: ProjectFolder) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+def crashes(
+    each_project: ProjectFolder, request: pytest.FixtureRequest
+) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
     """What each crash left, and the tables before and after a run that ends well."""
+    project, engine = each_project, request.node.callspec.params["each_project"]
     project.write(
         {
             "sources.yml": "sources: [{name: raw, tables: [{name: events}]}]",
@@ -29,7 +33,8 @@ def crashes(project: ProjectFolder) -> tuple[list[dict[str, Any]], dict[str, Any
             "models/total.ff.sql": "{{ config(materialized='table') }} select sum(v) as v from {{ ref('fct') }}",
         }
     )
-    project.sql("CREATE TABLE events AS SELECT i AS id, TIMESTAMP '2026-01-01' AS ts, i AS v FROM range(5) r(i)")
+    project.sql("CREATE TABLE events (id INTEGER, ts TIMESTAMP, v INTEGER)")
+    project.sql("INSERT INTO events SELECT i, TIMESTAMP '2026-01-01', i FROM generate_series(0, 4) r(i)")
     assert project.fft("run").code == 0
     before = tables(project)
     # An update, an insert, a duplicate, a tie with the watermark, and a new column.
@@ -38,13 +43,18 @@ def crashes(project: ProjectFolder) -> tuple[list[dict[str, Any]], dict[str, Any
         "INSERT INTO events VALUES (0, '2026-01-02', 100, 'x'), (9, '2026-01-02', 9, 'y'), (9, '2026-01-03', 10, 'z')"
     )
     answer = subprocess.run(
-        [sys.executable, WORKER, project.folder], capture_output=True, text=True, timeout=300, check=True
+        [sys.executable, WORKER, engine, project.folder],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+        env={**os.environ, "FFT_TEST_PG_DSN": postgres_dsn()},
     )
     return json.loads(answer.stdout), before, tables(project)
 
 
 def tables(project: ProjectFolder) -> dict[str, list[str]]:
-    return {name: sorted(map(repr, project.sql(f"FROM {name}"))) for name in ("fct", "total")}
+    return {name: sorted(map(repr, project.sql(f"SELECT * FROM {name}"))) for name in ("fct", "total")}
 
 
 def test_a_kill_at_any_statement_leaves_old_rows_or_new_ones_and_the_next_run_succeeds(crashes):
