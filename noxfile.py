@@ -17,13 +17,24 @@ def install(session: nox.Session) -> None:
     session.install("--editable", ".[dev]")
 
 
-@nox.session
-def duckdb(session: nox.Session) -> None:
-    """Run the tests on DuckDB, and the examples in docstrings."""
+def test(session: nox.Session, engine: str) -> None:
+    """Run the tests of one engine."""
     install(session)
     # The tests call make as a user does, and not as a part of `make test`.
     session.env.update({"MAKEFLAGS": None, "MAKELEVEL": None})
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "--engine", engine, *session.posargs)
+
+
+@nox.session
+def duckdb(session: nox.Session) -> None:
+    """Run the tests on DuckDB, those that need no engine, and the examples in docstrings."""
+    test(session, "duckdb")
+
+
+@nox.session
+def postgres(session: nox.Session) -> None:
+    """Run the tests on PostgreSQL: the server of FFT_TEST_PG_DSN, or one that is started for them."""
+    test(session, "postgres")
 
 
 @nox.session

@@ -25,15 +25,36 @@ from fastflowtransform.engines.postgres import PostgresEngine
 VARIABLES = ("FFT_ACTIVE_ENV", "FF_DUCKDB_PATH", "FF_DUCKDB_SCHEMA", "FF_PG_DSN", "FF_PG_SCHEMA")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expect a test that is marked `never` for an engine to fail there; one that passes after all is told."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the choice of an engine; without it, the tests of all engines run."""
+    parser.addoption(
+        "--engine",
+        choices=ENGINES,
+        help="run the tests of this engine only; duckdb is in the default install, and has those without an engine too",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the chosen engine; one that is marked `never` must fail there, and is told of if it passes."""
+    if (chosen := config.getoption("--engine")) is not None:
+        left_out = [item for item in items if engine_of(item) != chosen]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if engine_of(item) == chosen]
     for item in items:
         for mark in item.iter_markers("never"):
             (engine,) = mark.args
             assert engine in ENGINES, f'{item.nodeid}: there is no engine "{engine}"'
-            parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-            if engine in parameters.values():
+            if engine == engine_of(item):
                 item.add_marker(pytest.mark.xfail(reason=mark.kwargs["reason"], strict=True))
+
+
+def engine_of(item: pytest.Item) -> str:
+    """Return the engine that a test runs on."""
+    mark = item.get_closest_marker("engine")
+    parameters = getattr(item, "callspec", None)
+    given = {} if parameters is None else parameters.params
+    named = given.get("engine") or given.get("each_project") or (mark.args[0] if mark else "duckdb")
+    return str(named)
 
 
 def duckdb_engine() -> DuckDBEngine:
@@ -92,10 +113,13 @@ class Warehouse(Protocol):
     def sql(self, statement: str) -> list[tuple[Any, ...]]: ...
 
 
+PROFILES = "dev:\n  engine: duckdb\n  duckdb: {path: w.duckdb, schema: demo}\n"
+
+
 class DuckDBFile:
     """A DuckDB file in a project's folder, with the schema `demo`."""
 
-    profiles = "dev:\n  engine: duckdb\n  duckdb: {path: w.duckdb, schema: demo}\n"
+    profiles = PROFILES
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "w.duckdb"

@@ -34,6 +34,8 @@ from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, WriteCounts
 from tests.conftest import ProjectFolder, postgres_dsn, postgres_engine
 
+pytestmark = pytest.mark.engine("postgres")
+
 T, V = Relation("demo", "t"), Relation("demo", "v")
 NEW = [(1, "a"), (2, "B"), (3, "c")]
 

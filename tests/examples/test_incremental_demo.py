@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
+import psycopg
 import pytest
 
-DEMO = Path(__file__).parents[2] / "examples" / "incremental_demo"
-SELECT = ["--select", "tag:example:incremental_demo", "--select", "tag:engine:duckdb"]
+from tests.conftest import postgres_dsn
 
+DEMO = Path(__file__).parents[2] / "examples" / "incremental_demo"
 FIRST = [(1, "01 09:00", 10), (2, "01 10:00", 20), (3, "01 11:00", 30), (4, "01 12:00", 40)]
 BY_HAND = [(1, "01 09:00", 10), (2, "02 08:00", 22), (3, "01 11:00", 30), (4, "01 12:00", 40), (5, "02 09:30", 55)]
 DECLARED = [*BY_HAND, (6, "01 12:00", 60)]
@@ -36,6 +37,8 @@ def demo(tmp_path: Path) -> Path:
 def fft(folder: Path, *arguments: str, env: str | None = "dev_duckdb") -> str:
     """Run a command in `folder` as the shell does, and return what it printed."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("FFT_", "FF_"))}
+    if env == "dev_postgres":
+        variables["FF_PG_DSN"] = postgres_dsn().replace("postgresql://", "postgresql+psycopg://")
     if env is not None:
         variables["FFT_ACTIVE_ENV"] = env
     command = [str(Path(sys.executable).with_name("fft")), *arguments]
@@ -44,31 +47,38 @@ def fft(folder: Path, *arguments: str, env: str | None = "dev_duckdb") -> str:
     return answer.stdout
 
 
-def facts(folder: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of the fact tables."""
-    with duckdb.connect(str(folder / ".local" / "incremental_demo.duckdb"), read_only=True) as connection:
-        query = (
-            "SELECT event_id, strftime(updated_at, '%d %H:%M'), value "
-            "FROM incremental_demo.incremental_demo.{} WHERE value_x10 = value * 10 ORDER BY ALL"
-        )
-        return {name: connection.execute(query.format(name)).fetchall() for name in FACTS}
+def shown(folder: Path, env: str) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of the fact tables as `fft show` gives them to other programs."""
+    found = {}
+    for name in FACTS:
+        out = fft(folder, "show", name, ".", "--order-by", "event_id", "--json", env=env)
+        rows = [event["values"] for event in map(json.loads, out.splitlines()) if event["event"] == "row"]
+        assert all(row["value_x10"] == 10 * row["value"] for row in rows)
+        found[name] = [(row["event_id"], row["updated_at"][8:16].replace("T", " "), row["value"]) for row in rows]
+    return found
 
 
-def test_the_commands_of_the_demo_give_its_tables_and_a_repetition_changes_nothing(demo: Path):
-    fft(demo, "seed", ".")
-    fft(demo, "run", ".", *SELECT)
-    assert facts(demo) == dict.fromkeys(FACTS, FIRST)
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_the_commands_of_the_demo_give_its_tables_and_a_repetition_changes_nothing(demo: Path, engine: str):
+    env = f"dev_{engine}"
+    select = ["--select", "tag:example:incremental_demo", "--select", f"tag:engine:{engine}"]
+    if engine == "postgres":
+        with psycopg.connect(postgres_dsn(), autocommit=True) as server:
+            server.execute("DROP SCHEMA IF EXISTS incremental_demo CASCADE")
+    fft(demo, "seed", ".", env=env)
+    fft(demo, "run", ".", *select, env=env)
+    assert shown(demo, env) == dict.fromkeys(FACTS, FIRST)
 
-    fft(demo, "run", ".", *SELECT, "--cache", "rw")
-    assert facts(demo) == dict.fromkeys(FACTS, FIRST)
+    fft(demo, "run", ".", *select, "--cache", "rw", env=env)
+    assert shown(demo, env) == dict.fromkeys(FACTS, FIRST)
 
-    fft(demo, "seed", ".", "--from", "seeds_later")
-    fft(demo, "run", ".", *SELECT)
-    assert facts(demo) == FACTS
+    fft(demo, "seed", ".", "--from", "seeds_later", env=env)
+    fft(demo, "run", ".", *select, env=env)
+    assert shown(demo, env) == FACTS
 
-    fft(demo, "run", ".", *SELECT)
-    assert facts(demo) == FACTS
-    assert "11 ok" in fft(demo, "test", ".", "--select", "tag:example:incremental_demo")
+    fft(demo, "run", ".", *select, env=env)
+    assert shown(demo, env) == FACTS
+    assert "11 ok" in fft(demo, "test", ".", "--select", "tag:example:incremental_demo", env=env)
 
 
 def test_the_demo_is_seeded_from_two_folders_above(demo: Path):
@@ -77,12 +87,18 @@ def test_the_demo_is_seeded_from_two_folders_above(demo: Path):
     assert "seed_events  4 inserted" in out
 
 
-def test_make_demo_prints_the_tables_and_the_difference(demo: Path):
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_make_demo_prints_the_tables_and_the_difference(demo: Path, engine: str):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("FFT_", "FF_"))}
 
     answer = subprocess.run(
-        ["make", "demo"], cwd=demo, env={**variables, "PATH": path}, capture_output=True, text=True, check=True
+        ["make", "demo", f"ENGINE={engine}"],
+        cwd=demo,
+        env={**variables, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     difference = answer.stdout.rpartition("== 9.")[2].splitlines()[1:]
