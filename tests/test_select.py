@@ -248,9 +248,9 @@ def test_an_empty_option_is_refused_and_does_not_mean_everything(option):
         (
             "+state:modified",
             '"+state:modified" has an unknown method, "state"',
-            "methods here: name, path, source, tag",
+            "methods here: check, name, path, source, tag, type",
         ),
-        (":x", '":x" has an unknown method, ""', "methods here: name, path, source, tag"),
+        (":x", '":x" has an unknown method, ""', "methods here: check, name, path, source, tag, type"),
     ],
 )
 def test_an_unknown_method_is_refused_with_those_that_exist(option, message, hint):

@@ -136,12 +136,14 @@ class Console:
         for result in results:
             if result.error is not None:
                 self.error(result.error)
-            if result.sample:
-                self.say(
-                    f'\n{MARKS[result.status]} "{result.name}": {counted(result.failures or 0, "failing row")}, such as'
-                )
+            if result.sql is not None:
+                number = counted(result.failures or 0, "failing row")
+                such = ", such as" if result.sample else ""
+                self.say(f'\n{MARKS[result.status]} "{result.name}": {number}{such}')
                 self.rows(result.sample)
                 self.say(f"\nto see them all:\n{result.sql}")
+                if result.stored is not None:
+                    self.say(f"\nthey are kept in {result.stored}")
 
     def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Show rows of data as a table."""
