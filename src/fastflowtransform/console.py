@@ -141,7 +141,7 @@ class Console:
                 such = ", such as" if result.sample else ""
                 self.say(f'\n{MARKS[result.status]} "{result.name}": {number}{such}')
                 self.rows(result.sample)
-                self.say(f"\nto see them all:\n{result.sql}")
+                self.say(f"\nto see them all:\n{result.sql.strip()}")
                 if result.stored is not None:
                     self.say(f"\nthey are kept in {result.stored}")
 

@@ -169,17 +169,17 @@ def _check(section: Section, kind: str, node: str | None, column: str | None, kn
         names = {*checks.BY_NAME, *known.own}
         raise BadValue(f'there is no check "{kind}"', at=at, hint=hint_from(kind, names, "checks"))
     section = _flat(section)
-    if column is not None and (own is None or "column" in {*own.required, *own.defaults}):
+    if column is not None:
         section = section.overlaid({"column": column})
     if own is not None:
         section = section.overlaid({key: value for key, value in own.terms.items() if key not in section.values})
-        return _own_check(section, own, node, known)
+        return _own_check(section, own, node, column, known)
     arguments = checks.check(kind).read(section)
     assert node is not None
-    return _finished(section, Check(_name(kind, node, arguments), kind, node, arguments, section.at()))
+    return _finished(section, Check(_name(kind, node, arguments, column), kind, node, arguments, section.at()))
 
 
-def _own_check(section: Section, own: OwnCheck, node: str | None, known: Known) -> Check:
+def _own_check(section: Section, own: OwnCheck, node: str | None, column: str | None, known: Known) -> Check:
     """Return one use of a check of the project's own; `node` is None where it stands alone."""
     arguments = read_parameters(section, own)
     if own.alone and section.has("where"):
@@ -189,13 +189,13 @@ def _own_check(section: Section, own: OwnCheck, node: str | None, known: Known) 
             hint="write the condition into the check",
         )
     inputs = inputs_of(own, arguments, known.scope)
-    name = own.name if node is None else _name(own.name, node, arguments)
+    name = own.name if node is None else _name(own.name, node, arguments, column)
     about = node or (inputs[0].node if inputs else own.name)
     return _finished(section, Check(name, own.name, about, arguments, section.at(), own=own, inputs=inputs))
 
 
 def _alone(own: OwnCheck, known: Known) -> Check:
-    check = _own_check(Section(own.terms, own.at, f'check "{own.name}"'), own, None, known)
+    check = _own_check(Section(own.terms, own.at, f'check "{own.name}"'), own, None, None, known)
     return replace(check, at=own.at)
 
 
@@ -213,11 +213,12 @@ def _finished(section: Section, check: Check) -> Check:
     name = section.text("name")
     terms = read_terms(section)
     section.close()
-    return replace(check, name=name or check.name, named=name is not None, terms=terms)
+    return replace(check, name=name or check.name, named=bool(name), terms=terms)
 
 
-def _name(kind: str, node: str, arguments: Mapping[str, Any]) -> str:
-    columns = arguments.get("columns") or arguments.get("column") or ()
+def _name(kind: str, node: str, arguments: Mapping[str, Any], column: str | None) -> str:
+    """Return a name for a check: its type, its node, and its columns or else the other table that it reads."""
+    columns = arguments.get("columns") or arguments.get("column") or column or ()
     others = [value.node.removeprefix("source:") for value in arguments.values() if isinstance(value, Other)]
     words = [columns] if isinstance(columns, str) else list(columns)
     return "_".join([kind, node, *(words or others)])

@@ -183,7 +183,7 @@ def _parameters(section: Section) -> tuple[frozenset[str], dict[str, Any]]:
     given = section.raw("params") or []
     required: set[str] = set()
     defaults: dict[str, Any] = {}
-    for item in [given] if isinstance(given, str | Mapping) else given:
+    for item in given if isinstance(given, list | tuple) else [given]:
         if isinstance(item, str):
             required.add(item)
         elif isinstance(item, Mapping):

@@ -73,8 +73,8 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
     return tuple(results[check.name] for check in found)
 
 
-def failures_of(project: Project, check: Check) -> Relation:
-    """Return the table that keeps a check's failing rows: its name, in a schema beside the project's.
+def failures_of(database: str, check: Check) -> Relation:
+    """Return the table that keeps a check's failing rows: its name, in a schema beside the project's `database`.
 
     A name that is longer than every engine keeps is cut, and ends in a part of its hash.
     """
@@ -82,7 +82,7 @@ def failures_of(project: Project, check: Check) -> Relation:
     if len(name.encode()) > LONGEST_NAME:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = f"{name.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
-    return Relation(f"{project.database}_failures", name)
+    return Relation(f"{database}_failures", name)
 
 
 def _asked(check: Check, failing: Failing) -> _Asked:
@@ -185,7 +185,7 @@ def _stored(asked: _Asked, status: Status, project: Project, engine: Engine) -> 
     check = asked.check
     if not check.terms.store_failures or asked.rows is None:
         return None
-    relation = failures_of(project, check)
+    relation = failures_of(project.database, check)
     stands = relation in engine.existing([relation])
     if status is Status.SUCCESS and not stands:
         return None

@@ -11,9 +11,9 @@ TABLE = ibis.memtable({"id": [1, 2]}, schema={"id": "int32"})
 
 
 def test_the_type_may_be_a_list():
-    assert read(section(column="id", type="int64")) == {"column": "id", "types": ("int64",)}
-    assert read(section(column="id", type=["int32", "int64"])) == {"column": "id", "types": ("int32", "int64")}
-    with pytest.raises(MissingKey, match='no "type"'):
+    assert read(section(column="id", data_type="int64")) == {"column": "id", "types": ("int64",)}
+    assert read(section(column="id", data_type=["int32", "int64"])) == {"column": "id", "types": ("int32", "int64")}
+    with pytest.raises(MissingKey, match='no "data_type"'):
         read(section(column="id"))
 
 
@@ -36,7 +36,7 @@ def test_an_empty_table_has_types_too():
 
 
 def test_what_is_no_type_is_an_error():
-    with pytest.raises(BadValue, match='type is "bigint", which is none'):
+    with pytest.raises(BadValue, match='data_type is "bigint", which is none'):
         failing_rows(TABLE, column="id", types=("bigint",))
 
 

@@ -1,12 +1,12 @@
 """A column is of a certain type.
 
 ```yaml
-- column_type: {column: amount, type: "decimal(10, 2)"}
+- column_type: {column: amount, data_type: "decimal(10, 2)"}
 ```
 
 - `column`: a column
-- `type`: a type of Ibis, such as `int64`, `string`, `decimal(10, 2)`, `timestamp`, `timestamp('UTC')`; or a list of
-  those that are allowed
+- `data_type`: a type of Ibis, such as `int64`, `string`, `decimal(10, 2)`, `timestamp`, `timestamp('UTC')`; or a list
+  of those that are allowed
 
 The one failing row holds the `column`, its `type`, and the `expected` one. No row of the table is read. A type counts
 as it is seen by Ibis, which is the same on all engines as far as they have it.
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def read(section: Section) -> dict[str, object]:
-    """Read `column` and `type`, which may be a list."""
-    types = section.texts("type") or (section.required_text("type"),)
+    """Read `column` and `data_type`, which may be a list."""
+    types = section.texts("data_type") or (section.required_text("data_type"),)
     return {"column": section.required_text("column"), "types": types}
 
 
@@ -70,6 +70,6 @@ def _parsed(text: str) -> dt.DataType:
         return ibis.dtype(text)
     except RuntimeError as error:  # Ibis lets its parser's own error through.
         raise BadValue(
-            f'type is "{text}", which is none',
+            f'data_type is "{text}", which is none',
             hint="use a type of Ibis, such as int64, string, decimal(10, 2), timestamp",
         ) from error

@@ -86,23 +86,11 @@ def failing_rows(
     >>> failing_rows(prices, lower="since", upper="until").to_pyarrow().to_pylist()
     [{'since': 4, 'until': 7}]
     """
-    import ibis
-
     present(table, [lower], "lower_bound_column")
     present(table, [upper], "upper_bound_column")
     present(table, partition, "partition_by")
-    begin, end = table[lower], table[upper]
-    # Engines do not agree where NULL stands in an order.
-    order = [begin.notnull().cast("int8"), begin, end.isnull().cast("int8"), end]
-    window = ibis.window(group_by=list(partition) or None, order_by=order)
     following, has_next = free_name("next", table.columns), free_name("has_next", table.columns)
-    ranges = table.mutate(
-        **{
-            following: begin.lead().over(window),
-            # NULL after the last row, where the lower bound of a next one could be NULL as well.
-            has_next: begin.isnull().lead().over(window),
-        }
-    )
+    ranges = _with_next(table, (lower, upper), partition, (following, has_next))
     upside_down = ranges[upper] < ranges[lower] if empty else ranges[upper] <= ranges[lower]
     wrong = {
         Gaps.ALLOWED: ranges[upper] > ranges[following],
@@ -112,3 +100,18 @@ def failing_rows(
     # With a NULL on either side, the range runs into the next one.
     into_next = ranges[has_next].notnull() & wrong.fill_null(True)
     return ranges.filter(upside_down.fill_null(False) | into_next).drop(following, has_next)
+
+
+def _with_next(
+    table: ir.Table, bounds: tuple[str, str], partition: tuple[str, ...], names: tuple[str, str]
+) -> ir.Table:
+    """Return the table with the lower bound of the next range, and a column that is NULL where there is none."""
+    import ibis
+
+    begin, end = table[bounds[0]], table[bounds[1]]
+    # Engines do not agree where NULL stands in an order.
+    order = [begin.notnull().cast("int8"), begin, end.isnull().cast("int8"), end]
+    window = ibis.window(group_by=list(partition) or None, order_by=order)
+    return table.mutate(
+        **{names[0]: begin.lead().over(window), names[1]: begin.isnull().lead().over(window)},
+    )
