@@ -286,6 +286,15 @@ def test_checks_are_selected_by_themselves_and_by_their_models(orders, options, 
     assert [check["name"] for check in written["checks"]] == names
 
 
+def test_the_rows_of_the_other_table_have_a_condition_of_their_own(orders):
+    keys = "type: reconcile_equal, model: orders, value: count(), to: orders"
+    declare(orders, f"{{{keys}, where: id > 15, to_where: id <= 5}}", f"{{{keys}, to_where: id < 5}}")
+
+    _, results = watched(orders)
+
+    assert [result.failures for result in results] == [0, 1]
+
+
 def test_a_selection_that_finds_no_check_says_what_is_near(orders):
     declare(orders, *SELECTED[:2])
 

@@ -36,21 +36,14 @@ class Failing:
         self._project = project
         self._engine = engine
         self._tables = Tables(project, engine)
-        self._checked: dict[tuple[str, str | None], ir.Table] = {}
+        self._read: dict[tuple[str, str | None], ir.Table] = {}
 
     def checked(self, check: Check) -> ir.Table:
         """Return the table that a check is about, without the rows that its `where` leaves out.
 
         It is the same expression for all checks of one node and one `where`.
         """
-        key = check.node, check.terms.where
-        if key not in self._checked:
-            table = self._tables.table(check.node)
-            if check.terms.where is not None:
-                sql = f"SELECT * FROM (\n{self._engine.compiled(table)}\n) AS checked WHERE (\n{check.terms.where}\n)"
-                table = self._engine.sql(sql)
-            self._checked[key] = table
-        return self._checked[key]
+        return self._table(check.node, check.terms.where)
 
     def rows(self, check: Check) -> ir.Table:
         """Return the rows that break a check's claim.
@@ -67,12 +60,22 @@ class Failing:
         others, arguments = [], {}
         for name, value in check.arguments.items():
             if isinstance(value, Other):
-                others.append(self._tables.table(value.node))
+                others.append(self._table(value.node, value.where))
             elif isinstance(value, Condition):
                 table = self._with_condition(table, value)
             else:
                 arguments[name] = value
         return checks.check(check.type).failing_rows(table, *others, **arguments)
+
+    def _table(self, node: str, where: str | None) -> ir.Table:
+        """Return a node's table, without the rows that a condition leaves out."""
+        if (node, where) not in self._read:
+            table = self._tables.table(node)
+            if where is not None:
+                sql = f"SELECT * FROM (\n{self._engine.compiled(table)}\n) AS checked WHERE (\n{where}\n)"
+                table = self._engine.sql(sql)
+            self._read[node, where] = table
+        return self._read[node, where]
 
     def _with_condition(self, table: ir.Table, condition: Condition) -> ir.Table:
         """Return the table with a condition as its last column."""

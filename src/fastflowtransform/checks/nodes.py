@@ -13,13 +13,19 @@ _SOURCE = re.compile(r"""\s*source\(\s*(["'])(?P<name>[^"']+)\1\s*,\s*(["'])(?P<
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A model, seed or source by its name in the graph; `failing_rows` takes its table, after the one it is about."""
+    """A model, seed or source by its name in the graph; `failing_rows` takes its table, after the one it is about.
+
+    `where` is a condition in the engine's SQL: only such rows of it count.
+    """
 
     node: str
+    where: str | None = None
 
 
 def read_other(section: Section) -> Other:
-    """Return what stands under `to`: a model or seed, or a source as `source:raw.orders`; Jinja's forms are read too.
+    """Return what stands under `to` and `to_where`.
+
+    `to` is a model or seed, or a source as `source:raw.orders`; Jinja's forms are read too.
 
     Examples
     --------
@@ -31,8 +37,8 @@ def read_other(section: Section) -> Other:
     ... ]
     ['orders', 'orders', 'source:raw.orders', 'source:raw.orders']
     """
-    text = section.required_text("to")
+    text, where = section.required_text("to"), section.text("to_where")
     if (found := _SOURCE.fullmatch(text)) is not None:
-        return Other(f"source:{found['name']}.{found['table']}")
+        return Other(f"source:{found['name']}.{found['table']}", where)
     found = _REF.fullmatch(text)
-    return Other((found["name"] if found else text.strip()).removesuffix(".ff"))
+    return Other((found["name"] if found else text.strip()).removesuffix(".ff"), where)

@@ -6,6 +6,7 @@
 
 - `column` or `columns`: the key's columns in this table
 - `to`: the other model or seed, such as `orders`, or a source, such as `source:raw.orders`
+- `to_where`: a condition in the engine's SQL: only such rows of the other table count; else all rows
 - `to_columns`: the key's columns in the other table, in the same order; else the same names
 - `min`: the share of the other table's keys that has to be here, from 0 to 1; else 1
 

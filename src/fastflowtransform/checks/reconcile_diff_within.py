@@ -6,6 +6,7 @@
 
 - `value`: an aggregate of this table, as for `reconcile_equal`
 - `to`: the other model, seed or source
+- `to_where`: a condition in the engine's SQL: only such rows of the other table count; else all rows
 - `to_value`: the aggregate of the other table; else the same as `value`
 - `group_by_columns`: columns of both tables: each group is compared by itself; else all rows are one group
 - `min`: the smallest difference that is allowed, `value` less `to_value`; else no bound on this side

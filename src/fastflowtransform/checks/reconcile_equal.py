@@ -7,12 +7,14 @@
 - `value`: an aggregate of this table: `count()`, or `count`, `sum`, `avg`, `min` or `max` of a column, such as
   `sum(amount)` and `count(distinct id)`
 - `to`: the other model or seed, such as `orders`, or a source, such as `source:raw.orders`
+- `to_where`: a condition in the engine's SQL: only such rows of the other table count; else all rows
 - `to_value`: the aggregate of the other table; else the same as `value`
 - `group_by_columns`: columns of both tables: each group is compared by itself; else all rows are one group
 - `tolerance`: by how much two numbers may differ; else 0
 
 Each group whose aggregates differ is one failing row, with both as `value` and `to_value`. A group that is missing in
-one of the tables fails as well. NULL equals NULL. `where` is about this table, and not about the other one.
+one of the tables fails as well. NULL equals NULL. `where` is about this table,
+`to_where` about the other one.
 """
 
 from __future__ import annotations

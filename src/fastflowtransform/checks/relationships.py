@@ -6,6 +6,7 @@
 
 - `column`: a column
 - `to`: the model or seed referred to, such as `customers`, or a source, such as `source:raw.customers`
+- `to_where`: a condition in the engine's SQL: only such rows of the other table count; else all rows
 - `field`: the column of `to`
 
 Each row fails whose value stands in no row of the other table. NULL refers to nothing, and passes.
