@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import duckdb
 import ibis.expr.types as ir
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,11 +27,19 @@ SEED = {"seeds/orders.csv": "id,amount\n" + "".join(f"{number},{number}\n" for n
 
 
 class Watched(DuckDBEngine):
-    """DuckDB, with the queries whose rows were fetched."""
+    """DuckDB, with the expressions whose rows were fetched."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(connection, "demo")
+        self.fetched: list[str] = []
 
     def rows(self, table: ir.Table) -> list[dict[str, object]]:
-        self.fetched = [*getattr(self, "fetched", []), self.compiled(table)]
+        self.fetched.append(self.compiled(table))
         return super().rows(table)
+
+    def batches(self, table: ir.Table) -> AbstractContextManager[pa.RecordBatchReader]:
+        self.fetched.append(self.compiled(table))
+        return super().batches(table)
 
 
 @pytest.fixture
@@ -47,8 +57,7 @@ def declare(project: ProjectFolder, *checks: str) -> None:
 def watched(project: ProjectFolder) -> tuple[list[str], tuple[CheckResult, ...]]:
     """Run all checks of a project; return what was fetched, and the results."""
     loaded = projects.load(project.folder, engine="duckdb", database="demo", variables={})
-    connection = duckdb.connect(str(project.folder / "w.duckdb"))
-    engine = Watched(connection, "demo")
+    engine = Watched(duckdb.connect(str(project.folder / "w.duckdb")))
     results = run_checks(loaded.checks, loaded, engine, QUIET)
     engine.close()
     return engine.fetched, results
@@ -68,6 +77,19 @@ ALL_KINDS = (
     "{type: expression, model: orders, expression: id = amount}",
     "{type: sequential_values, model: orders, column: id}",
 )
+
+
+def test_a_failing_row_may_hold_a_moment_of_a_time_zone(orders):
+    orders.write(
+        {"models/m.ff.sql": "select timestamptz '2026-01-01 12:00:00+02:00' as came, date '2026-01-02' as day"}
+    )
+    orders.fft("run")
+    declare(orders, "{type: expression, model: m, expression: 'day < came'}")
+
+    answer = orders.fft("test")
+
+    # DuckDB's own fetchall asks for pytz, which is not always there.
+    assert "2026-01-01 10:00:00+00:00  2026-01-02" in answer.out, answer.err
 
 
 def test_all_checks_of_a_model_are_one_query_where_none_fails(orders):

@@ -162,8 +162,7 @@ def _judged(asked: _Asked, project: Project, engine: Engine) -> CheckResult:
         try:
             if status is not Status.SUCCESS:
                 sql = engine.compiled(asked.rows)
-                shown = SAMPLE if check.terms.limit is None else min(SAMPLE, check.terms.limit)
-                sample = tuple(engine.rows(asked.rows.limit(shown))) if shown else ()
+                sample = _sample(asked.rows, check, engine)
             stored = _stored(asked, status, project, engine)
         except FftError as raised:
             error, status = raised, _STATUS[check.terms.severity]
@@ -173,6 +172,15 @@ def _judged(asked: _Asked, project: Project, engine: Engine) -> CheckResult:
         error.at = error.at or check.at
     seconds = asked.seconds + time.perf_counter() - began
     return CheckResult(check.name, check.node, check.type, status, seconds, failures, sample, sql, error, stored=stored)
+
+
+def _sample(rows: ir.Table, check: Check, engine: Engine) -> tuple[dict[str, object], ...]:
+    """Return some failing rows, through Arrow: of all ways to fetch them, it is the one that takes every type."""
+    shown = SAMPLE if check.terms.limit is None else min(SAMPLE, check.terms.limit)
+    if not shown:
+        return ()
+    with engine.batches(rows.limit(shown)) as batches:
+        return tuple(row for batch in batches for row in batch.to_pylist())
 
 
 def _failed(check: Check, failures: int) -> CheckFailed:

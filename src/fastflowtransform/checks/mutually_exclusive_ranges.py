@@ -110,7 +110,7 @@ def _with_next(
 
     begin, end = table[bounds[0]], table[bounds[1]]
     # Engines do not agree where NULL stands in an order.
-    order = [begin.notnull().cast("int8"), begin, end.isnull().cast("int8"), end]
+    order = [begin.notnull(), begin, end.isnull(), end]
     window = ibis.window(group_by=list(partition) or None, order_by=order)
     return table.mutate(
         **{names[0]: begin.lead().over(window), names[1]: begin.isnull().lead().over(window)},
