@@ -173,13 +173,13 @@ def _check(section: Section, kind: str, node: str | None, column: str | None, kn
         section = section.overlaid({"column": column})
     if own is not None:
         section = section.overlaid({key: value for key, value in own.terms.items() if key not in section.values})
-        return _own_check(section, own, node, column, known)
+        return _own_check(section, own, node, known)
     arguments = checks.check(kind).read(section)
     assert node is not None
-    return _finished(section, Check(_name(kind, node, arguments, column), kind, node, arguments, section.at()))
+    return _finished(section, Check(_name(section, kind, node, arguments), kind, node, arguments, section.at()))
 
 
-def _own_check(section: Section, own: OwnCheck, node: str | None, column: str | None, known: Known) -> Check:
+def _own_check(section: Section, own: OwnCheck, node: str | None, known: Known) -> Check:
     """Return one use of a check of the project's own; `node` is None where it stands alone."""
     arguments = read_parameters(section, own)
     if own.alone and section.has("where"):
@@ -189,13 +189,13 @@ def _own_check(section: Section, own: OwnCheck, node: str | None, column: str | 
             hint="write the condition into the check",
         )
     inputs = inputs_of(own, arguments, known.scope)
-    name = own.name if node is None else _name(own.name, node, arguments, column)
+    name = own.name if node is None else _name(section, own.name, node, arguments)
     about = node or (inputs[0].node if inputs else own.name)
     return _finished(section, Check(name, own.name, about, arguments, section.at(), own=own, inputs=inputs))
 
 
 def _alone(own: OwnCheck, known: Known) -> Check:
-    check = _own_check(Section(own.terms, own.at, f'check "{own.name}"'), own, None, None, known)
+    check = _own_check(Section(own.terms, own.at, f'check "{own.name}"'), own, None, known)
     return replace(check, at=own.at)
 
 
@@ -216,11 +216,11 @@ def _finished(section: Section, check: Check) -> Check:
     return replace(check, name=name or check.name, named=bool(name), terms=terms)
 
 
-def _name(kind: str, node: str, arguments: Mapping[str, Any], column: str | None) -> str:
+def _name(section: Section, kind: str, node: str, arguments: Mapping[str, Any]) -> str:
     """Return a name for a check: its type, its node, and its columns or else the other table that it reads."""
-    columns = arguments.get("columns") or arguments.get("column") or column or ()
+    columns = arguments.get("columns") or section.values.get("column") or ()
     others = [value.node.removeprefix("source:") for value in arguments.values() if isinstance(value, Other)]
-    words = [columns] if isinstance(columns, str) else list(columns)
+    words = [columns] if isinstance(columns, str) else [str(column) for column in columns]
     return "_".join([kind, node, *(words or others)])
 
 

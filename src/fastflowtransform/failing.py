@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import checks
-from fastflowtransform.checks.columns import present
+from fastflowtransform.checks.columns import free_name, present
 from fastflowtransform.checks.expression import HOLDS, Condition
 from fastflowtransform.checks.nodes import Other
 from fastflowtransform.engines.base import Engine
@@ -62,7 +62,8 @@ class Failing:
             if isinstance(value, Other):
                 others.append(self._table(value.node, value.where))
             elif isinstance(value, Condition):
-                table = self._with_condition(table, value)
+                arguments[name] = holds = free_name(HOLDS, table.columns)
+                table = self._with_condition(table, value, holds)
             else:
                 arguments[name] = value
         return checks.check(check.type).failing_rows(table, *others, **arguments)
@@ -77,18 +78,18 @@ class Failing:
             self._read[node, where] = table
         return self._read[node, where]
 
-    def _with_condition(self, table: ir.Table, condition: Condition) -> ir.Table:
-        """Return the table with a condition as its last column."""
+    def _with_condition(self, table: ir.Table, condition: Condition, holds: str) -> ir.Table:
+        """Return the table with a condition as its last column, which is called `holds`."""
         text = condition.text
         if condition.column is not None:
             present(table, [condition.column], "column")
             text = f"{self._quoted(condition.column)} {text}"
         found = self._engine.sql(
-            f"SELECT checked.*, (\n{text}\n) AS {HOLDS} FROM (\n{self._engine.compiled(table)}\n) AS checked"
+            f"SELECT checked.*, (\n{text}\n) AS {holds} FROM (\n{self._engine.compiled(table)}\n) AS checked"
         )
-        if not found[HOLDS].type().is_boolean():
+        if not found[holds].type().is_boolean():
             raise BadValue(
-                f'expression is "{condition.text}", of the type "{found[HOLDS].type()}"',
+                f'expression is "{condition.text}", of the type "{found[holds].type()}"',
                 hint="write a condition, which is true or false",
             )
         return found

@@ -52,8 +52,8 @@ class CheckType(Protocol):
     def failing_rows(self, table: ir.Table, *other: ir.Table, **arguments: Any) -> ir.Table:
         """Return the rows that break the claim.
 
-        What `read` gave are the arguments, except for two kinds, in whose place `failing_rows` gets tables: an `Other`
-        is the name of a second table, and a `Condition` is a column of the first.
+        What `read` gave are the arguments, except for two kinds: an `Other` is the name of a second table, and a
+        `Condition` becomes a column of the first.
         """
 
 

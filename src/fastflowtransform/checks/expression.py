@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 HOLDS = "__fft_holds"
+"""What the column of a condition is called, where the table has none of that name."""
 
 _COMPARISON = re.compile(r"\s*(?:[<>=!]|(?:is|in|like|ilike|between|not\s+(?:in|like|ilike|between))\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition in SQL; `failing_rows` takes a table in which it is the column `HOLDS`.
+    """A condition in SQL; in its place, `failing_rows` takes the name of a column that says whether it holds.
 
     `column` is what it is about, where the text begins with a comparison.
     """
@@ -46,13 +47,15 @@ def read(section: Section) -> dict[str, object]:
     return {"expression": Condition(text, column if _COMPARISON.match(text) else None)}
 
 
-def failing_rows(table: ir.Table) -> ir.Table:
+def failing_rows(table: ir.Table, *, expression: str = HOLDS) -> ir.Table:
     """Keep the rows for which the condition is false, without the column that says so; NULL passes.
 
     Parameters
     ----------
     table
-        The table, with the condition as the boolean column `HOLDS`.
+        The table, with the condition as a boolean column.
+    expression
+        The name of that column.
 
     Examples
     --------
@@ -61,4 +64,4 @@ def failing_rows(table: ir.Table) -> ir.Table:
     >>> failing_rows(table.mutate(**{HOLDS: table.low <= table.high})).to_pyarrow().to_pylist()
     [{'low': 5, 'high': 2}]
     """
-    return table.filter(~table[HOLDS]).drop(HOLDS)
+    return table.filter(~table[expression]).drop(expression)
