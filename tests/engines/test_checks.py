@@ -85,6 +85,7 @@ FILES = {
           - {type: expression, model: mine, column: amount, expression: "< 0", error_if: ">100"}
           - {type: relationships, model: mine, column: id, to: theirs, field: id, to_where: "id > 1"}
           - {type: not_null, model: mine, column: idd}
+          - {type: greater_equal, model: mine, column: share, threshold: 1, store_failures: true, limit: 3, name: "S m"}
           - {type: longer, model: mine, column: name, length: 1}
           - {type: above, model: mine, column: share, least: 1}
         """,
@@ -119,7 +120,10 @@ def test_a_run_of_checks_ends_alike_on_every_engine(engine: Engine, project: Pro
         "expression_mine_amount": ("warn", 3),
         "relationships_mine_id": ("error", 2),
         "not_null_mine_idd": ("error", None),
+        "S m": ("error", 6),
         "longer_mine_name": ("error", 3),
         "above_mine_share": ("error", 5),
         "lost": ("success", 0),
     }
+    kept = engine.table(Relation("demo_failures", "S m"))
+    assert engine.rows(kept.aggregate(kept=kept.count())) == [{"kept": 3}]
