@@ -177,9 +177,12 @@ def test_a_functions_other_arguments_are_models_by_their_names(orders):
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("def own(t):\n    return 1", 'M221 check "own" returned "builtins.int", and should return an Ibis table'),
-        ("def own(t):\n    raise ValueError('no')", 'M220 check "own" raised ValueError: "no"'),
-        ("def own(t):\n    return t.x", 'M220 check "own" raised AttributeError'),
+        (
+            "def own(t):\n    return 1",
+            'M221 own_orders: check "own" returned "builtins.int", and should return an Ibis table',
+        ),
+        ("def own(t):\n    raise ValueError('no')", 'M220 own_orders: check "own" raised ValueError: "no"'),
+        ("def own(t):\n    return t.x", 'M220 own_orders: check "own" raised AttributeError'),
         ("def own():\n    return 1", 'M102 "own" takes 0 tables, and a check needs one at least'),
         ("def own(t, *, name):\n    return t", 'P104 a parameter of "own" is called "name"'),
     ],

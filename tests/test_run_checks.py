@@ -143,13 +143,16 @@ def test_one_check_that_cannot_run_leaves_the_others_as_they_are(orders):
 @pytest.mark.parametrize(
     ("check", "error"),
     [
-        ("{type: not_null, model: orders, column: idd}", "M210 column is"),
-        ("{type: not_null, model: orders, column: id, where: idd > 1}", "E100 "),
-        ("{type: expression, model: orders, expression: id + 1}", 'P104 expression is "id + 1", of the type "int64"'),
-        ("{type: expression, model: orders, expression: '> 1', column: idd}", "M210 column is"),
+        ("{type: not_null, model: orders, column: idd}", "M210 not_null_orders_idd: column is"),
+        ("{type: not_null, model: orders, column: id, where: idd > 1}", "E100 not_null_orders_id_2: "),
+        (
+            "{type: expression, model: orders, expression: id + 1}",
+            'P104 expression_orders: expression is "id + 1", of the type "int64"',
+        ),
+        ("{type: expression, model: orders, expression: '> 1', column: idd}", "M210 expression_orders_idd: column is"),
         (
             "{type: column_type, model: orders, column: id, data_type: bigint}",
-            'P104 data_type is "bigint", which is none',
+            'P104 column_type_orders_id: data_type is "bigint", which is none',
         ),
     ],
 )

@@ -135,7 +135,7 @@ class Console:
         self.table(heads, rows, right=(3, 4), styles=[_STYLES[result.status] for result in results])
         for result in results:
             if result.error is not None:
-                self.error(result.error)
+                self.error(result.error, "" if f'"{result.name}"' in result.error.message else f"{result.name}: ")
             if result.sql is not None:
                 number = counted(result.failures or 0, "failing row")
                 such = ", such as" if result.sample else ""
