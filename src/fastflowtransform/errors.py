@@ -383,6 +383,8 @@ class EngineError(FftError):
 
     code = "E100"
     exit_code = 1
+    transient: ClassVar[bool] = False
+    """Whether the same statement may succeed a moment later, so that a run tries again."""
 
     def __init__(
         self, message: str, *, at: Location | None = None, hint: str | None = None, near: str | None = None
@@ -409,6 +411,56 @@ class DatabaseCorrupt(ConnectionFailed):
     """The database file is not one, is of a later version, or is damaged."""
 
     code = "E103"
+
+
+class ConnectionLost(EngineError):
+    """The connection to the warehouse ended while it was in use."""
+
+    code = "E104"
+    transient = True
+
+
+class OutcomeUnknown(EngineError):
+    """The connection was lost during a commit, and the warehouse could not be asked what came of it."""
+
+    code = "E105"
+
+
+class WriteConflict(EngineError):
+    """Another transaction was in the way of a write: a deadlock, or rows that both changed."""
+
+    code = "E120"
+    transient = True
+
+
+class RelationBusy(EngineError):
+    """Another run writes to the same table or view, and did not end in time."""
+
+    code = "E121"
+
+
+class DependentsInTheWay(EngineError):
+    """A table or view cannot be replaced as the model asks, because views or other objects read it."""
+
+    code = "E122"
+
+
+class TimedOut(EngineError):
+    """A statement took longer than the warehouse allows it."""
+
+    code = "E123"
+
+
+class OutOfSpace(EngineError):
+    """The warehouse has no room left: disk, memory or connections."""
+
+    code = "E124"
+
+
+class NameTooLong(EngineError):
+    """A name is longer than the warehouse keeps, so that two of them could become one."""
+
+    code = "E125"
 
 
 class RelationMissing(EngineError):

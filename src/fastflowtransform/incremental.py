@@ -10,6 +10,7 @@ Pure: builds expressions and never runs one. `docs/reference/semantics.md` says 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -27,6 +28,13 @@ _OLD = "__fft_old_"
 _FOUND = "__fft_found"
 _RANK = "__fft_rank"
 _MATCHES = "__fft_matches"
+_CONSTANTS: tuple[tuple[Callable[[dt.DataType], bool], str], ...] = (
+    (lambda dtype: dtype.is_numeric(), "0"),
+    (lambda dtype: dtype.is_boolean(), "false"),
+    (lambda dtype: dtype.is_string(), ""),
+    (lambda dtype: dtype.is_date() or dtype.is_timestamp(), "2000-01-01"),
+    (lambda dtype: dtype.is_uuid(), "00000000-0000-0000-0000-000000000000"),
+)
 
 
 class Verdict(StrEnum):
@@ -50,9 +58,40 @@ class Watermark:
         return ibis.literal(self.text).cast(dtype(nullable=True))
 
 
-def highest(target: ir.Table, updated_at: str) -> ir.Table:
-    """Return the target's largest cursor as a text, in one row; NULL where no row has one."""
-    return target.agg(watermark=target[updated_at].max().cast("string"))
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """How an engine compares what the rule compares.
+
+    Parameters
+    ----------
+    text_bytes, encoding
+        Its function from a text to its bytes, and what that function calls UTF-8 where it takes an encoding. The
+        order of the bytes is that of code points, whatever the text's collation.
+    hashes_null_safe
+        Whether it finds equal keys by hashing where NULL is to equal NULL.
+    """
+
+    text_bytes: str = "encode"
+    encoding: str | None = None
+    hashes_null_safe: bool = True
+
+
+def highest(target: ir.Table, updated_at: str, by: Comparing) -> ir.Table:
+    """Return the target's largest cursor as a text, in at most one row; NULL where no row has one."""
+    import ibis
+
+    cursor = target[updated_at]
+    if cursor.type().is_numeric() or cursor.type().is_temporal():
+        return target.agg(watermark=cursor.max().cast("string"))
+    # Not every engine has a maximum of bytes, or of UUIDs.
+    order = ibis.desc(_by_code_point(cursor, by), nulls_first=False)
+    return target.order_by(order).limit(1).select(watermark=cursor.cast("string"))
+
+
+def highest_of(rows: list[dict[str, object]]) -> Watermark | None:
+    """Return the answer to `highest`."""
+    found = rows[0]["watermark"] if rows else None
+    return None if found is None else Watermark(str(found))
 
 
 def require_columns(table: ir.Table, incremental: Incremental) -> None:
@@ -90,7 +129,7 @@ def require_target_columns(target: ir.Table, name: str, incremental: Incremental
             )
 
 
-def delta(query: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
+def delta(query: ir.Table, incremental: Incremental, watermark: Watermark | None, by: Comparing) -> ir.Table:
     """Keep the rows of `query` that the target may not hold yet.
 
     Parameters
@@ -101,6 +140,8 @@ def delta(query: ir.Table, incremental: Incremental, watermark: Watermark | None
         Its settings.
     watermark
         The target's; None where the target is absent, empty, or has no cursor in any row.
+    by
+        How the engine compares.
 
     Returns
     -------
@@ -114,18 +155,19 @@ def delta(query: ir.Table, incremental: Incremental, watermark: Watermark | None
     >>> import ibis
     >>> query = ibis.memtable({"id": [1, 2, 3], "at": [10, 25, None]})
     >>> settings = Incremental(unique_key=("id",), updated_at="at")
-    >>> delta(query, settings, Watermark("20")).order_by("id").to_pandas()["id"].tolist()
+    >>> delta(query, settings, Watermark("20"), Comparing()).order_by("id").to_pandas()["id"].tolist()
     [2, 3]
     """
     if watermark is None or incremental.updated_at is None:
         return query
     cursor = query[incremental.updated_at]
-    start = _start(watermark, cursor.type(), incremental.lookback)
-    after = (cursor >= start) if incremental.unique_key else (cursor > start)
+    start = _by_code_point(_start(watermark, cursor.type(), incremental.lookback), by)
+    ordered = _by_code_point(cursor, by)
+    after = (ordered >= start) if incremental.unique_key else (ordered > start)
     return query.filter(after | cursor.isnull())
 
 
-def newest(rows: ir.Table, incremental: Incremental) -> ir.Table:
+def newest(rows: ir.Table, incremental: Incremental, by: Comparing) -> ir.Table:
     """Keep one row of each key: the newest by cursor, then by the other columns.
 
     Equal cursors are decided by the remaining columns in their order, largest first and NULL last, so that
@@ -135,7 +177,7 @@ def newest(rows: ir.Table, incremental: Incremental) -> ir.Table:
     --------
     >>> import ibis
     >>> rows = ibis.memtable({"id": [1, 1, 2], "at": [10, 10, 7], "v": ["a", "b", "c"]})
-    >>> kept = newest(rows, Incremental(unique_key=("id",), updated_at="at"))
+    >>> kept = newest(rows, Incremental(unique_key=("id",), updated_at="at"), Comparing())
     >>> kept.order_by("id").to_pandas().to_dict("list")
     {'id': [1, 2], 'at': [10, 7], 'v': ['b', 'c']}
     """
@@ -144,12 +186,12 @@ def newest(rows: ir.Table, incremental: Incremental) -> ir.Table:
     key, cursor = incremental.unique_key, incremental.updated_at
     first = [] if cursor is None else [cursor]
     others = [name for name in rows.columns if name not in (*key, cursor) and ordered(rows[name].type())]
-    order = [ibis.desc(_by_code_point(rows[name]), nulls_first=False) for name in (*first, *others)]
+    order = [ibis.desc(_by_code_point(rows[name], by), nulls_first=False) for name in (*first, *others)]
     window = ibis.window(group_by=[rows[name] for name in key], order_by=order or [rows[key[0]]])
     return rows.mutate(**{_RANK: ibis.row_number().over(window)}).filter(lambda t: t[_RANK] == 0).drop(_RANK)
 
 
-def certain(rows: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
+def certain(rows: ir.Table, incremental: Incremental, watermark: Watermark | None, by: Comparing) -> ir.Table:
     """Keep the rows after the watermark: newer than all of the target, they need not be compared with it.
 
     Examples
@@ -157,26 +199,32 @@ def certain(rows: ir.Table, incremental: Incremental, watermark: Watermark | Non
     >>> import ibis
     >>> rows = ibis.memtable({"id": [1, 2, 3], "at": [20, 25, None]})
     >>> settings = Incremental(unique_key=("id",), updated_at="at")
-    >>> certain(rows, settings, Watermark("20")).to_pandas()["id"].tolist()
+    >>> certain(rows, settings, Watermark("20"), Comparing()).to_pandas()["id"].tolist()
     [2]
-    >>> doubtful(rows, settings, Watermark("20")).order_by("id").to_pandas()["id"].tolist()
+    >>> doubtful(rows, settings, Watermark("20"), Comparing()).order_by("id").to_pandas()["id"].tolist()
     [1, 3]
     """
     if watermark is None or incremental.updated_at is None:
         return rows.limit(0)
-    cursor = rows[incremental.updated_at]
-    return rows.filter(cursor > watermark.literal(cursor.type()))
+    return rows.filter(after(rows[incremental.updated_at], watermark, by))
 
 
-def doubtful(rows: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
+def doubtful(rows: ir.Table, incremental: Incremental, watermark: Watermark | None, by: Comparing) -> ir.Table:
     """Keep the rows that are not `certain`: those not after the watermark, and those without a cursor."""
     if watermark is None or incremental.updated_at is None:
         return rows
     cursor = rows[incremental.updated_at]
-    return rows.filter(cursor.isnull() | ~(cursor > watermark.literal(cursor.type())))
+    return rows.filter(cursor.isnull() | ~after(cursor, watermark, by))
 
 
-def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, *, null_safe: bool = True) -> ir.Table:
+def after(cursor: ir.Value, watermark: Watermark, by: Comparing) -> ir.BooleanValue:
+    """Say whether a cursor is after the watermark; NULL where there is none."""
+    return _by_code_point(cursor, by) > _by_code_point(watermark.literal(cursor.type()), by)
+
+
+def judged(
+    rows: ir.Table, target: ir.Table, incremental: Incremental, by: Comparing, *, null_safe: bool = True
+) -> ir.Table:
     """Say of each row whether it is to be written, is older than the target's row of its key, or equal to it.
 
     Parameters
@@ -187,8 +235,10 @@ def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, *, null_s
         The target as it stands.
     incremental
         The model's settings; it has a key.
+    by
+        How the engine compares.
     null_safe
-        Whether a key may have a NULL part; engines that cannot hash a NULL-safe join are spared it where none has.
+        Whether a key may have a NULL part, which no engine joins as fast.
 
     Returns
     -------
@@ -200,10 +250,12 @@ def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, *, null_s
     key, cursor = incremental.unique_key, incremental.updated_at
     columns = [name for name in rows.columns if name in target.columns]
     old = target.select(**{_OLD + name: target[name] for name in columns}, **{_FOUND: ibis.literal(True)})
-    both = rows.left_join(old, [_same_key(rows[name], old[_OLD + name], null_safe=null_safe) for name in key])
+    both = rows.left_join(
+        old, list(same_key(rows, old, [(name, _OLD + name) for name in key], by, null_safe=null_safe))
+    )
     # A table that something else filled may hold a key twice: its newest row decides, and the row is written.
     of_key = ibis.window(group_by=[both[name] for name in key])
-    newest_first = None if cursor is None else [ibis.desc(both[_OLD + cursor], nulls_first=False)]
+    newest_first = None if cursor is None else [ibis.desc(_by_code_point(both[_OLD + cursor], by), nulls_first=False)]
     both = both.mutate(
         **{
             _MATCHES: both.count().over(of_key),
@@ -213,7 +265,8 @@ def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, *, null_s
     stale = ibis.literal(False)
     if cursor is not None:
         # A row without a cursor counts as oldest; one that has a cursor never loses against it.
-        stale = both[_OLD + cursor].notnull() & (both[cursor].isnull() | (both[_OLD + cursor] > both[cursor]))
+        older = _by_code_point(both[_OLD + cursor], by) > _by_code_point(both[cursor], by)
+        stale = both[_OLD + cursor].notnull() & (both[cursor].isnull() | older)
     same = ibis.literal(False)
     if len(columns) == len(rows.columns) and all(_comparable(dtype) for dtype in rows.schema().types):
         equal = (_plain(both[name]).identical_to(_plain(both[_OLD + name])) for name in columns)
@@ -227,9 +280,9 @@ def judged(rows: ir.Table, target: ir.Table, incremental: Incremental, *, null_s
     return both.select(*rows.columns, **{VERDICT: verdict})
 
 
-def fresh(rows: ir.Table, target: ir.Table, incremental: Incremental) -> ir.Table:
+def fresh(rows: ir.Table, target: ir.Table, incremental: Incremental, by: Comparing) -> ir.Table:
     """Return what a delta changes in the target, by the whole rule."""
-    judgement = judged(newest(rows, incremental), target, incremental)
+    judgement = judged(newest(rows, incremental, by), target, incremental, by)
     return judgement.filter(judgement[VERDICT] != Verdict.STALE.value).drop(VERDICT)
 
 
@@ -263,24 +316,56 @@ def _comparable(dtype: dt.DataType) -> bool:
     return ordered(dtype) or bool(dtype.is_json())
 
 
-def _by_code_point(value: ir.Value) -> ir.Value:
+def _by_code_point(value: ir.Value, by: Comparing) -> ir.Value:
     """Return a text as its UTF-8 bytes, whose order is that of code points, whatever the column's collation."""
-    encoded: ir.Value = _encode()(value) if value.type().is_string() else value
+    if not value.type().is_string():
+        return value
+    to_bytes = _to_bytes(by.text_bytes, by.encoding is not None)
+    encoded: ir.Value = to_bytes(value) if by.encoding is None else to_bytes(value, by.encoding)
     return encoded
 
 
 @functools.cache
-def _encode() -> Any:
-    """Return the engine's function from a text to its bytes; Ibis has none of its own."""
+def _to_bytes(function: str, with_encoding: bool) -> Any:
+    """Return an engine's function from a text to its bytes; Ibis has none of its own."""
     import ibis
 
-    def encode(text: str) -> bytes: ...  # type: ignore[empty-body]
+    def to_bytes(text: str) -> bytes: ...  # type: ignore[empty-body]
 
-    return ibis.udf.scalar.builtin(encode, name="encode", signature=(("string",), "binary"))
+    def to_bytes_as(text: str, encoding: str) -> bytes: ...  # type: ignore[empty-body]
+
+    if with_encoding:
+        return ibis.udf.scalar.builtin(to_bytes_as, name=function, signature=(("string", "string"), "binary"))
+    return ibis.udf.scalar.builtin(to_bytes, name=function, signature=(("string",), "binary"))
 
 
-def _same_key(left: ir.Value, right: ir.Value, *, null_safe: bool) -> ir.BooleanValue:
-    return left.identical_to(right) if null_safe else left == right
+def same_key(
+    left: ir.Table, right: ir.Table, columns: Iterable[tuple[str, str]], by: Comparing, *, null_safe: bool
+) -> Iterator[ir.BooleanValue]:
+    """Yield what two rows of one key have in common, column by column.
+
+    Where NULL equals NULL and the engine cannot hash that, a constant stands for NULL, and whether there is one is
+    compared besides: both can be hashed.
+    """
+    import ibis
+
+    for ours, theirs in columns:
+        one, other = left[ours], right[theirs]
+        if not null_safe:
+            yield one == other
+            continue
+        text = None if by.hashes_null_safe else constant_of(one.type())
+        if text is None:
+            yield one.identical_to(other)
+        else:
+            constant = ibis.literal(text).cast(one.type())
+            yield one.isnull() == other.isnull()
+            yield one.fill_null(constant) == other.fill_null(constant)
+
+
+def constant_of(dtype: dt.DataType) -> str | None:
+    """Return any value of a type, as a text; None for a type that has none common to all engines."""
+    return next((text for holds, text in _CONSTANTS if holds(dtype)), None)
 
 
 def _plain(value: ir.Value) -> ir.Value:

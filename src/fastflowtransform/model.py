@@ -94,6 +94,25 @@ class Incremental:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """An index on columns of a table; `method` is the engine's word for its kind, such as `hash`."""
+
+    columns: tuple[str, ...]
+    unique: bool = False
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a table lies in the warehouse; it changes how fast rows are found, and never which."""
+
+    indexes: tuple[Index, ...] = ()
+
+
+PLAIN = Layout()
+
+
+@dataclass(frozen=True, slots=True)
 class SqlBody:
     """The template of a `*.ff.sql` file.
 
@@ -127,6 +146,7 @@ class Model:
     inputs: tuple[Input, ...] = ()
     tags: frozenset[str] = frozenset()
     incremental: Incremental | None = None
+    layout: Layout = PLAIN
     description: str = ""
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     engines: tuple[str, ...] = ()

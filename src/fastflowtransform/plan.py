@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fastflowtransform import materializations
-from fastflowtransform.engines.base import Capabilities, Kind
+from fastflowtransform.engines.base import Capabilities, Standing
 from fastflowtransform.materializations.base import Action
 from fastflowtransform.model import Model
 from fastflowtransform.project import Project
@@ -20,7 +20,7 @@ class Step:
     model: Model
     relation: Relation
     action: Action
-    over: Kind | None = None
+    over: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,13 @@ class Plan:
 
     steps: tuple[Step, ...]
     upstream: Mapping[str, frozenset[str]]
+    full_refresh: bool = False
 
 
 def build(
     project: Project,
     names: Iterable[str],
-    existing: Mapping[Relation, Kind],
+    existing: Mapping[Relation, Standing],
     capabilities: Capabilities,
     *,
     full_refresh: bool = False,
@@ -61,9 +62,14 @@ def build(
     """
     steps = []
     for name in names:
-        model = project.models[name]
-        relation = project.relation(name)
-        over = existing.get(relation)
-        decide = materializations.find(model.materialized).decide
-        steps.append(Step(model, relation, decide(model, over, capabilities, full_refresh=full_refresh), over))
-    return Plan(tuple(steps), project.graph.upstream)
+        model, relation = project.models[name], project.relation(name)
+        steps.append(step_of(model, relation, existing.get(relation), capabilities, full_refresh=full_refresh))
+    return Plan(tuple(steps), project.graph.upstream, full_refresh)
+
+
+def step_of(
+    model: Model, relation: Relation, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool
+) -> Step:
+    """Decide what to do about one model, from what stands under its name."""
+    decide = materializations.find(model.materialized).decide
+    return Step(model, relation, decide(model, over, capabilities, full_refresh=full_refresh), over)

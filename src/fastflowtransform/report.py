@@ -14,6 +14,10 @@ class Report(Protocol):
         """Say that a step or check begins."""
         ...
 
+    def waiting(self, name: str, why: str) -> None:
+        """Say that a step waits, or is tried again."""
+        ...
+
     def finished(self, result: StepResult | CheckResult) -> None:
         """Say what came of it."""
         ...

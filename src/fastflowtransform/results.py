@@ -19,11 +19,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteCounts:
-    """Rows that a write changed, and the way it took where that is not the engine's usual one."""
+    """Rows that a write changed, and the way it took."""
 
     inserted: int
     updated: int
-    strategy: str | None = None
+    strategy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ class StepResult:
     outcome: Outcome | None = None
     error: FftError | None = None
     blocked_by: str | None = None
+    retries: tuple[str, ...] = ()
+    """Why each attempt before the last one ended; what was in the way may be gone the next time."""
 
 
 @dataclass(frozen=True, slots=True)

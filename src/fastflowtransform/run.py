@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 
 from fastflowtransform import materializations
+from fastflowtransform.attempts import attempted
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import FftError
 from fastflowtransform.model import Materialized
 from fastflowtransform.normalize import Query, Tables
-from fastflowtransform.plan import Plan, Step
+from fastflowtransform.plan import Plan, Step, step_of
 from fastflowtransform.project import Project
 from fastflowtransform.report import Report
 from fastflowtransform.results import Outcome, Status, StepResult
@@ -42,33 +44,41 @@ def run(
     blocked: dict[str, str] = {}
     failed: str | None = None
     for step in plan.steps:
+        name = step.model.name
         blocker = _blocker(step, plan, project, blocked) or (failed if fail_fast else None)
         if blocker is not None:
-            blocked[step.model.name] = blocker
-            result = StepResult(step.model.name, "model", Status.SKIPPED, blocked_by=blocker)
+            blocked[name] = blocker
+            result = StepResult(name, "model", Status.SKIPPED, blocked_by=blocker)
         else:
-            report.started(step.model.name, str(step.action))
-            result = _executed(step, engine, tables)
+            report.started(name, str(step.action))
+            result = _executed(step, plan, engine, tables, functools.partial(report.waiting, name))
             if result.status is Status.ERROR:
-                failed = failed or step.model.name
-                blocked[step.model.name] = step.model.name
+                failed = failed or name
+                blocked[name] = name
         report.finished(result)
         results.append(result)
     return tuple(results)
 
 
-def _executed(step: Step, engine: Engine, tables: Tables) -> StepResult:
+def _executed(step: Step, plan: Plan, engine: Engine, tables: Tables, on_wait: Callable[[str], None]) -> StepResult:
     began = time.perf_counter()
-    outcome: Outcome | None = None
-    error: FftError | None = None
-    try:
-        outcome = materializations.find(step.model.materialized).apply(engine, step, Query(step.model, tables))
-    except FftError as raised:
-        error = raised
-        error.at = error.at or step.model.at
+
+    def write(again: bool) -> Outcome:
+        now = _decided_anew(step, plan, engine) if again else step
+        return materializations.find(step.model.materialized).apply(engine, now, Query(step.model, tables))
+
+    done = attempted(engine, step.relation, write, on_wait)
+    if done.error is not None:
+        done.error.at = done.error.at or step.model.at
     seconds = time.perf_counter() - began
-    status = Status.SUCCESS if error is None else Status.ERROR
-    return StepResult(step.model.name, "model", status, seconds, outcome, error)
+    status = Status.SUCCESS if done.error is None else Status.ERROR
+    return StepResult(step.model.name, "model", status, seconds, done.outcome, done.error, retries=done.retries)
+
+
+def _decided_anew(step: Step, plan: Plan, engine: Engine) -> Step:
+    """Decide about a model again: what stands under its name may have changed since the plan."""
+    over = engine.existing([step.relation]).get(step.relation)
+    return step_of(step.model, step.relation, over, engine.capabilities, full_refresh=plan.full_refresh)
 
 
 def _is_seen_through(node: str, project: Project) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from fastflowtransform.attempts import attempted
 from fastflowtransform.csv_file import read_rows
-from fastflowtransform.engines.base import Engine, Kind
-from fastflowtransform.errors import FftError, Location, UnknownRef, hint_from
+from fastflowtransform.engines.base import Engine, Standing, kind_of
+from fastflowtransform.errors import Location, UnknownRef, hint_from
 from fastflowtransform.model import Seed
 from fastflowtransform.project import SEED_ENDINGS
 from fastflowtransform.relation import Relation
@@ -18,7 +20,7 @@ from fastflowtransform.results import Outcome, Status, StepResult
 
 
 def load(
-    seeds: Iterable[Seed], existing: Mapping[Relation, Kind], engine: Engine, report: Report
+    seeds: Iterable[Seed], existing: Mapping[Relation, Standing], engine: Engine, report: Report
 ) -> tuple[StepResult, ...]:
     """Load seeds, each as a whole: its old rows stay until the new ones stand.
 
@@ -36,7 +38,7 @@ def load(
     results = []
     for seed in seeds:
         report.started(seed.name, f"load {seed.path.name}")
-        result = _loaded(seed, existing.get(seed.relation), engine)
+        result = _loaded(seed, existing.get(seed.relation), engine, functools.partial(report.waiting, seed.name))
         report.finished(result)
         results.append(result)
     return tuple(results)
@@ -65,15 +67,18 @@ def taken_from(folder: Path, seeds: Mapping[str, Seed]) -> dict[str, Seed]:
     return found
 
 
-def _loaded(seed: Seed, over: Kind | None, engine: Engine) -> StepResult:
+def _loaded(seed: Seed, over: Standing | None, engine: Engine, on_wait: Callable[[str], None]) -> StepResult:
     began = time.perf_counter()
-    outcome: Outcome | None = None
-    error: FftError | None = None
-    try:
+
+    def write(again: bool) -> Outcome:
+        now = engine.existing([seed.relation]).get(seed.relation) if again else over
         with read_rows(seed.path, seed.types) as rows:
-            outcome = Outcome(strategy="load", inserted=engine.replace(seed.relation, rows, over=over))
-    except FftError as raised:
-        error = raised
-        error.at = error.at or seed.at
+            written = engine.replace(seed.relation, rows, over=kind_of(now))
+        return Outcome(strategy="load", inserted=written.inserted)
+
+    done = attempted(engine, seed.relation, write, on_wait)
+    if done.error is not None:
+        done.error.at = done.error.at or seed.at
     seconds = time.perf_counter() - began
-    return StepResult(seed.name, "seed", Status.ERROR if error else Status.SUCCESS, seconds, outcome, error)
+    status = Status.SUCCESS if done.error is None else Status.ERROR
+    return StepResult(seed.name, "seed", status, seconds, done.outcome, done.error, retries=done.retries)

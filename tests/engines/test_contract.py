@@ -9,11 +9,11 @@ from typing import Any
 import ibis
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from fastflowtransform.engines.base import ColumnChanges, Engine, Kind
-from fastflowtransform.errors import EngineError, RelationMissing
+from fastflowtransform.engines.base import ColumnChanges, Engine, Kind, kind_of
+from fastflowtransform.errors import EngineError, NameTooLong, RelationMissing
 from fastflowtransform.relation import Relation
 
 T = Relation("demo", "t")
@@ -26,6 +26,10 @@ def reader(rows: list[dict[str, Any]], **schema: str) -> pa.RecordBatchReader:
 
 def numbers(*values: tuple[int, str | None]) -> pa.RecordBatchReader:
     return reader([{"id": number, "v": text} for number, text in values], id="int64", v="string")
+
+
+def kind(engine: Engine, relation: Relation) -> Kind | None:
+    return kind_of(engine.existing([relation]).get(relation))
 
 
 def content(engine: Engine, relation: Relation = T) -> list[tuple[Any, ...]]:
@@ -49,8 +53,8 @@ def test_a_missing_table_is_said_to_be_missing(engine: Engine):
 
 
 def test_replace_makes_a_table_and_counts_its_rows(engine: Engine):
-    assert engine.replace(T, numbers((1, "a"), (2, None)), over=None) == 2
-    assert engine.existing([T]) == {T: Kind.TABLE}
+    assert engine.replace(T, numbers((1, "a"), (2, None)), over=None).inserted == 2
+    assert kind(engine, T) is Kind.TABLE
     assert content(engine) == [(1, "a"), (2, None)]
 
 
@@ -82,11 +86,11 @@ def test_a_view_that_reads_a_replaced_table_survives(table: Engine):
 def test_a_table_becomes_a_view_and_a_view_a_table(table: Engine):
     table.replace(V, numbers((7, "x")), over=None)
     table.create_view(V, table.table(T), over=Kind.TABLE)
-    assert table.existing([V]) == {V: Kind.VIEW}
+    assert kind(table, V) is Kind.VIEW
 
     table.replace(V, table.table(T), over=Kind.VIEW)
 
-    assert table.existing([V]) == {V: Kind.TABLE}
+    assert kind(table, V) is Kind.TABLE
     assert content(table, V) == content(table, T)
 
 
@@ -99,10 +103,10 @@ def test_a_failing_view_leaves_the_table_that_stood_there(table: Engine):
     assert content(table) == [(1, "a"), (2, "b")]
 
 
-def test_existing_ignores_upper_and_lower_case(table: Engine):
-    wanted = Relation("DEMO", "T")
+def test_existing_compares_names_as_the_engine_says_it_does(table: Engine):
+    found = kind(table, Relation("DEMO", "T"))
 
-    assert table.existing([wanted]) == {wanted: Kind.TABLE}
+    assert found is (None if table.capabilities.case_sensitive else Kind.TABLE)
 
 
 def test_staged_rows_are_read_once_and_gone_afterwards(table: Engine):
@@ -203,15 +207,31 @@ NAMES = st.one_of(
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(NAMES, min_size=3, max_size=3, unique_by=str.casefold))
 def test_a_name_never_changes_the_meaning_of_a_statement(engine: Engine, names: list[str]):
+    longest = engine.capabilities.longest_name
+    assume(longest is None or all(len(name.encode()) <= longest for name in names))
     relation, key, value = Relation("demo", names[0]), names[1], names[2]
-    over = engine.existing([relation]).get(relation)
+    over = kind(engine, relation)
     engine.replace(relation, reader([{key: 1, value: "a"}], **{key: "int64", value: "string"}), over=over)
 
     with engine.stage(reader([{key: 1, value: "b"}], **{key: "int64", value: "string"})) as staged:
         engine.merge(relation, staged, (key,), null_safe=True)
 
     assert engine.rows(engine.table(relation)) == [{key: 1, value: "b"}]
-    assert engine.existing([relation]) == {relation: Kind.TABLE}
+    assert kind(engine, relation) is Kind.TABLE
+
+
+@pytest.mark.parametrize("letter", ["x", "ä"])
+def test_a_name_that_is_too_long_is_refused_and_not_cut(engine: Engine, letter: str):
+    if (longest := engine.capabilities.longest_name) is None:
+        pytest.skip("this engine keeps names of any length that people give")
+    name = letter * (longest // len(letter.encode()))
+    rows = {"id": 1, name: 1}
+    engine.replace(Relation("demo", name), reader([rows], **dict.fromkeys(rows, "int64")), over=None)
+
+    assert engine.rows(engine.table(Relation("demo", name))) == [rows]
+    for relation, column in ((Relation("demo", name + letter), "a"), (T, name + letter)):
+        with pytest.raises(NameTooLong, match=name + letter):
+            engine.replace(relation, reader([{column: 1}], **{column: "int64"}), over=None)
 
 
 def test_a_thousand_columns_are_merged(engine: Engine):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.base import Engine, kind_of
 from fastflowtransform.errors import Location
 from fastflowtransform.materializations import incremental
 from fastflowtransform.model import Incremental, Materialized, Model, OnNullKey, PythonBody
@@ -50,7 +50,7 @@ class TableQuery:
 
 def write(engine: Engine, relation: Relation, rows: Sequence[Row], schema: dict[str, str]) -> None:
     table = pa.Table.from_pylist(list(rows), schema=ibis.schema(schema).to_pyarrow())
-    over = engine.existing([relation]).get(relation)
+    over = kind_of(engine.existing([relation]).get(relation))
     engine.replace(relation, table.to_reader(), over=over)
 
 
@@ -149,10 +149,11 @@ def test_the_rule_in_ibis_is_the_rule_in_python(engine: Engine, history: History
     run(engine, wanted, full_refresh=True)
     target = increment([], first, wanted.unique_key)
     write(engine, SOURCE, later, history.schema)
-    (mark,) = (row["watermark"] for row in engine.rows(rule.highest(engine.table(TARGET), "at")))
+    by = engine.capabilities.comparing
+    mark = rule.highest_of(engine.rows(rule.highest(engine.table(TARGET), "at", by)))
 
-    delta = rule.delta(engine.table(SOURCE), wanted, None if mark is None else rule.Watermark(str(mark)))
-    fresh = rule.fresh(delta, engine.table(TARGET), wanted)
+    delta = rule.delta(engine.table(SOURCE), wanted, mark, by)
+    fresh = rule.fresh(delta, engine.table(TARGET), wanted, by)
     after = engine.rows(rule.merged(engine.table(TARGET), fresh, wanted.unique_key))
 
     assert canonical(after) == canonical(increment(target, later, wanted.unique_key))

@@ -11,7 +11,7 @@ from fastflowtransform import project as projects
 from fastflowtransform.cli.options import Chosen, given_variables
 from fastflowtransform.cli.signals import interruptible
 from fastflowtransform.console import Console
-from fastflowtransform.engines.base import Engine, Kind
+from fastflowtransform.engines.base import Engine, Standing
 from fastflowtransform.errors import NothingSelected
 from fastflowtransform.graph import order
 from fastflowtransform.model import Materialized
@@ -60,7 +60,7 @@ class Opened:
             raise NothingSelected(f'the selection holds no {word}: "{", ".join(names[:3])}"', hint="see fft list")
         return found
 
-    def existing(self, engine: Engine, names: Iterable[str]) -> Mapping[Relation, Kind]:
+    def existing(self, engine: Engine, names: Iterable[str]) -> Mapping[Relation, Standing]:
         """Return what stands in the warehouse under the names of nodes."""
         return engine.existing([self.project.relation(name) for name in names])
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from fastflowtransform.incremental import Comparing
+from fastflowtransform.model import PLAIN, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
@@ -30,16 +32,59 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands under a relation's name.
+
+    Parameters
+    ----------
+    kind
+        A table or a view.
+    merge
+        How rows are merged into it, in words for the plan; empty for a view.
+    merge_by
+        The same by the columns of a key, where a key is merged in another way.
+    dependents
+        What reads it and keeps it from being dropped, such as `view demo.report`.
+    belongings
+        What hangs on it and has no place on the other kind, such as `2 indexes`.
+    """
+
+    kind: Kind
+    merge: str = ""
+    merge_by: Mapping[frozenset[str], str] = field(default_factory=lambda: MappingProxyType({}))
+    dependents: tuple[str, ...] = ()
+    belongings: tuple[str, ...] = ()
+
+    def merged_by(self, key: Iterable[str]) -> str:
+        """Return how rows are merged into it by a key."""
+        return self.merge_by.get(frozenset(key), self.merge)
+
+
+def kind_of(standing: Standing | None) -> Kind | None:
+    """Return what stands there; None where nothing does."""
+    return None if standing is None else standing.kind
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an engine can do; asked before acting, never found out by failing.
 
     Parameters
     ----------
-    merge
-        How `merge` is done, in words for the plan.
+    comparing
+        How it compares what the rule of an incremental run compares.
+    indexes
+        Whether `config(indexes=…)` makes indexes.
+    case_sensitive
+        Whether `Orders` and `orders` are two tables.
+    longest_name
+        How many bytes of UTF-8 a name may have; None where there is no limit that anyone would meet.
     """
 
-    merge: str
+    comparing: Comparing = Comparing()
+    indexes: bool = False
+    case_sensitive: bool = False
+    longest_name: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +170,37 @@ class Engine(Protocol):
         """Run an expression, and stream its rows while the block runs."""
         ...
 
-    def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Kind]:
-        """Return which of the relations exist, in one query."""
+    def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Standing]:
+        """Return what stands under the names of the relations, in one query."""
+        ...
+
+    def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Keep other runs from writing to a relation until the block ends.
+
+        `on_wait` is told who is in the way, where somebody is.
+        """
         ...
 
     def stage(self, rows: ir.Table | pa.RecordBatchReader) -> AbstractContextManager[ir.Table]:
         """Keep rows aside until the block ends: read once, whatever reads them later."""
         ...
 
-    def replace(self, relation: Relation, rows: ir.Table | pa.RecordBatchReader, *, over: Kind | None) -> int:
-        """Make a table of rows of the warehouse or from outside, and return how many.
+    def replace(
+        self,
+        relation: Relation,
+        rows: ir.Table | pa.RecordBatchReader,
+        *,
+        over: Kind | None,
+        layout: Layout = PLAIN,
+    ) -> WriteCounts:
+        """Make a table of rows of the warehouse or from outside.
 
         Old rows stay until the new ones stand; `over` is what stands there now.
         """
+        ...
+
+    def arrange(self, relation: Relation, layout: Layout) -> None:
+        """Make a table that stands have the indexes of `layout`, before rows are merged into it."""
         ...
 
     def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:

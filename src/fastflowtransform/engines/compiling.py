@@ -1,14 +1,46 @@
-"""An Ibis expression as an engine's SQL, with what cannot be compiled told in our own words."""
+"""An Ibis expression as an engine's SQL, SQL texts in it as they were written, and what cannot be compiled."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
+from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import BadSql
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.sql import SQLBackend
+    from ibis.expr.schema import Schema
+
+
+class Texts:
+    """SQL texts that stand in expressions under a name, and are sent as they were written, not as a parser would."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._texts: dict[str, str] = {}
+
+    def table(self, text: str, schema: Schema) -> ir.Table:
+        """Return what a SELECT gives, for expressions to build on."""
+        import ibis
+
+        table = ibis.table(schema, name=f"__fft_query_{next(self._numbers)}")
+        self._texts[table.get_name()] = text
+        return table
+
+    def compiled(self, connection: SQLBackend, table: ir.Table, *, pretty: bool = False) -> str:
+        """Return the SQL of an expression, with each text that it reads in front of it."""
+        import ibis.expr.operations as ops
+
+        names = {found.name for found in table.op().find(ops.UnboundTable)} & self._texts.keys()
+        if isinstance(table.op(), ops.UnboundTable) and names:
+            return self._texts[table.get_name()]
+        select = compiled(connection, table, pretty=pretty)
+        if not names:
+            return select
+        queries = ", ".join(f"{quoted(name)} AS (\n{self._texts[name]}\n)" for name in sorted(names))
+        return f"WITH {queries} SELECT * FROM (\n{select}\n) AS model"
 
 
 def compiled(connection: SQLBackend, table: ir.Table, *, pretty: bool = False) -> str:

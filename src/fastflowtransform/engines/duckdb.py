@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind
-from fastflowtransform.engines.compiling import compiled
+from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
+from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.errors import (
     BadSql,
     EngineError,
     RelationMissing,
 )
+from fastflowtransform.model import PLAIN, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 from fastflowtransform.settings import Profile
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
 _VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
+
+_ANEW, _IN_PLACE = "delete + insert", "update + insert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class DuckDBEngine:
 
     name: ClassVar[str] = "duckdb"
     dialect: ClassVar[str] = "duckdb"
-    capabilities: ClassVar[Capabilities] = Capabilities(merge="delete + insert")
+    capabilities: ClassVar[Capabilities] = Capabilities()
 
     def __init__(
         self, opened: DuckDBPyConnection, database: str = "main", on_statement: Callable[[str], None] | None = None
@@ -65,7 +69,7 @@ class DuckDBEngine:
         self._on_statement = on_statement
         self._numbers = itertools.count(1)
         self._types: dict[str, dt.DataType] = {}
-        self._queries: dict[str, str] = {}
+        self._texts = Texts()
         self._belongings: dict[tuple[str, str], _Belongings] | None = None
         # As Ibis sets them: it may be loaded later, or not at all.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
@@ -131,27 +135,14 @@ class DuckDBEngine:
 
     def sql(self, text: str) -> ir.Table:
         """Return what a SELECT gives, without running it; it is sent as it is, and never written anew by a parser."""
-        import ibis
-
         self._require_one_select(text)
-        table = ibis.table(self._described(text), name=f"__fft_query_{next(self._numbers)}")
-        self._queries[table.get_name()] = text
-        return table
+        return self._texts.table(text, self._described(text))
 
     def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
-        import ibis.expr.operations as ops
-
         # Rows that Python holds are shown to DuckDB under their name.
         self.connection._run_pre_execute_hooks(table)
-        names = {found.name for found in table.op().find(ops.UnboundTable)} & self._queries.keys()
-        if isinstance(table.op(), ops.UnboundTable) and names:
-            return self._queries[table.get_name()]
-        select = compiled(self.connection, table, pretty=pretty)
-        if not names:
-            return select
-        queries = ", ".join(f"{_quoted(name)} AS (\n{self._queries[name]}\n)" for name in sorted(names))
-        return f"WITH {queries} SELECT * FROM (\n{select}\n) AS model"
+        return self._texts.compiled(self.connection, table, pretty=pretty)
 
     def schema(self, table: ir.Table) -> Schema:
         """Return the columns and types that DuckDB gives an expression, without running it."""
@@ -178,8 +169,8 @@ class DuckDBEngine:
                 ours.sql = select
                 raise ours from error
 
-    def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Kind]:
-        """Return which of the relations exist, without regard to upper and lower case."""
+    def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Standing]:
+        """Return what stands under the relations' names, without regard to upper and lower case."""
         wanted = {relation.folded: relation for relation in relations}
         rows = self._rows(
             "SELECT schema_name, table_name, 'table' FROM duckdb_tables() WHERE database_name = current_database() "
@@ -188,14 +179,23 @@ class DuckDBEngine:
             "WHERE database_name = current_database() AND NOT internal"
         )
         found = {Relation(schema, name).folded: Kind(kind) for schema, name, kind in rows}
-        return {relation: found[folded] for folded, relation in wanted.items() if folded in found}
+        return {
+            relation: self._standing(relation, found[folded]) for folded, relation in wanted.items() if folded in found
+        }
+
+    def _standing(self, relation: Relation, kind: Kind) -> Standing:
+        return Standing(kind, self._merge_into(relation) if kind is Kind.TABLE else "")
+
+    def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+        """Do nothing: DuckDB lets one process open the file."""
+        return contextlib.nullcontext()
 
     @contextlib.contextmanager
     def stage(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[ir.Table]:
         """Keep rows in a temporary table, which no other process sees and no crash leaves behind."""
         name = f"__fft_stage_{next(self._numbers)}"
         with self._selected(rows) as select:
-            self._run(f"CREATE TEMP TABLE {_quoted(name)} AS {select}")
+            self._run(f"CREATE TEMP TABLE {quoted(name)} AS {select}")
         ended = False
         try:
             yield self._table(("temp", "main", name))
@@ -204,9 +204,16 @@ class DuckDBEngine:
             # After an error the connection may be beyond use; the first error is the one to tell, and a temporary
             # table goes with its connection.
             with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
-                self._run(f"DROP TABLE IF EXISTS temp.main.{_quoted(name)}")
+                self._run(f"DROP TABLE IF EXISTS temp.main.{quoted(name)}")
 
-    def replace(self, relation: Relation, rows: ir.Table | pa.RecordBatchReader, *, over: Kind | None) -> int:
+    def replace(
+        self,
+        relation: Relation,
+        rows: ir.Table | pa.RecordBatchReader,
+        *,
+        over: Kind | None,
+        layout: Layout = PLAIN,
+    ) -> WriteCounts:
         """Replace a table, in one transaction with the end of a view of its name."""
         name = self._name(relation)
         with self._selected(rows) as select, self._transaction():
@@ -218,7 +225,11 @@ class DuckDBEngine:
             for statement in kept:
                 self._run(statement)
             # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
-            return int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
+            written = int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
+        return WriteCounts(written, 0, "create table as select")
+
+    def arrange(self, relation: Relation, layout: Layout) -> None:
+        """Do nothing: a column store finds rows without indexes."""
 
     def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
         """Make a view, in one transaction with the end of a table of its name."""
@@ -233,7 +244,7 @@ class DuckDBEngine:
         """Add rows by column name, in one transaction with the change of columns."""
         with self._selected(fresh) as select, self._transaction():
             self._alter(relation, changes, select)
-            return WriteCounts(inserted=self._insert(relation, fresh, select), updated=0)
+            return WriteCounts(self._insert(relation, fresh, select), 0, "insert")
 
     def merge(
         self,
@@ -250,21 +261,21 @@ class DuckDBEngine:
         transaction that a deleted key is free again.
         """
         name, equal = self._name(relation), "IS NOT DISTINCT FROM" if null_safe else "="
-        same = " AND ".join(f"old.{_quoted(column)} {equal} fresh.{_quoted(column)}" for column in key)
-        in_place = self._belongings_of(relation).unique
+        same = " AND ".join(f"old.{quoted(column)} {equal} fresh.{quoted(column)}" for column in key)
+        way = self._merge_into(relation)
         with self._selected(fresh) as select, self._transaction():
             self._alter(relation, changes, select)
-            if not in_place:
+            if way == _ANEW:
                 deleted = self._count(f"DELETE FROM {name} AS old USING ({select}) AS fresh WHERE {same}")
                 inserted = self._insert(relation, fresh, select)
                 # More are deleted than come anew where something else had put a key into the table twice.
-                return WriteCounts(max(inserted - deleted, 0), min(deleted, inserted))
-            values = ", ".join(f"{_quoted(c)} = fresh.{_quoted(c)}" for c in fresh.columns if c not in key)
+                return WriteCounts(max(inserted - deleted, 0), min(deleted, inserted), way)
+            values = ", ".join(f"{quoted(c)} = fresh.{quoted(c)}" for c in fresh.columns if c not in key)
             updated = (
                 self._count(f"UPDATE {name} AS old SET {values} FROM ({select}) AS fresh WHERE {same}") if values else 0
             )
             new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
-            return WriteCounts(self._insert(relation, fresh, new), updated, "update + insert")
+            return WriteCounts(self._insert(relation, fresh, new), updated, way)
 
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
@@ -279,7 +290,7 @@ class DuckDBEngine:
         import ibis.expr.operations as ops
 
         *catalog, database, name = parts
-        schema = self._described(f"SELECT * FROM {'.'.join(map(_quoted, parts))}")
+        schema = self._described(f"SELECT * FROM {'.'.join(map(quoted, parts))}")
         namespace = ops.Namespace(catalog=catalog[0] if catalog else None, database=database)
         return ops.DatabaseTable(name, schema=schema, source=self.connection, namespace=namespace).to_expr()
 
@@ -309,8 +320,11 @@ class DuckDBEngine:
         return self._types[spelt]
 
     def _insert(self, relation: Relation, fresh: ir.Table, select: str) -> int:
-        columns = ", ".join(map(_quoted, fresh.columns))
+        columns = ", ".join(map(quoted, fresh.columns))
         return self._count(f"INSERT INTO {self._name(relation)} ({columns}) SELECT {columns} FROM ({select}) AS fresh")
+
+    def _merge_into(self, relation: Relation) -> str:
+        return _IN_PLACE if self._belongings_of(relation).unique else _ANEW
 
     def _belongings_of(self, relation: Relation) -> _Belongings:
         """Return what hangs on a table. All tables are asked for at once: each question looks at every one of them."""
@@ -339,8 +353,8 @@ class DuckDBEngine:
                 found[relation.folded] = replace(before, unique=True)
                 continue
             name = self._name(relation)
-            on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{_quoted(column or '')}"
-            statement = text if kind == "index" else f"COMMENT ON {on} IS {_literal(text)}"
+            on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{quoted(column or '')}"
+            statement = text if kind == "index" else f"COMMENT ON {on} IS {literal(text)}"
             found[relation.folded] = replace(before, statements=(*before.statements, statement))
         return found
 
@@ -351,15 +365,15 @@ class DuckDBEngine:
         table = self._name(relation)
         types = {name: spelt for name, spelt, *_ in self._rows(f"DESCRIBE {select}")}
         for column in changes.added:
-            self._run(f"ALTER TABLE {table} ADD COLUMN {_quoted(column)} {types[column]}")
+            self._run(f"ALTER TABLE {table} ADD COLUMN {quoted(column)} {types[column]}")
         for column in changes.retyped:
-            self._run(f"ALTER TABLE {table} ALTER COLUMN {_quoted(column)} TYPE {types[column]}")
+            self._run(f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} TYPE {types[column]}")
         for column in changes.dropped:
-            self._run(f"ALTER TABLE {table} DROP COLUMN {_quoted(column)}")
+            self._run(f"ALTER TABLE {table} DROP COLUMN {quoted(column)}")
 
     def _create_schema(self, database: str) -> None:
         if database not in self._known:
-            self._run(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self._catalog)}.{_quoted(database)}")
+            self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._catalog)}.{quoted(database)}")
 
     def _schemas(self) -> set[str]:
         rows = self._rows("SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()")
@@ -367,10 +381,10 @@ class DuckDBEngine:
 
     def _use(self, database: str) -> None:
         """Let unqualified names mean `database`."""
-        self._rows(f"SET search_path = {_literal(_quoted(database))}")
+        self._rows(f"SET search_path = {literal(quoted(database))}")
 
     def _name(self, relation: Relation) -> str:
-        return ".".join(map(_quoted, self.name_of(relation)))
+        return ".".join(map(quoted, self.name_of(relation)))
 
     @contextlib.contextmanager
     def _selected(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[str]:
@@ -383,7 +397,7 @@ class DuckDBEngine:
         name = f"__fft_rows_{next(self._numbers)}"
         self._duckdb.register(name, rows)
         try:
-            yield f"SELECT * FROM {_quoted(name)}"
+            yield f"SELECT * FROM {quoted(name)}"
         finally:
             self._duckdb.unregister(name)
 
@@ -415,11 +429,3 @@ class DuckDBEngine:
         with translated(statement):
             rows: list[tuple[Any, ...]] = self._duckdb.execute(statement).fetchall()
         return rows
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fastflowtransform import incremental as rule
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import DuplicateKey, NullCursor, NullKey
-from fastflowtransform.incremental import Watermark
+from fastflowtransform.incremental import Comparing, Watermark
 from fastflowtransform.model import Incremental, OnDuplicateKey, OnNullKey
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+_OF_KEY = "__fft_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +68,46 @@ def audited(
         A row to be appended has no cursor.
     """
     with engine.stage(table) as staged:
-        (found,) = engine.rows(_counts(staged, incremental, watermark))
-        newest = found.pop("newest", None)
+        by = engine.capabilities.comparing
+        (found,) = engine.rows(_counts(staged, incremental, watermark, by))
         counts = {name: int(str(value or 0)) for name, value in found.items()}
-        audit = Audit(**counts, newest=None if newest is None else str(newest))
+        kept = _kept(staged, incremental) if counts["null_keys"] else staged
+        newest = None
+        if incremental.updated_at is not None:
+            newest = rule.highest_of(engine.rows(rule.highest(kept, incremental.updated_at, by)))
+        audit = Audit(**counts, newest=None if newest is None else newest.text)
         refusal = _refusal(engine, staged, audit, incremental)
         if refusal is not None:
             raise refusal
-        if audit.null_keys and incremental.on_null_key is OnNullKey.DROP:
-            staged = staged.filter([staged[name].notnull() for name in incremental.unique_key])
-        yield staged, audit
+        yield kept, audit
 
 
-def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | None) -> ir.Table:
-    """Return the audit as one row."""
+def _kept(rows: ir.Table, incremental: Incremental) -> ir.Table:
+    """Leave out the rows that `on_null_key: drop` leaves out."""
+    if incremental.on_null_key is not OnNullKey.DROP:
+        return rows
+    return rows.filter([rows[name].notnull() for name in incremental.unique_key])
+
+
+def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | None, by: Comparing) -> ir.Table:
+    """Return the audit as one row: first of each key, then of all of them."""
     import ibis
 
-    key = {name: rows[name] for name in incremental.unique_key}
-    null = ibis.or_(*(column.isnull() for column in key.values()))
-    kept = ~null if incremental.on_null_key is OnNullKey.DROP else None
-    counts = {"rows": rows.count(where=kept), "late": rows.count(where=kept)}
-    if key:
-        # A struct is not NULL where its parts are, so a key with a NULL counts as well.
-        counts |= {"keys": ibis.struct(key).nunique(where=kept), "null_keys": null.sum()}
-    else:
-        counts["keys"] = rows.count(where=kept)
+    counts = {"rows": rows.count(), "late": rows.count()}
     if incremental.updated_at is not None:
         cursor = rows[incremental.updated_at]
-        after = ibis.literal(False) if watermark is None else cursor > watermark.literal(cursor.type())
-        counts |= {
-            "null_cursors": cursor.isnull().sum(where=kept),
-            "late": (cursor.isnull() | ~after).sum(where=kept),
-            "newest": cursor.max(where=kept).cast("string"),
-        }
-    return rows.agg(**counts)
+        after = ibis.literal(False) if watermark is None else rule.after(cursor, watermark, by)
+        counts |= {"null_cursors": cursor.isnull().sum(), "late": (cursor.isnull() | ~after).sum()}
+    if not incremental.unique_key:
+        return rows.agg(**counts, keys=rows.count(), null_keys=ibis.literal(0))
+    keys = rows.group_by(list(incremental.unique_key)).agg(**{_OF_KEY + name: count for name, count in counts.items()})
+    null = ibis.or_(*(keys[name].isnull() for name in incremental.unique_key))
+    kept = ~null if incremental.on_null_key is OnNullKey.DROP else None
+    return keys.agg(
+        **{name: keys[_OF_KEY + name].sum(where=kept) for name in counts},
+        keys=keys.count(where=kept),
+        null_keys=keys[_OF_KEY + "rows"].sum(where=null),
+    )
 
 
 def _refusal(engine: Engine, staged: ir.Table, audit: Audit, incremental: Incremental) -> Any:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from fastflowtransform.engines.base import Capabilities, Engine, Kind
+from fastflowtransform.engines.base import Capabilities, Engine, Standing
+from fastflowtransform.errors import DependentsInTheWay
 from fastflowtransform.model import Model
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome
@@ -67,13 +68,25 @@ class Target(Protocol):
     @property
     def action(self) -> Action: ...
     @property
-    def over(self) -> Kind | None: ...
+    def over(self) -> Standing | None: ...
+
+
+def require_droppable(model: Model, over: Standing) -> None:
+    """Raise `DependentsInTheWay` where what stands under a model's name cannot go, because others read it."""
+    if over.dependents:
+        shown = ", ".join(f'"{name}"' for name in over.dependents)
+        raise DependentsInTheWay(
+            f'"{model.name}" is a {over.kind} in the warehouse and shall be a {model.materialized} now, but it is read '
+            f"by {shown}",
+            at=model.at,
+            hint="drop what reads it first; the models among them are made again by the run",
+        )
 
 
 class Materialization(Protocol):
     """A module with these two functions."""
 
-    def decide(self, model: Model, over: Kind | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
+    def decide(self, model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
         """Say what is to be done, from what stands under the model's name; pure."""
         ...
 

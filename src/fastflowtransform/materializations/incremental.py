@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Capabilities, Engine, Kind
+from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
 from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
-from fastflowtransform.incremental import VERDICT, Verdict, Watermark
+from fastflowtransform.incremental import VERDICT, Comparing, Verdict, Watermark
 from fastflowtransform.materializations.audit import Audit, audited
 from fastflowtransform.materializations.base import Action, Query, Target, Verb
 from fastflowtransform.materializations.columns import Fit, fit
-from fastflowtransform.model import Incremental, Model, OnNullKey, SqlBody
+from fastflowtransform.model import PLAIN, Incremental, Model, OnNullKey, SqlBody
 from fastflowtransform.results import Outcome, WriteCounts
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+_NOTHING = WriteCounts(0, 0, "nothing to write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +29,17 @@ class _Written:
     """What a write did, and what it left alone."""
 
     counts: WriteCounts
-    strategy: str
     verdicts: Mapping[str, int] = field(default_factory=dict)
 
 
-def decide(model: Model, over: Kind | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
+def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
     """Create the table, build it anew, or take in what is new."""
     assert model.incremental is not None
     if over is None:
         return Action(Verb.CREATE, "table", "there is none yet")
     if full_refresh:
         return Action(Verb.REPLACE, "table", "full refresh")
-    if over is Kind.VIEW:
+    if over.kind is Kind.VIEW:
         raise NotATable(
             f'"{model.name}" is incremental, and a view stands under its name',
             at=model.at,
@@ -45,7 +47,9 @@ def decide(model: Model, over: Kind | None, capabilities: Capabilities, *, full_
         )
     if model.incremental.unique_key:
         keys = ", ".join(model.incremental.unique_key)
-        return Action(Verb.MERGE, f"by {keys} ({capabilities.merge})", _which(model, model.incremental))
+        return Action(
+            Verb.MERGE, f"by {keys} ({over.merged_by(model.incremental.unique_key)})", _which(model, model.incremental)
+        )
     return Action(Verb.APPEND, "rows", _which(model, model.incremental))
 
 
@@ -82,12 +86,12 @@ def _build(engine: Engine, target: Target, query: Query, incremental: Incrementa
     with query.table(is_incremental=False) as table:
         rule.require_columns(table, incremental)
         with audited(engine, table, incremental, None) as (rows, audit):
-            rows = rule.newest(rows, incremental) if audit.duplicates else rows
-            inserted = engine.replace(target.relation, rows, over=target.over)
+            rows = rule.newest(rows, incremental, engine.capabilities.comparing) if audit.duplicates else rows
+            written = engine.replace(target.relation, rows, over=kind_of(target.over), layout=target.model.layout)
     return Outcome(
-        strategy="create table as select",
+        strategy=written.strategy,
         why=target.action.why,
-        inserted=inserted,
+        inserted=written.inserted,
         updated=0,
         duplicates=audit.duplicates,
         null_keys=audit.null_keys,
@@ -99,9 +103,11 @@ def _build(engine: Engine, target: Target, query: Query, incremental: Incrementa
 def _increment(engine: Engine, target: Target, query: Query, incremental: Incremental) -> Outcome:
     """Take the delta into the table that stands there."""
     table = engine.table(target.relation)
+    if target.model.layout != PLAIN:
+        engine.arrange(target.relation, target.model.layout)
     watermark = _watermark(engine, table, target.model, incremental)
     whole = watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
-    with _candidates(query, incremental, watermark, whole=whole) as candidates:
+    with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
         rule.require_columns(candidates, incremental)
         fitted = fit(engine, candidates, table, target.model, incremental)
         with audited(engine, fitted.rows, incremental, watermark) as (rows, audit):
@@ -109,7 +115,7 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
             written = write(engine, target, incremental, _Delta(rows, audit, watermark, table, fitted))
     before = None if watermark is None else watermark.text
     return Outcome(
-        strategy=written.strategy,
+        strategy=written.counts.strategy,
         why="the table has no watermark yet: the whole query" if whole else target.action.why,
         inserted=written.counts.inserted,
         updated=written.counts.updated,
@@ -139,21 +145,22 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
     """Merge by key; a part of the rule that the audit shows to have nothing to do is left out."""
     audit, fresh, null_safe = delta.audit, delta.rows, _is_null_safe(delta.audit, incremental)
     verdicts: dict[str, int] = {}
+    by = engine.capabilities.comparing
     if not audit.rows and not delta.fitted.changes:
-        return _Written(WriteCounts(0, 0), "nothing to write")
+        return _Written(_NOTHING)
     with contextlib.ExitStack() as stages:
         if audit.duplicates:
-            fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental)))
+            fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental, by)))
         if audit.late:
-            doubtful = rule.doubtful(fresh, incremental, delta.watermark)
+            doubtful = rule.doubtful(fresh, incremental, delta.watermark, by)
             staged = stages.enter_context(
-                engine.stage(rule.judged(doubtful, delta.fitted.target, incremental, null_safe=null_safe))
+                engine.stage(rule.judged(doubtful, delta.fitted.target, incremental, by, null_safe=null_safe))
             )
             verdicts = _tally(engine, staged)
             if audit.late == audit.rows and Verdict.WRITE not in verdicts and not delta.fitted.changes:
-                return _Written(WriteCounts(0, 0), "nothing to write", verdicts)
+                return _Written(_NOTHING, verdicts)
             decided = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
-            fresh = rule.certain(fresh, incremental, delta.watermark).union(decided, distinct=False)
+            fresh = rule.certain(fresh, incremental, delta.watermark, by).union(decided, distinct=False)
         counts = engine.merge(
             target.relation,
             fresh,
@@ -161,7 +168,7 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
             null_safe=null_safe,
             changes=delta.fitted.changes,
         )
-    return _Written(counts, counts.strategy or engine.capabilities.merge, verdicts)
+    return _Written(counts, verdicts)
 
 
 def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
@@ -178,17 +185,17 @@ def _append(engine: Engine, target: Target, incremental: Incremental, delta: _De
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
     rows, stale = delta.rows, 0
     if delta.watermark is not None and delta.audit.late:
-        rows, stale = rule.delta(rows, incremental, delta.watermark), delta.audit.late
+        rows, stale = rule.delta(rows, incremental, delta.watermark, engine.capabilities.comparing), delta.audit.late
     counts = engine.append(target.relation, rows, delta.fitted.changes)
-    return _Written(counts, "insert", {Verdict.STALE: stale})
+    return _Written(counts, {Verdict.STALE: stale})
 
 
 def _watermark(engine: Engine, table: ir.Table, model: Model, incremental: Incremental) -> Watermark | None:
     rule.require_target_columns(table, model.name, incremental)
     if incremental.updated_at is None:
         return None
-    ((found,),) = (row.values() for row in engine.rows(rule.highest(table, incremental.updated_at)))
-    return None if found is None else Watermark(str(found))
+    by = engine.capabilities.comparing
+    return rule.highest_of(engine.rows(rule.highest(table, incremental.updated_at, by)))
 
 
 def _is_empty(engine: Engine, table: ir.Table) -> bool:
@@ -197,7 +204,7 @@ def _is_empty(engine: Engine, table: ir.Table) -> bool:
 
 @contextlib.contextmanager
 def _candidates(
-    query: Query, incremental: Incremental, watermark: Watermark | None, *, whole: bool
+    query: Query, incremental: Incremental, watermark: Watermark | None, by: Comparing, *, whole: bool
 ) -> Iterator[ir.Table]:
     """Give the delta: all of the query, the user's own delta, or the rows that the watermark leaves."""
     with query.table(is_incremental=not whole) as full:
@@ -209,7 +216,7 @@ def _candidates(
         elif whole or own:
             yield full
         else:
-            yield rule.delta(full, incremental, watermark)
+            yield rule.delta(full, incremental, watermark, by)
 
 
 def _same_columns(given: ir.Table, full: ir.Table, incremental: Incremental, model: Model) -> ir.Table:

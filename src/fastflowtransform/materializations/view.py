@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from fastflowtransform.engines.base import Capabilities, Engine, Kind
+from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
 from fastflowtransform.errors import WrongResult
-from fastflowtransform.materializations.base import Action, Query, Target, Verb
+from fastflowtransform.materializations.base import Action, Query, Target, Verb, require_droppable
 from fastflowtransform.model import Model
 from fastflowtransform.results import Outcome
 
 
-def decide(model: Model, over: Kind | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
+def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
     """Create the view, or replace what stands there."""
     if over is None:
         return Action(Verb.CREATE, "view", "there is none yet")
-    return Action(Verb.REPLACE, "view", "the model is a view" if over is Kind.VIEW else "a table stands there")
+    if over.kind is Kind.VIEW:
+        return Action(Verb.REPLACE, "view", "the model is a view")
+    require_droppable(model, over)
+    lost = f", and goes with its rows{''.join(f' and {words}' for words in over.belongings)}"
+    return Action(Verb.REPLACE, "view", f"a table stands there{lost}")
 
 
 def apply(engine: Engine, target: Target, query: Query) -> Outcome:
@@ -28,5 +32,5 @@ def apply(engine: Engine, target: Target, query: Query) -> Outcome:
             at=target.model.at,
             hint="set materialized='table', or return an Ibis table",
         )
-    engine.create_view(target.relation, rows, over=target.over)
+    engine.create_view(target.relation, rows, over=kind_of(target.over))
     return Outcome(strategy="create view")

@@ -1,0 +1,385 @@
+"""PostgreSQL: any server from version 14 on, one connection, and each write in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from fastflowtransform.engines import postgres_catalog as catalog
+from fastflowtransform.engines import postgres_relations as relations
+from fastflowtransform.engines import postgres_rows as rows_
+from fastflowtransform.engines import postgres_types as types
+from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
+from fastflowtransform.engines.postgres_rows import printed, require_short
+from fastflowtransform.engines.postgres_session import Session
+from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.errors import (
+    BadSql,
+    EngineError,
+    RelationBusy,
+    WriteConflict,
+)
+from fastflowtransform.incremental import Comparing
+from fastflowtransform.model import PLAIN, Layout
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import WriteCounts
+from fastflowtransform.settings import Profile
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+    from ibis.backends.postgres import Backend
+    from ibis.expr.schema import Schema
+
+    _Source: TypeAlias = str | pa.RecordBatchReader
+
+_VARIABLES = {"FF_PG_DSN": "dsn", "FF_PG_SCHEMA": "schema"}
+_LOCK_WAIT = 300
+"""Seconds that a run waits for another one that writes to the same relation, where the profile does not say."""
+_FEW = 1_000
+"""Rows that are too few for statistics to pay."""
+
+# Whatever the server, the role or the dsn say: values are printed and read as Ibis and the rule expect.
+_SETTINGS = """
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET standard_conforming_strings = on;
+SET extra_float_digits = 1; SET client_min_messages = 'error';
+SELECT set_config('application_name', 'fft', false) WHERE current_setting('application_name') = '';
+SELECT set_config('search_path', {schema} || ', ' || current_setting('search_path'), false)
+"""
+
+
+class PostgresEngine:
+    """A PostgreSQL database.
+
+    Parameters
+    ----------
+    dsn
+        Where it is, as libpq takes it.
+    database
+        The schema that unqualified names mean.
+    lock_wait
+        Seconds that a run waits for another one.
+    on_statement
+        Is told each statement before it is sent.
+    """
+
+    name: ClassVar[str] = "postgres"
+    dialect: ClassVar[str] = "postgres"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        comparing=Comparing(text_bytes="convert_to", encoding="UTF8", hashes_null_safe=False),
+        indexes=True,
+        case_sensitive=True,
+        longest_name=63,
+    )
+
+    def __init__(
+        self,
+        dsn: str,
+        database: str = "public",
+        lock_wait: int = _LOCK_WAIT,
+        on_statement: Callable[[str], None] | None = None,
+    ) -> None:
+        self._session = Session(dsn, _SETTINGS.format(schema=literal(quoted(database))), on_statement)
+        self._lock_wait = lock_wait
+        self._numbers = itertools.count(1)
+        self._texts = Texts()
+        self._shown: set[str] = set()
+        self._known: set[str] = set()
+
+    @functools.cached_property
+    def connection(self) -> Backend:
+        """Ibis' backend, which compiles and is never connected."""
+        from fastflowtransform.engines.postgres_compiler import Compiling
+
+        return Compiling()
+
+    @classmethod
+    def database(cls, profile: Profile) -> str:
+        """Return the schema that the profile names, or `public`."""
+        return profile.with_variables(_VARIABLES).text("schema") or "public"
+
+    @classmethod
+    def connect(
+        cls, profile: Profile, *, read_only: bool = False, on_statement: Callable[[str], None] | None = None
+    ) -> PostgresEngine:
+        """Connect to the server of the profile's `dsn`; without `read_only`, its schema is made where there is none.
+
+        Raises
+        ------
+        ConnectionFailed
+            The server cannot be reached, or refuses us.
+        """
+        options = profile.with_variables(_VARIABLES)
+        dsn = _libpq(options.required_text("dsn"))
+        schema = options.text("schema") or "public"
+        lock_wait = options.integer("lock_wait")
+        options.close()
+        engine = cls(dsn, schema, _LOCK_WAIT if lock_wait is None else lock_wait, on_statement)
+        if read_only:
+            engine._session.rows("SELECT 1 AS one")
+        else:
+            engine._create_schema(schema)
+        return engine
+
+    def name_of(self, relation: Relation) -> tuple[str, ...]:
+        """Return schema and name."""
+        return (relation.database, relation.name)
+
+    def table(self, relation: Relation) -> ir.Table:
+        """Return a table or view that exists."""
+        return self._table(relation.database, relation.name)
+
+    def sql(self, text: str) -> ir.Table:
+        """Return what a SELECT gives, without running it; it is sent as it is."""
+        try:
+            # Nothing that changes rows can stand in a FROM, and a prepared statement is one statement.
+            schema = self._described(f"SELECT * FROM (\n{text}\n) AS model")
+        except EngineError as error:
+            raise self._why_not(text, error) from error
+        return self._texts.table(text, schema)
+
+    def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
+        """Return the SQL of an expression, with each text given to `sql` in front of it."""
+        for name in table.columns:
+            require_short(name)
+        self._show_rows_of_python(table)
+        return self._texts.compiled(self.connection, table, pretty=pretty)
+
+    def schema(self, table: ir.Table) -> Schema:
+        """Return the columns and types that PostgreSQL gives an expression, without running it."""
+        return self._described(self.compiled(table))
+
+    def rows(self, table: ir.Table) -> list[dict[str, object]]:
+        """Run an expression whose result is small, and return its rows."""
+        select = self.compiled(table)
+        schema = self._described(select)
+        found = self._session.table(types.selected(select, schema, plain=False))
+        columns = [types.values(column, dtype) for column, dtype in zip(found.columns, schema.types, strict=True)]
+        return [dict(zip(schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    @contextlib.contextmanager
+    def batches(self, table: ir.Table) -> Iterator[pa.RecordBatchReader]:
+        """Run an expression, and stream its rows by COPY while the block runs."""
+        import pyarrow as pa
+
+        select = self.compiled(table)
+        described = self._described(select)
+        with self._session.stream(types.selected(select, described, plain=True)) as reader:
+            schema = types.arrow_schema(reader.schema, described)
+            yield pa.RecordBatchReader.from_batches(schema, (types.converted(batch, schema) for batch in reader))
+
+    def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Standing]:
+        """Return what stands under the relations' names; upper and lower case tell names apart."""
+        return catalog.existing(relations, self._session.rows)
+
+    @contextlib.contextmanager
+    def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Hold the relation's advisory lock until the block ends.
+
+        Raises
+        ------
+        RelationBusy
+            Another run held it for longer than `lock_wait`.
+        """
+        lock = f"hashtextextended({literal(f'fft {relation}')}, 0)"
+        ((free,),) = self._session.rows(f"SELECT pg_try_advisory_lock({lock}) AS free")
+        if not free:
+            self._wait_for(lock, relation, on_wait)
+        held_by = self._session.number
+        ended = False
+        try:
+            yield
+            ended = True
+        finally:
+            # A lock goes with its connection. After an error the first error is the one to tell.
+            if self._session.number == held_by:
+                with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
+                    self._session.rows(f"SELECT pg_advisory_unlock({lock}) AS free")
+
+    @contextlib.contextmanager
+    def stage(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[ir.Table]:
+        """Keep rows in a temporary table, which no other connection sees and no crash leaves behind."""
+        import ibis.expr.types as ir
+
+        name = f"__fft_stage_{next(self._numbers)}"
+        if isinstance(rows, ir.Table):
+            self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {self.compiled(rows)}")
+        else:
+            with self._session.transaction():
+                rows_.ingest(self._session, None, name, rows)
+        ended = False
+        try:
+            yield self._table("pg_temp", name)
+            ended = True
+        finally:
+            with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
+                self._session.run(f"DROP TABLE IF EXISTS pg_temp.{quoted(name)}")
+
+    def replace(
+        self,
+        relation: Relation,
+        rows: ir.Table | pa.RecordBatchReader,
+        *,
+        over: Kind | None,
+        layout: Layout = PLAIN,
+    ) -> WriteCounts:
+        """Replace a table, in one transaction: by another table under its name, or row by row where it must stay.
+
+        Readers see the old rows until the new ones stand. `docs/guides/postgres.md` says what is locked, and when.
+
+        Raises
+        ------
+        DependentsInTheWay
+            A view or an index needs a column that the new rows do not have.
+        """
+        import ibis.expr.types as ir
+
+        self._create_schema(relation.database)
+        hung = None if over is None else belongings(printed(relation), self._session.rows)
+        if over is Kind.TABLE and hung is not None and not hung.simple:
+            with self.stage(rows) as staged:
+                self.arrange(relation, layout)
+                return relations.rewritten(self._session, relation, self.compiled(staged))
+        source = self.compiled(rows) if isinstance(rows, ir.Table) else rows
+        if over is Kind.TABLE and hung is not None:
+            return relations.swapped(self._session, relation, source, hung, layout)
+        return relations.made(self._session, relation, source, hung, layout)
+
+    def arrange(self, relation: Relation, layout: Layout) -> None:
+        """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
+        relations.arrange(self._session, relation, layout)
+
+    def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
+        """Make a view, in one transaction with the end of a table of its name, or of a view of other columns."""
+        select = self.compiled(table)
+        self._create_schema(relation.database)
+        hung = None if over is None else belongings(printed(relation), self._session.rows)
+        relations.view_made(self._session, relation, select, over, hung)
+
+    def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
+        """Add rows by column name, in one transaction with the change of columns."""
+        select = self.compiled(fresh)
+        with self._session.transaction():
+            rows_.alter(self._session, relation, changes, select)
+            inserted = rows_.insert(self._session, relation, select, fresh.columns)
+        rows_.analyze(self._session, relation, inserted)
+        return WriteCounts(inserted, 0, "insert")
+
+    def merge(
+        self,
+        relation: Relation,
+        fresh: ir.Table,
+        key: tuple[str, ...],
+        *,
+        null_safe: bool,
+        changes: ColumnChanges = UNCHANGED,
+    ) -> WriteCounts:
+        """Put `fresh` in place of the rows of its keys, in one transaction.
+
+        `INSERT … ON CONFLICT` where a unique index on the key stands, else delete and insert. The index tells NULL
+        from NULL, so keys with a NULL part go the second way.
+        """
+        select, columns = self.compiled(fresh), fresh.schema()
+        way = ANEW if null_safe else self.existing([relation])[relation].merged_by(key)
+        with self._session.transaction():
+            rows_.alter(self._session, relation, changes, select)
+            if way == ON_CONFLICT:
+                counts = rows_.upsert(self._session, relation, select, tuple(columns), key)
+            else:
+                counts = rows_.delete_and_insert(self._session, relation, select, columns, key, null_safe=null_safe)
+        rows_.analyze(self._session, relation, sum(counts))
+        return WriteCounts(*counts, way)
+
+    def interrupt(self) -> None:
+        """Make the statement that runs now end with `KeyboardInterrupt`."""
+        self._session.cancel()
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is rolled back."""
+        self._session.close()
+
+    def _table(self, schema: str, name: str) -> ir.Table:
+        import ibis.expr.operations as ops
+
+        columns = self._described(f"SELECT * FROM {quoted(schema)}.{quoted(name)}")
+        namespace = ops.Namespace(catalog=None, database=schema)
+        return ops.DatabaseTable(name, schema=columns, source=self.connection, namespace=namespace).to_expr()
+
+    def _described(self, select: str) -> Schema:
+        return rows_.columns_of(self._session, select)
+
+    def _why_not(self, text: str, error: EngineError) -> EngineError | BadSql:
+        """Return the error for a text that is no SELECT; one in the text itself is told of where it stands."""
+        try:
+            self._session.columns(text)
+        except EngineError as own:
+            if "multiple commands" not in own.message:
+                return own
+        return BadSql("a model's SQL is one SELECT", hint="take other statements away")
+
+    def _show_rows_of_python(self, table: ir.Table) -> None:
+        """Give rows that Python holds to PostgreSQL, once, under the name that an expression has for them."""
+        import ibis.expr.operations as ops
+
+        for rows in table.op().find(ops.InMemoryTable):
+            name = f"{self._session.number} {rows.name}"
+            if name not in self._shown:
+                rows_.ingest(self._session, None, rows.name, rows.data.to_pyarrow(rows.schema).to_reader())
+                self._shown.add(name)
+
+    def _create_schema(self, database: str) -> None:
+        """Make a schema where there is none; only then is the right to make one needed."""
+        if database in self._known:
+            return
+        require_short(database)
+        found = f"SELECT 1 AS one FROM pg_namespace WHERE nspname = {literal(database)}"
+        if not self._session.rows(found):
+            try:
+                self._session.run(f"CREATE SCHEMA {quoted(database)}")
+            except EngineError:
+                # Another run may have made it in the meantime.
+                if not self._session.rows(found):
+                    raise
+        self._known.add(database)
+
+    def _wait_for(self, lock: str, relation: Relation, on_wait: Callable[[str], None]) -> None:
+        holder = self._holder(lock)
+        on_wait(f"waits for another run, which writes to the same table or view{holder}")
+        self._session.rows(f"SELECT set_config('lock_timeout', '{self._lock_wait}s', false) AS was")
+        try:
+            self._session.rows(f"SELECT pg_advisory_lock({lock}) AS held")
+        except WriteConflict as error:
+            raise RelationBusy(
+                f'another run writes to "{relation}"{holder}, and did not end within {self._lock_wait} s',
+                hint="wait for it or end it, or set lock_wait in profiles.yml",
+            ) from error
+        finally:
+            with contextlib.suppress(EngineError):
+                self._session.rows("SELECT set_config('lock_timeout', '0', false) AS was")
+
+    def _holder(self, lock: str) -> str:
+        found = self._session.rows(
+            f"""
+            SELECT a.pid, a.usename FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+              AND (l.classid::bigint << 32) | l.objid::bigint = {lock}
+            """
+        )
+        return "".join(f" (server process {pid} of {user})" for pid, user in found)
+
+
+def _libpq(dsn: str) -> str:
+    """Return a DSN as libpq takes it, without the driver that SQLAlchemy's form names.
+
+    Examples
+    --------
+    >>> _libpq("postgresql+psycopg://ada@db/shop")
+    'postgresql://ada@db/shop'
+    """
+    scheme, mark, rest = dsn.partition("://")
+    return f"{scheme.partition('+')[0]}{mark}{rest}"

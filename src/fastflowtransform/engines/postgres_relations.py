@@ -1,0 +1,179 @@
+"""A relation as a whole: made, replaced, or turned from a table into a view. Nothing is ever dropped with CASCADE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fastflowtransform.engines import postgres_catalog as catalog
+from fastflowtransform.engines.base import Kind
+from fastflowtransform.engines.postgres_catalog import Belongings
+from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of
+from fastflowtransform.engines.postgres_rows import alter, analyze, changes_to, columns_of, ingest, insert, printed
+from fastflowtransform.engines.postgres_session import Session
+from fastflowtransform.engines.quoting import quoted
+from fastflowtransform.errors import DependentsInTheWay, EngineError
+from fastflowtransform.model import Layout
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import WriteCounts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def made(
+    session: Session, relation: Relation, rows: str | pa.RecordBatchReader, hung: Belongings | None, layout: Layout
+) -> WriteCounts:
+    """Make a table, in one transaction; `hung` is what hung on the view that goes for it."""
+    name = printed(relation)
+    with session.transaction():
+        if hung is not None:
+            session.run(f"DROP VIEW {name}")
+        written = _filled(session, relation, rows)
+        for index in layout.indexes:
+            session.run(definition(name_of(relation, index), name, index))
+        _hang(session, name, hung, "TABLE")
+        analyze(session, relation, written)
+    return WriteCounts(written, 0, "create table as select")
+
+
+def swapped(
+    session: Session, relation: Relation, rows: str | pa.RecordBatchReader, hung: Belongings, layout: Layout
+) -> WriteCounts:
+    """Make a new table beside the old one, and give it the old one's name, indexes, grants and comments.
+
+    One transaction; only its last moment, from the DROP on, keeps readers waiting.
+    """
+    name = printed(relation)
+    with session.transaction():
+        ((process,),) = session.rows("SELECT pg_backend_pid() AS process")
+        beside = Relation(relation.database, f"__fft_new_{process}")
+        written = _filled(session, beside, rows)
+        renamed = dict(_indexed(session, relation, beside, hung, layout))
+        _hang(session, printed(beside), hung, "TABLE")
+        analyze(session, beside, written)
+        session.run(f"DROP TABLE {name}")
+        session.run(f"ALTER TABLE {printed(beside)} RENAME TO {quoted(relation.name)}")
+        for now, then in renamed.items():
+            session.run(f"ALTER INDEX {quoted(relation.database)}.{quoted(now)} RENAME TO {quoted(then)}")
+    return WriteCounts(written, 0, "create table as select")
+
+
+def rewritten(session: Session, relation: Relation, staged: str) -> WriteCounts:
+    """Put new rows into a table that must stay, because something hangs on it that no new table would have.
+
+    Readers are kept waiting only where columns change.
+
+    Raises
+    ------
+    DependentsInTheWay
+        A view needs a column as it was.
+    """
+    new = columns_of(session, staged)
+    changes = changes_to(columns_of(session, f"SELECT * FROM {printed(relation)}"), new)
+    with session.transaction():
+        session.run(f"DELETE FROM {printed(relation)}")
+        alter(session, relation, changes, staged, emptied=True)
+        written = insert(session, relation, staged, new)
+    analyze(session, relation, written)
+    return WriteCounts(written, 0, "delete + insert")
+
+
+def arrange(session: Session, relation: Relation, layout: Layout) -> None:
+    """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
+    name = printed(relation)
+    stand = {index.name for index in catalog.belongings(name, session.rows).indexes}
+    wanted = {name_of(relation, index): index for index in layout.indexes}
+    statements = [
+        f"DROP INDEX {quoted(relation.database)}.{quoted(index)}"
+        for index in sorted(stand)
+        if index.startswith(OURS) and index not in wanted
+    ]
+    statements += [definition(index, name, wanted[index]) for index in wanted if index not in stand]
+    if statements:
+        with session.transaction():
+            for statement in statements:
+                session.run(statement)
+
+
+def view_made(session: Session, relation: Relation, select: str, over: Kind | None, hung: Belongings | None) -> None:
+    """Make a view, in one transaction with the end of a table of its name, or of a view of other columns.
+
+    Raises
+    ------
+    DependentsInTheWay
+        Another view reads one whose columns change.
+    """
+    name = printed(relation)
+    with session.transaction():
+        if over is Kind.TABLE:
+            session.run(f"DROP TABLE {name}")
+        elif over is Kind.VIEW:
+            if _is_replaced(session, name, select):
+                return
+            _drop_view(session, relation)
+        session.run(f"CREATE VIEW {name} AS {select}")
+        _hang(session, name, hung, "VIEW")
+
+
+def _filled(session: Session, relation: Relation, rows: str | pa.RecordBatchReader) -> int:
+    """Make a table of a SELECT, or of Arrow rows, and return how many rows it has."""
+    if isinstance(rows, str):
+        return session.run(f"CREATE TABLE {printed(relation)} AS {rows}")
+    return ingest(session, relation.database, relation.name, rows)
+
+
+def _indexed(
+    session: Session, relation: Relation, beside: Relation, hung: Belongings, layout: Layout
+) -> Iterator[tuple[str, str]]:
+    """Make the old table's indexes on the new one, and yield the name of each for now and for later."""
+    columns = set(session.columns(f"SELECT * FROM {printed(beside)}").names)
+    for number, index in enumerate(index for index in hung.indexes if not index.name.startswith(OURS)):
+        if not columns.issuperset(index.columns):
+            lost = ", ".join(sorted(set(index.columns) - columns))
+            raise DependentsInTheWay(
+                f'the index "{index.name}" of "{relation}" is on "{lost}", which the new rows do not have',
+                hint="drop the index first",
+            )
+        unique, now = "UNIQUE " if index.unique else "", f"{beside.name}_{number}"
+        session.run(f"CREATE {unique}INDEX {quoted(now)} ON {printed(beside)} {index.definition}")
+        yield now, index.name
+    for number, wanted in enumerate(layout.indexes):
+        now = f"{beside.name}_ours_{number}"
+        session.run(definition(now, printed(beside), wanted))
+        yield now, name_of(relation, wanted)
+
+
+def _hang(session: Session, name: str, hung: Belongings | None, kind: str) -> None:
+    """Give a new relation the grants and comments of the one that it stands for, and no others."""
+    if hung is None:
+        return
+    for grantee in catalog.granted_to(name, session.rows):
+        session.run(f"REVOKE ALL ON {name} FROM {grantee}")
+    columns = set(session.columns(f"SELECT * FROM {name}").names)
+    for statement in (*hung.grants_on(name), *hung.comments_on(name, columns, kind)):
+        session.run(statement)
+
+
+def _is_replaced(session: Session, name: str, select: str) -> bool:
+    """Replace a view in its place; False where PostgreSQL would have to change or drop a column for it."""
+    session.run("SAVEPOINT in_place")
+    try:
+        session.run(f"CREATE OR REPLACE VIEW {name} AS {select}")
+    except EngineError as error:
+        if "view column" not in error.message and "columns from view" not in error.message:
+            raise
+        session.run("ROLLBACK TO SAVEPOINT in_place")
+        return False
+    return True
+
+
+def _drop_view(session: Session, relation: Relation) -> None:
+    dependents = catalog.existing([relation], session.rows)[relation].dependents
+    if dependents:
+        shown = ", ".join(f'"{name}"' for name in dependents)
+        raise DependentsInTheWay(
+            f'the columns of "{relation}" change, and it is read by {shown}',
+            hint="drop what reads it first; the models among them are made again by the run",
+        )
+    session.run(f"DROP VIEW {printed(relation)}")

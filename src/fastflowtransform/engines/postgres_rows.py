@@ -1,0 +1,169 @@
+"""Columns, rows and statistics of one table: what a write to PostgreSQL is made of. Called inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from fastflowtransform import incremental
+from fastflowtransform.engines import postgres_types as types
+from fastflowtransform.engines.base import ColumnChanges
+from fastflowtransform.engines.postgres_session import Session
+from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.errors import DependentsInTheWay, EngineError, NameTooLong, WrongResult
+from fastflowtransform.relation import Relation
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    import pyarrow as pa
+    from ibis.expr.schema import Schema
+
+_FEW = 1_000
+"""Rows that are too few for statistics to pay."""
+
+
+def printed(relation: Relation) -> str:
+    """Return a relation's name as statements take it."""
+    require_short(relation.name)
+    return f"{quoted(relation.database)}.{quoted(relation.name)}"
+
+
+def require_short(name: str) -> None:
+    """Raise `NameTooLong` for a name that PostgreSQL would cut off, and so could take for another."""
+    if len(name.encode()) > 63:
+        raise NameTooLong(f'"{name}" is longer than the 63 bytes that PostgreSQL keeps', hint="choose a shorter name")
+
+
+def columns_of(session: Session, select: str) -> Schema:
+    """Return the columns and types of a SELECT, which is not run."""
+    import ibis
+    from ibis.backends.sql.datatypes import PostgresType
+
+    fields = session.columns(select)
+    return ibis.schema({field.name: types.ibis_type(field, PostgresType.from_string) for field in fields})
+
+
+def ingest(session: Session, database: str | None, name: str, rows: pa.RecordBatchReader) -> int:
+    """Make a table of Arrow rows, a temporary one where no schema is given."""
+    import pyarrow as pa
+
+    columns, fields = [], []
+    for field in rows.schema:
+        require_short(field.name)
+        found = types.postgres_type(field.type)
+        if found is None:
+            raise WrongResult(
+                f'"{field.name}" is of type "{field.type}", which PostgreSQL has no column for',
+                hint="give each part a column of its own, or the whole as a text of JSON",
+            )
+        columns.append(f"{quoted(field.name)} {found[0]}")
+        fields.append(pa.field(field.name, found[1]))
+    where = "TEMPORARY TABLE" if database is None else f"TABLE {quoted(database)}."
+    session.run(f"CREATE {where}{' ' if database is None else ''}{quoted(name)} ({', '.join(columns)})")
+    schema = pa.schema(fields)
+    batches = (types.sent(batch, schema) for batch in rows)
+    return session.ingest(name, database, pa.RecordBatchReader.from_batches(schema, batches))
+
+
+def insert(session: Session, relation: Relation, select: str, columns: Iterable[str]) -> int:
+    """Add rows by column name, and return how many."""
+    names = ", ".join(map(quoted, columns))
+    return session.run(f"INSERT INTO {printed(relation)} ({names}) SELECT {names} FROM ({select}) AS fresh")
+
+
+def upsert(
+    session: Session, relation: Relation, select: str, columns: tuple[str, ...], key: tuple[str, ...]
+) -> tuple[int, int]:
+    """Add rows, or put them in place of those of the same key; return how many were added, and how many replaced.
+
+    The key has a unique index.
+    """
+    names, of_key = ", ".join(map(quoted, columns)), ", ".join(map(quoted, key))
+    values = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in columns if name not in key)
+    # A replaced row was locked by this very transaction, and bears its mark; a new one bears none.
+    ((inserted, updated),) = session.rows_of_write(
+        f"WITH written AS (INSERT INTO {printed(relation)} ({names}) SELECT {names} FROM ({select}) AS fresh "
+        f"ON CONFLICT ({of_key}) DO {f'UPDATE SET {values}' if values else 'NOTHING'} RETURNING xmax = 0 AS new) "
+        "SELECT count(*) FILTER (WHERE new) AS inserted, count(*) FILTER (WHERE NOT new) AS updated FROM written"
+    )
+    return inserted, updated
+
+
+def delete_and_insert(
+    session: Session, relation: Relation, select: str, columns: Schema, key: tuple[str, ...], *, null_safe: bool
+) -> tuple[int, int]:
+    """Put rows in place of those of the same key; return how many were added, and how many replaced."""
+    same = " AND ".join(_same(name, columns[name], null_safe=null_safe) for name in key)
+    deleted = session.run(f"DELETE FROM {printed(relation)} AS old USING ({select}) AS fresh WHERE {same}")
+    inserted = insert(session, relation, select, columns)
+    # More are deleted than come anew where something else had put a key into the table twice.
+    return max(inserted - deleted, 0), min(deleted, inserted)
+
+
+def _same(column: str, dtype: dt.DataType, *, null_safe: bool) -> str:
+    """Return the condition for a row of `old` and one of `fresh` to have one key, in a form that can be hashed."""
+    old, fresh = f"old.{quoted(column)}", f"fresh.{quoted(column)}"
+    if not null_safe:
+        return f"{old} = {fresh}"
+    constant = incremental.constant_of(dtype)
+    if constant is None:
+        return f"{old} IS NOT DISTINCT FROM {fresh}"
+    either = f"coalesce({old}, {literal(constant)}) = coalesce({fresh}, {literal(constant)})"
+    return f"({old} IS NULL) = ({fresh} IS NULL) AND {either}"
+
+
+def alter(session: Session, relation: Relation, changes: ColumnChanges, select: str, *, emptied: bool = False) -> None:
+    """Change the table's columns; the types are those of the rows to come."""
+    if not changes:
+        return
+    name = printed(relation)
+    spelt = _types_of(session, select)
+    try:
+        for column in changes.added:
+            session.run(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {spelt[column]}")
+        for column in changes.retyped:
+            using = "NULL" if emptied else f"{quoted(column)}::{spelt[column]}"
+            session.run(f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} TYPE {spelt[column]} USING {using}")
+        for column in changes.dropped:
+            session.run(f"ALTER TABLE {name} DROP COLUMN {quoted(column)}")
+    except EngineError as error:
+        if "depend on it" not in error.message and "used by a view" not in error.message:
+            raise
+        raise DependentsInTheWay(
+            f'the columns of "{relation}" change, and others read them: {error.message}',
+            hint="drop what reads them first; the models among them are made again by the run",
+        ) from error
+
+
+def _types_of(session: Session, select: str) -> dict[str, str]:
+    """Return PostgreSQL's own types of a SELECT's columns, which stand for a moment as a view."""
+    session.run(f"CREATE TEMPORARY VIEW __fft_types AS {select}")
+    found = session.rows(
+        "SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute "
+        "WHERE attrelid = 'pg_temp.__fft_types'::regclass AND attnum > 0"
+    )
+    session.run("DROP VIEW pg_temp.__fft_types")
+    return dict(found)
+
+
+def changes_to(old: Schema, new: Schema) -> ColumnChanges:
+    """Return what makes one table's columns another's."""
+    return ColumnChanges(
+        added={name: dtype for name, dtype in new.items() if name not in old},
+        dropped=tuple(name for name in old if name not in new),
+        retyped={
+            name: dtype
+            for name, dtype in new.items()
+            if name in old and old[name](nullable=True) != dtype(nullable=True)
+        },
+    )
+
+
+def analyze(session: Session, relation: Relation, changed: int) -> None:
+    """Let the planner know of a change that its statistics do not show yet."""
+    if changed < _FEW:
+        return
+    name = printed(relation)
+    ((before,),) = session.rows(f"SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = {literal(name)}::regclass")
+    if changed * 10 >= before:
+        session.run(f"ANALYZE {name}")

@@ -1,0 +1,212 @@
+"""Types on their way between PostgreSQL, Arrow and Ibis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fastflowtransform.engines.quoting import quoted
+from fastflowtransform.errors import EngineError
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    import pyarrow as pa
+    from ibis.expr.schema import Schema
+
+# A numeric without a precision can have any; Arrow's have one. 20 digits before the point and 18 after it hold the sums
+# and averages of everyday data, and a value beyond them is an error, not another value.
+_ANY_NUMERIC = (38, 18)
+# Driver's metadata of a field: the name of PostgreSQL's type, and its modifier.
+_NAME, _MODIFIER = b"POSTGRESQL:type", b"POSTGRESQL:typmod"
+
+
+def ibis_type(field: pa.Field, parse: Callable[[str], dt.DataType]) -> dt.DataType:
+    """Return the type of a described column; one that Ibis does not know is `unknown`.
+
+    Parameters
+    ----------
+    field
+        As the driver describes it.
+    parse
+        Ibis' reader of type names.
+    """
+    import ibis.expr.datatypes as dt
+
+    metadata = field.metadata or {}
+    name = metadata.get(_NAME, b"text").decode()
+    if name.startswith("_"):
+        import pyarrow as pa
+
+        item = pa.field("item", field.type, metadata={**metadata, _NAME: name[1:].encode()})
+        return dt.Array(ibis_type(item, parse))
+    if name == "numeric":
+        return dt.Decimal(*_precision_and_scale(int(metadata.get(_MODIFIER, b"-1"))))
+    if name in ("bpchar", "char", "citext"):
+        return dt.string
+    if name == "jsonb":
+        return dt.JSON(binary=True)
+    if name == "json":
+        return dt.JSON()
+    if name in _PLAIN:
+        return parse(name)
+    return dt.Unknown(raw_type=name)
+
+
+_PLAIN = frozenset(
+    {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "name", "bytea", "uuid", "oid"}
+    | {"date", "timestamp", "timestamptz", "time", "interval"}
+)
+
+
+def _precision_and_scale(modifier: int) -> tuple[int | None, int | None]:
+    """Read a numeric's modifier, as `numeric_typmod_precision` and `numeric_typmod_scale` of the server do."""
+    if modifier < 4:
+        return None, None
+    return (modifier - 4) >> 16 & 0xFFFF, (((modifier - 4) & 0x7FF) ^ 1024) - 1024
+
+
+def is_read_as_it_is(dtype: dt.DataType) -> bool:
+    """Whether the driver reads values of a type as what they are; others are read as texts."""
+    if dtype.is_array():
+        return is_read_as_it_is(dtype.value_type)
+    temporal = dtype.is_date() or dtype.is_timestamp() or dtype.is_time()
+    scalar = dtype.is_numeric() or dtype.is_boolean() or dtype.is_string() or dtype.is_binary()
+    return bool(temporal or scalar or dtype.is_uuid() or dtype.is_json())
+
+
+def selected(select: str, schema: Schema, *, plain: bool) -> str:
+    """Return a SELECT whose columns the driver can read: as texts where it could not.
+
+    Parameters
+    ----------
+    select
+        The SELECT.
+    schema
+        Its columns.
+    plain
+        Whether UUIDs and JSON are to be texts too, as DataFrames have no type for them.
+    """
+
+    def as_text(dtype: dt.DataType) -> bool:
+        return not is_read_as_it_is(dtype) or (plain and (dtype.is_uuid() or dtype.is_json()))
+
+    if not any(map(as_text, schema.types)):
+        return select
+    columns = [quoted(name) + (f"::text AS {quoted(name)}" if as_text(dtype) else "") for name, dtype in schema.items()]
+    return f"SELECT {', '.join(columns)} FROM (\n{select}\n) AS model"
+
+
+def values(column: pa.ChunkedArray, dtype: dt.DataType) -> list[Any]:
+    """Return a column's values as Python has them; the driver gives a numeric as its text."""
+    try:
+        found = column.to_pylist()
+    except (OverflowError, ValueError) as error:
+        raise EngineError(
+            f"a date or time is beyond what Python can hold: {error}", hint="cast the column to text in the model"
+        ) from error
+    if dtype.is_decimal():
+        return [None if value is None else Decimal(value) for value in found]
+    return list(found)
+
+
+def arrow_schema(schema: pa.Schema, types: Schema) -> pa.Schema:
+    """Return a streamed result's columns as DataFrames want them: numerics as decimals."""
+    import pyarrow as pa
+
+    fields = []
+    for field, dtype in zip(schema, types.types, strict=True):
+        fields.append(pa.field(field.name, _arrow_type(field.type, dtype)))
+    return pa.schema(fields)
+
+
+def _arrow_type(given: pa.DataType, dtype: dt.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if dtype.is_array():
+        return pa.list_(_arrow_type(given.value_type, dtype.value_type))
+    if not dtype.is_decimal():
+        return given
+    precision, scale = (dtype.precision, dtype.scale) if dtype.precision is not None else _ANY_NUMERIC
+    return (pa.decimal128 if precision <= 38 else pa.decimal256)(precision, scale)
+
+
+def converted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a streamed batch in the types of `arrow_schema`."""
+    import pyarrow as pa
+
+    columns = []
+    for column, field in zip(batch.columns, schema, strict=True):
+        try:
+            columns.append(_storage(column).cast(field.type) if column.type != field.type else column)
+        except pa.ArrowInvalid as error:
+            raise EngineError(
+                f'"{field.name}" has a number that is not one of {field.type}: {error}',
+                hint=f'cast it in the model, as in cast("{field.name}" as numeric(38, 6))',
+            ) from error
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def sent(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch in the types that `postgres_type` gave for its columns."""
+    import pyarrow as pa
+
+    columns = [
+        column if column.type == field.type else column.cast(field.type, safe=not pa.types.is_temporal(field.type))
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _storage(column: pa.Array) -> pa.Array:
+    """Return the texts behind the driver's numerics, in arrays too."""
+    import pyarrow as pa
+
+    if pa.types.is_list(column.type):
+        values = _storage(column.values)
+        return (
+            pa.ListArray.from_arrays(column.offsets, values, mask=column.is_null())
+            if column.null_count
+            else (pa.ListArray.from_arrays(column.offsets, values))
+        )
+    return column.storage if isinstance(column, pa.ExtensionArray) else column
+
+
+def postgres_type(dtype: pa.DataType) -> tuple[str, pa.DataType] | None:
+    """Return the column that takes values of an Arrow type, and the Arrow type to send; None where there is none."""
+    import pyarrow as pa
+    import pyarrow.types as kinds
+
+    if kinds.is_dictionary(dtype):
+        return postgres_type(dtype.value_type)
+    if kinds.is_list(dtype) or kinds.is_large_list(dtype) or kinds.is_fixed_size_list(dtype):
+        item = postgres_type(dtype.value_type)
+        # PostgreSQL's arrays have no depth in their type, and must be rectangular.
+        return None if item is None or item[0].endswith("[]") else (f"{item[0]}[]", pa.list_(item[1]))
+    if kinds.is_decimal(dtype):
+        return f"numeric({dtype.precision}, {dtype.scale})", dtype
+    if kinds.is_timestamp(dtype):
+        zoned = dtype.tz is not None
+        return ("timestamptz" if zoned else "timestamp"), pa.timestamp("us", "UTC" if zoned else None)
+    for holds, name, sent in (
+        (kinds.is_boolean, "boolean", None),
+        (kinds.is_uint64, "numeric(20, 0)", pa.decimal128(20, 0)),
+        (lambda t: kinds.is_uint32(t) or kinds.is_int64(t), "bigint", pa.int64()),
+        (lambda t: kinds.is_uint16(t) or kinds.is_int32(t), "integer", pa.int32()),
+        (kinds.is_integer, "smallint", pa.int16()),
+        (lambda t: kinds.is_float16(t) or kinds.is_float32(t), "real", pa.float32()),
+        (kinds.is_float64, "double precision", None),
+        (lambda t: kinds.is_string(t) or kinds.is_large_string(t) or kinds.is_string_view(t), "text", None),
+        (
+            lambda t: kinds.is_binary(t) or kinds.is_large_binary(t) or kinds.is_fixed_size_binary(t),
+            "bytea",
+            pa.binary(),
+        ),
+        (kinds.is_date, "date", pa.date32()),
+        (kinds.is_time, "time", pa.time64("us")),
+        (kinds.is_duration, "interval", pa.duration("us")),
+        (kinds.is_null, "text", pa.string()),
+    ):
+        if holds(dtype):
+            return name, dtype if sent is None else sent
+    return None
