@@ -9,14 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fastflowtransform.engines.base import Engine, Kind
+from fastflowtransform.attempts import attempted
+from fastflowtransform.engines.base import Engine, kind_of
 from fastflowtransform.errors import CheckFailed, FftError, counted
 from fastflowtransform.failing import Failing
 from fastflowtransform.model import ANY_ROW, Check, Severity
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
-from fastflowtransform.results import CheckResult, Status
+from fastflowtransform.results import CheckResult, Outcome, Status
 
 if TYPE_CHECKING:
     import ibis.expr.operations as ops
@@ -68,7 +69,7 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
         for check in group:
             report.started(check.name, check.type)
         for asked in _counted([_asked(check, failing) for check in group], engine):
-            results[asked.check.name] = result = _judged(asked, project, engine)
+            results[asked.check.name] = result = _judged(asked, project, engine, report)
             report.finished(result)
     return tuple(results[check.name] for check in found)
 
@@ -148,7 +149,7 @@ def _predicates(rows: ir.Table, checked: ir.Table | None) -> list[ir.BooleanValu
     return [predicate.to_expr() for predicate in filtered.predicates]
 
 
-def _judged(asked: _Asked, project: Project, engine: Engine) -> CheckResult:
+def _judged(asked: _Asked, project: Project, engine: Engine, report: Report) -> CheckResult:
     """Return what came of a check; where rows fail, look at some, and store them where that is wanted."""
     check, error, failures = asked.check, asked.error, asked.failures
     began = time.perf_counter()
@@ -163,7 +164,7 @@ def _judged(asked: _Asked, project: Project, engine: Engine) -> CheckResult:
             if status is not Status.SUCCESS:
                 sql = engine.compiled(asked.rows)
                 sample = _sample(asked.rows, check, engine)
-            stored = _stored(asked, status, project, engine)
+            stored = _stored(asked, status, failures_of(project.database, check), engine, report)
         except FftError as raised:
             error, status = raised, _STATUS[check.terms.severity]
     if error is None and status is Status.ERROR:
@@ -188,15 +189,20 @@ def _failed(check: Check, failures: int) -> CheckFailed:
     return CheckFailed(f'"{check.name}" fails on {counted(failures, "row")} of "{check.node}"{why}', at=check.at)
 
 
-def _stored(asked: _Asked, status: Status, project: Project, engine: Engine) -> str | None:
+def _stored(asked: _Asked, status: Status, relation: Relation, engine: Engine, report: Report) -> str | None:
     """Keep the failing rows where that is wanted; a table of an earlier run is emptied where the check passes."""
-    check = asked.check
-    if not check.terms.store_failures or asked.rows is None:
+    terms = asked.check.terms
+    if not terms.store_failures or asked.rows is None:
         return None
-    relation = failures_of(project.database, check)
-    stands = relation in engine.existing([relation])
-    if status is Status.SUCCESS and not stands:
-        return None
-    rows = asked.rows if check.terms.limit is None else asked.rows.limit(check.terms.limit)
-    engine.replace(relation, rows, over=Kind.TABLE if stands else None)
+    rows = asked.rows if terms.limit is None else asked.rows.limit(terms.limit)
+
+    def write(_: bool) -> Outcome:
+        over = kind_of(engine.existing([relation]).get(relation))
+        if status is Status.SUCCESS and over is None:
+            return Outcome("nothing to keep")
+        return Outcome(engine.replace(relation, rows, over=over).strategy)
+
+    done = attempted(engine, relation, write, functools.partial(report.waiting, asked.check.name))
+    if done.error is not None:
+        raise done.error
     return None if status is Status.SUCCESS else str(relation)
