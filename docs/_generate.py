@@ -14,7 +14,8 @@ What a page says to this script, besides its text:
     ```python                          without a title: a script that is run there
 
 A block that begins with ```{.sql title="…"} shows a file that is there, and is left alone. Times are not
-compared. In `reference/errors.md`, the first line below a heading is the class's docstring.
+compared. In `reference/errors.md`, the first line below a heading is the class's docstring; in `reference/checks.md`,
+all that stands below the heading of a check is its module's.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from fastflowtransform import cli, errors
+from fastflowtransform import checks, cli, errors
 from fastflowtransform.starter import write_starter
 
 DOCS = Path(__file__).parent
@@ -46,6 +47,7 @@ _BLOCK = re.compile(
     r"|^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?[^\n]*\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+_CHECK = re.compile(r"^## (?P<name>\w+)\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _ERROR = re.compile(r"^(### (?P<code>[A-Z]\d+) \w+\n\n)(.*)$", re.MULTILINE)
 
 
@@ -59,6 +61,8 @@ def renewed(page: Path) -> str:
     text = page.read_text(encoding="utf-8")
     if page.name == "errors.md":
         text = _ERROR.sub(lambda found: found[1] + sentence(found["code"]), text)
+    if page.name == "checks.md":
+        text = _CHECK.sub(lambda found: entry(found["name"]) or found[0], text).rstrip() + "\n"
     with tempfile.TemporaryDirectory() as folder, Examples(Path(folder), real=page.name in REAL) as examples:
         return _BLOCK.sub(examples.run, text)
 
@@ -67,6 +71,15 @@ def sentence(code: str) -> str:
     """Return what an error's class says of it, in one line."""
     found = {cls.code: cls for cls in errors.error_classes()}
     return " ".join((inspect.getdoc(found[code]) or "").split()) if code in found else "(there is no such code)"
+
+
+def entry(name: str) -> str | None:
+    """Return the entry of a check: what its module says of it; None where there is no such check."""
+    if name not in checks.BY_NAME:
+        return None
+    others = "|".join(checks.BY_NAME.keys() - {name})
+    linked = re.sub(rf"`({others})`", r"[`\1`](#\1)", (checks.check(name).__doc__ or "").strip())
+    return f"## {name}\n\n{linked}\n\n"
 
 
 class Examples:

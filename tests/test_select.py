@@ -248,9 +248,9 @@ def test_an_empty_option_is_refused_and_does_not_mean_everything(option):
         (
             "+state:modified",
             '"+state:modified" has an unknown method, "state"',
-            "methods here: name, path, source, tag",
+            "methods here: check, name, path, source, tag, type",
         ),
-        (":x", '":x" has an unknown method, ""', "methods here: name, path, source, tag"),
+        (":x", '":x" has an unknown method, ""', "methods here: check, name, path, source, tag, type"),
     ],
 )
 def test_an_unknown_method_is_refused_with_those_that_exist(option, message, hint):
@@ -344,3 +344,53 @@ def test_the_operators_of_5000_matches_take_less_than_a_second():
 
     # About 0.1 s; going up and down from each match on its own would need several seconds.
     assert time.process_time() - start < 1
+
+
+# Two checks of fct_events, and one of daily and users_base.
+CHECKED = build(
+    {
+        **{node: sorted(GRAPH.upstream[node]) for node in GRAPH.nodes},
+        "check:key": ["fct_events"],
+        "check:not_null_id": ["fct_events"],
+        "check:no_user_lost": ["daily", "users_base"],
+    },
+    {},
+)
+CHECKS = {
+    "check:key": Selectable("key", Kind.CHECK, frozenset({"nightly"}), type="unique"),
+    "check:not_null_id": Selectable("not_null_id", Kind.CHECK, type="not_null"),
+    "check:no_user_lost": Selectable("no_user_lost", Kind.CHECK, path="tests/no_user_lost.ff.sql", type="no_user_lost"),
+}
+
+
+@pytest.mark.parametrize(
+    ("include", "found"),
+    [
+        (["fct_events"], {"key", "not_null_id"}),
+        (["+fct_events"], {"key", "not_null_id"}),
+        (["users_base"], {"no_user_lost"}),
+        (["daily+"], {"no_user_lost"}),
+        (["source:raw"], set()),
+        (["source:raw+"], {"key", "not_null_id", "no_user_lost"}),
+        (["type:unique"], {"key"}),
+        (["check:n*"], {"not_null_id", "no_user_lost"}),
+        (["key"], {"key"}),
+        (["tag:nightly"], {"key", "no_user_lost"}),
+        (["path:tests"], {"no_user_lost"}),
+        (["fct_events", "type:not_null"], {"not_null_id"}),
+    ],
+)
+def test_a_term_finds_checks_by_themselves_and_by_what_they_are_about(include, found):
+    names = select(CHECKED, {**NODES, **CHECKS}, include)
+
+    assert {CHECKS[name].name for name in names if name in CHECKS} == found
+
+
+def test_a_check_that_is_excluded_takes_no_model_with_it():
+    names = select(CHECKED, {**NODES, **CHECKS}, ["fct_events"], ["type:unique"])
+
+    assert set(names) == {"fct_events", "check:not_null_id"}
+
+
+def test_without_checks_a_method_for_them_finds_nothing():
+    assert refusal("type:unique").hint == "there are no types here"

@@ -5,7 +5,8 @@ A model is a function from tables to a table; a materialization makes the wareho
 
 from __future__ import annotations
 
+from fastflowtransform.own_checks import dq_test
 from fastflowtransform.py_model import engine_model, model
 
-__all__ = ["__version__", "engine_model", "model"]
+__all__ = ["__version__", "dq_test", "engine_model", "model"]
 __version__ = "0.1.0"

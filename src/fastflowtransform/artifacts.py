@@ -60,7 +60,13 @@ def write_manifest(project: Project) -> Path:
             "upstream": sorted(project.graph.upstream[node]),
         }
     checks = [
-        {"name": check.name, "type": check.type, "node": check.node, "severity": check.severity}
+        {
+            "name": check.name,
+            "type": check.type,
+            "node": check.node,
+            "severity": check.terms.severity,
+            "tags": sorted(check.terms.tags),
+        }
         for check in project.checks
     ]
     document = {
@@ -134,6 +140,7 @@ def describe_check(check: CheckResult, folder: Path) -> dict[str, Any]:
     if check.status is not Status.SUCCESS:
         described["sample"] = list(check.sample)
         described["sql"] = check.sql
+        described["stored"] = check.stored
     if check.error is not None:
         described["error"] = describe_error(check.error, folder)
     return described

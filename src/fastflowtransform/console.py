@@ -140,13 +140,15 @@ class Console:
         self.table(heads, rows, right=(3, 4), styles=[_STYLES[result.status] for result in results])
         for result in results:
             if result.error is not None:
-                self.error(result.error)
-            if result.sample:
-                self.say(
-                    f'\n{MARKS[result.status]} "{result.name}": {counted(result.failures or 0, "failing row")}, such as'
-                )
+                self.error(result.error, "" if f'"{result.name}"' in result.error.message else f"{result.name}: ")
+            if result.sql is not None:
+                number = counted(result.failures or 0, "failing row")
+                such = ", such as" if result.sample else ""
+                self.say(f'\n{MARKS[result.status]} "{result.name}": {number}{such}')
                 self.rows(result.sample)
-                self.say(f"\nto see them all:\n{result.sql}")
+                self.say(f"\nto see them all:\n{result.sql.strip()}")
+                if result.stored is not None:
+                    self.say(f"\nthey are kept in {result.stored}")
 
     def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Show rows of data as a table."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from fastflowtransform import checks
+from fastflowtransform.checks.nodes import Other
 from fastflowtransform.document import Section, read_document
-from fastflowtransform.errors import BadValue, UnknownRef, hint_from
-from fastflowtransform.model import Check, Severity
+from fastflowtransform.errors import BadValue, DuplicateName, UnknownRef, hint_from
+from fastflowtransform.model import Check, Input, OwnCheck
+from fastflowtransform.own_checks import inputs_of, read_parameters
+from fastflowtransform.template import Scope
+from fastflowtransform.terms import read_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,33 @@ class Declared:
     checks: tuple[Check, ...]
 
 
-def read_declarations(folder: Path, tests: Iterable[Section], known: Set[str], elsewhere: Set[str]) -> Declared:
-    """Read the schema YAML below `models/`, and the checks of project.yml.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a declaration can name.
+
+    Parameters
+    ----------
+    nodes
+        The project's models and seeds.
+    sources
+        Its sources, by their names in the graph.
+    elsewhere
+        The models that are for other engines only; what is declared of them is left aside.
+    own
+        The checks of its own, by name.
+    scope
+        What their templates see.
+    """
+
+    nodes: Set[str]
+    sources: Set[str] = frozenset()
+    elsewhere: Set[str] = frozenset()
+    own: Mapping[str, OwnCheck] = field(default_factory=lambda: MappingProxyType({}))
+    scope: Scope = field(default_factory=Scope)
+
+
+def read_declarations(folder: Path, tests: Iterable[Section], known: Known) -> Declared:
+    """Read the schema YAML below `models/`, and the checks of project.yml; each own check that stands alone is one too.
 
     Parameters
     ----------
@@ -40,101 +69,195 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Set[str], e
     tests
         The entries of `tests` in project.yml.
     known
-        The names of the project's models and seeds.
-    elsewhere
-        The names of models that are for other engines only; what is declared of them is left aside.
+        What they can name.
 
     Raises
     ------
     UnknownRef
         A declaration is for no model of this project.
+    DuplicateName
+        Two checks are given one name.
     """
     models: dict[str, Description] = {}
-    found: list[Check] = []
-    for section in tests:
-        node = _known(section, "model", known | elsewhere)
-        found.append(_check(section, section.required_text("type"), node, None))
+    found = [_of_project(section, known) for section in tests]
     for path in sorted((folder / "models").rglob("*.y*ml")):
         document = read_document(path, path.name)
-        document.integer("version")
+        _require_version(document)
         for section in document.sections("models", "model"):
-            name = _known(section, "name", known | elsewhere)
+            name = _node(section, "name", known)
             models[name] = Description(section.text("description") or "", frozenset(section.texts("tags")))
-            found += _model_checks(section, name)
+            found += _model_checks(section, name, known)
             section.close()
         document.close()
-    for check in found:
-        other = checks.check(check.type).OTHER
-        if other is not None and (name := check.arguments[other]) not in known | elsewhere:
-            raise UnknownRef(
-                f'check "{check.name}" names "{name}", which is not in this project',
-                at=check.at,
-                hint=hint_from(str(name), known, "models"),
-            )
-    return Declared(MappingProxyType(models), tuple(check for check in found if check.node in known))
+    named = {check.type for check in found}
+    for own in known.own.values():
+        if own.alone and not own.required and own.name not in named:
+            found.append(_alone(own, known))
+    here = [check for check in found if not known.elsewhere & {check.node, *(other.node for other in _others(check))}]
+    _require_others(here, known)
+    return Declared(MappingProxyType(models), _named_once(here))
 
 
-def _known(section: Section, key: str, known: Set[str]) -> str:
+def _require_version(document: Section) -> None:
+    if document.integer("version") not in (None, 1, 2):
+        raise BadValue(
+            f'the version of {document.title} is "{document.raw("version")}"',
+            at=document.at("version"),
+            hint="write version: 1 or version: 2, which are read alike",
+        )
+
+
+def _node(section: Section, key: str, known: Known) -> str:
     name = section.required_text(key)
-    if name not in known:
-        raise UnknownRef(f'"{name}" is not in this project', at=section.at(key), hint=hint_from(name, known, "models"))
+    if name not in known.nodes | known.elsewhere:
+        raise UnknownRef(
+            f'"{name}" is not in this project', at=section.at(key), hint=hint_from(name, known.nodes, "models")
+        )
     return name
 
 
-def _model_checks(section: Section, node: str) -> Iterator[Check]:
-    yield from _listed(section, node, None)
+def _of_project(section: Section, known: Known) -> Check:
+    kind = section.required_text("type")
+    own = known.own.get(kind)
+    node = None if own is not None and own.alone and not section.has("model") else _node(section, "model", known)
+    return _check(section, kind, node, None, known)
+
+
+def _model_checks(section: Section, node: str, known: Known) -> Iterator[Check]:
+    yield from _listed(section, node, None, known)
     for column in section.sections("columns", f'column of "{node}"'):
         name = column.required_text("name")
         column.text("description")
-        yield from _listed(column, node, name)
+        yield from _listed(column, node, name, known)
         column.close()
 
 
-def _listed(section: Section, node: str, column: str | None) -> Iterator[Check]:
-    """Yield the checks under `tests`: each a name, or a mapping of one name to its arguments."""
-    entries = section.raw("tests") or []
-    if not isinstance(entries, list):
-        raise section.bad("tests", "a list")
-    for entry in entries:
-        at = section.at("tests")
-        if isinstance(entry, str):
-            yield _check(Section({}, at, f'check "{entry}"'), entry, node, column)
-        elif isinstance(entry, Mapping) and len(entry) == 1:
-            outer = Section(entry, at, "check")
-            (kind,) = entry
-            inner = (
-                outer.section(kind, f'check "{kind}"')
-                if entry[kind] is not None
-                else Section({}, at, f'check "{kind}"')
-            )
-            assert inner is not None
-            yield _check(inner, kind, node, column)
-        else:
-            raise BadValue(f'a check of "{node}" is "{entry}"', at=at, hint="write a name, or name: {arguments}")
+def _listed(section: Section, node: str, column: str | None, known: Known) -> Iterator[Check]:
+    """Yield the checks under `tests`, or `data_tests`: a name, a name with its arguments, or keys with a `type`."""
+    for key in ("tests", "data_tests"):
+        entries = section.raw(key) or []
+        if not isinstance(entries, list):
+            raise section.bad(key, "a list")
+        for entry in entries:
+            kind, inner = _entry(entry, section, key, node)
+            yield _check(inner, kind, node, column, known)
 
 
-def _check(section: Section, kind: str, node: str, column: str | None) -> Check:
-    if kind not in checks.BY_NAME:
+def _entry(entry: Any, section: Section, key: str, node: str) -> tuple[str, Section]:
+    """Return the type and the keys of one entry of a list of checks."""
+    at = section.at(key)
+    if isinstance(entry, str):
+        return entry, Section({}, at, f'check "{entry}"')
+    outer = Section(entry, at, "check") if isinstance(entry, Mapping) else None
+    if outer is not None and "type" in entry:
+        kind = outer.required_text("type")
+        return kind, outer
+    if outer is not None and len(entry) == 1:
+        (kind,) = entry
+        if entry[kind] is None:
+            return kind, Section({}, at, f'check "{kind}"')
+        inner = outer.section(kind, f'check "{kind}"')
+        assert inner is not None
+        return kind, inner
+    raise BadValue(f'a check of "{node}" is "{entry}"', at=at, hint="write a name, or name: {arguments}")
+
+
+def _check(section: Section, kind: str, node: str | None, column: str | None, known: Known) -> Check:
+    own = known.own.get(kind)
+    if own is None and kind not in checks.BY_NAME:
         at = section.at("type") if "type" in section.values else section.at()
-        raise BadValue(f'there is no check "{kind}"', at=at, hint=hint_from(kind, checks.BY_NAME, "checks"))
+        names = {*checks.BY_NAME, *known.own}
+        raise BadValue(f'there is no check "{kind}"', at=at, hint=hint_from(kind, names, "checks"))
+    section = _flat(section)
     if column is not None:
         section = section.overlaid({"column": column})
-    arguments: dict[str, Any] = checks.check(kind).read(section)
+    if own is not None:
+        section = section.overlaid({key: value for key, value in own.terms.items() if key not in section.values})
+        return _own_check(section, own, node, known)
+    arguments = checks.check(kind).read(section)
+    assert node is not None
+    return _finished(section, Check(_name(section, kind, node, arguments), kind, node, arguments, section.at()))
+
+
+def _own_check(section: Section, own: OwnCheck, node: str | None, known: Known) -> Check:
+    """Return one use of a check of the project's own; `node` is None where it stands alone."""
+    arguments = read_parameters(section, own)
+    if own.alone and section.has("where"):
+        raise BadValue(
+            f'{section.title} has a where, and "{own.name}" reads no table under test',
+            at=section.at("where"),
+            hint="write the condition into the check",
+        )
+    inputs = inputs_of(own, arguments, known.scope)
+    name = own.name if node is None else _name(section, own.name, node, arguments)
+    about = node or (inputs[0].node if inputs else own.name)
+    return _finished(section, Check(name, own.name, about, arguments, section.at(), own=own, inputs=inputs))
+
+
+def _alone(own: OwnCheck, known: Known) -> Check:
+    check = _own_check(Section(own.terms, own.at, f'check "{own.name}"'), own, None, known)
+    return replace(check, at=own.at)
+
+
+def _flat(section: Section) -> Section:
+    """Return the section with what stands under `arguments` and `config` in it, as dbt writes it."""
+    for key in ("arguments", "config"):
+        nested = section.section(key) if isinstance(section.values.get(key), Mapping) else None
+        if nested is not None:
+            section = section.without(key).overlaid(nested.values)
+    return section
+
+
+def _finished(section: Section, check: Check) -> Check:
+    """Return the check with its name and terms, once nothing unknown stands in the section."""
     name = section.text("name")
-    check = Check(
-        name=name or "_".join([kind, node, *_words(arguments)]),
-        type=kind,
-        node=node,
-        arguments=MappingProxyType(arguments),
-        at=section.at(),
-        severity=section.choice("severity", Severity, Severity.ERROR),
-        where=section.text("where"),
-        tags=frozenset(section.texts("tags")),
-    )
+    terms = read_terms(section)
     section.close()
-    return check
+    return replace(check, name=name or check.name, named=bool(name), terms=terms)
 
 
-def _words(arguments: Mapping[str, Any]) -> list[str]:
-    value = arguments.get("columns") or arguments.get("column") or ()
-    return [value] if isinstance(value, str) else list(value)
+def _name(section: Section, kind: str, node: str, arguments: Mapping[str, Any]) -> str:
+    """Return a name for a check: its type, its node, and its columns or else the other table that it reads."""
+    columns = arguments.get("columns") or section.values.get("column") or ()
+    others = [value.node.removeprefix("source:") for value in arguments.values() if isinstance(value, Other)]
+    words = [columns] if isinstance(columns, str) else [str(column) for column in columns]
+    return "_".join([kind, node, *(words or others)])
+
+
+def _others(check: Check) -> tuple[Input, ...]:
+    """Return what a check reads besides the node that it is about."""
+    others = [value.node for value in check.arguments.values() if isinstance(value, Other)]
+    read = [Input(name.removeprefix("source:"), check.at, is_source=name.startswith("source:")) for name in others]
+    return (*read, *check.inputs)
+
+
+def _require_others(found: Iterable[Check], known: Known) -> None:
+    for check in found:
+        for other in _others(check):
+            if other.node in known.nodes | known.sources:
+                continue
+            names, what = (known.sources, "sources") if other.is_source else (known.nodes, "models")
+            raise UnknownRef(
+                f'check "{check.name}" names "{other.name}", which is not in this project',
+                at=other.at,
+                hint=hint_from(other.name, {name.removeprefix("source:") for name in names}, what),
+            )
+
+
+def _named_once(found: Iterable[Check]) -> tuple[Check, ...]:
+    """Return the checks with a number behind a name that was made before; a name that is given stays, and is unique."""
+    taken: dict[str, Check] = {}
+    for check in found:
+        if check.named and (first := taken.setdefault(check.name.casefold(), check)) is not check:
+            raise DuplicateName(
+                f'two checks are called "{check.name}": here and at {first.at}', at=check.at, hint="rename one of them"
+            )
+    named = []
+    for check in found:
+        name, number = check.name, 1
+        while not check.named and name.casefold() in taken:
+            number += 1
+            name = f"{check.name}_{number}"
+        taken.setdefault(name.casefold(), check)
+        named.append(replace(check, name=name))
+    return tuple(named)

@@ -182,13 +182,27 @@ class Section:
             yield key, self._nested(self.values[key], key, f'{title} "{key}"')
 
     def overlaid(self, values: Mapping[str, Any]) -> Section:
-        """Return a section with `values` in place of its own, where they are given."""
+        """Return a section with `values` in place of its own, where they are given; what was asked for stays so."""
         lined = _Lined()
         lined.update(self.values)
         lined.update(values)
         lined.lines = {key: self.at(key).line or 1 for key in lined}
+        if isinstance(values, _Lined):
+            lined.lines |= values.lines
         lined.line = self.at().line or 1
-        return Section(lined, self._at, self.title)
+        section = Section(lined, self._at, self.title)
+        section._asked |= self._asked
+        return section
+
+    def without(self, *keys: str) -> Section:
+        """Return a section that lacks `keys`."""
+        lined = _Lined()
+        lined.update({key: value for key, value in self.values.items() if key not in keys})
+        lined.lines = {key: self.at(key).line or 1 for key in lined}
+        lined.line = self.at().line or 1
+        section = Section(lined, self._at, self.title)
+        section._asked |= self._asked
+        return section
 
     def bad(self, key: str, expected: str) -> BadValue:
         """Return the error for a value of the wrong type, for the caller to raise."""

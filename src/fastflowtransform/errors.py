@@ -230,13 +230,13 @@ class JinjaError(ModelError):
 
 
 class DuplicateName(ModelError):
-    """Two models, seeds, sources or macros have the same name (upper and lower case do not tell them apart)."""
+    """Two models, seeds, sources, macros or checks have the same name, but for upper and lower case."""
 
     code = "M101"
 
 
 class BadPythonModel(ModelError):
-    """A `*.ff.py` file cannot be loaded, or a decorated function cannot be a model."""
+    """A `*.ff.py` file cannot be loaded, or a decorated function cannot be a model or a check."""
 
     code = "M102"
 
@@ -285,14 +285,14 @@ class BadCursor(ModelError):
 
 
 class PythonModelFailed(ModelError):
-    """A Python model raised an error."""
+    """A Python model, or a check, raised an error."""
 
     code = "M220"
     exit_code = 1
 
 
 class WrongResult(ModelError):
-    """A Python model returned something that is no table, or not of the kind that it declares."""
+    """A Python model, or a check, returned something that is no table, or not of the kind that it declares."""
 
     code = "M221"
     exit_code = 1

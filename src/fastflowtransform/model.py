@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -203,14 +204,145 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Threshold:
+    """How many failing rows it takes, as `> 10`: an operator of SQL and a number.
+
+    Examples
+    --------
+    >>> Threshold(">", 10).met(10), Threshold(">", 10).met(11), Threshold("!=", 0).met(1)
+    (False, True, True)
+    """
+
+    operator: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.number}"
+
+    def met(self, failures: int) -> bool:
+        """Whether so many failing rows are enough."""
+        return COMPARISONS[self.operator](failures, self.number)
+
+
+COMPARISONS: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
+    {"=": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+)
+ANY_ROW = Threshold("!=", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a check runs and fails.
+
+    Parameters
+    ----------
+    severity
+        What it does where it fails.
+    where
+        A condition in the engine's SQL; only such rows are checked.
+    warn_if, error_if
+        How many failing rows make it warn, and fail; `error_if` counts only with the severity error.
+    limit
+        How many failing rows are shown and stored at most; None for no limit of its own.
+    store_failures
+        Whether the failing rows are kept in a table.
+    tags
+        What selectors find it by.
+    """
+
+    severity: Severity = Severity.ERROR
+    where: str | None = None
+    warn_if: Threshold = ANY_ROW
+    error_if: Threshold = ANY_ROW
+    limit: int | None = None
+    store_failures: bool = False
+    tags: frozenset[str] = frozenset()
+
+    def severity_of(self, failures: int) -> Severity | None:
+        """Return how bad so many failing rows are; None where they are few enough.
+
+        Examples
+        --------
+        >>> terms = Terms(error_if=Threshold(">", 10))
+        >>> [terms.severity_of(failures) for failures in (0, 1, 11)]
+        [None, <Severity.WARN: 'warn'>, <Severity.ERROR: 'error'>]
+        """
+        if self.severity is Severity.ERROR and self.error_if.met(failures):
+            return Severity.ERROR
+        return Severity.WARN if self.warn_if.met(failures) else None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCheck:
+    """A check of the project's own, out of `tests/`: a SELECT of the failing rows, or a function that returns them.
+
+    Parameters
+    ----------
+    name
+        What YAML calls it by.
+    body
+        The text or the function.
+    at
+        Where it stands.
+    alone
+        Whether it names all that it reads, so that it is a check by itself; else it is for any table, which YAML names.
+    required, defaults
+        The names of the parameters that have to be given, and the values of the others.
+    inputs
+        What a function takes, after the table that is checked. A text's are learnt anew for each use.
+    terms
+        The terms that it sets itself, as they are written.
+    """
+
+    name: str
+    body: SqlBody | PythonBody
+    at: Location
+    alone: bool
+    required: frozenset[str] = frozenset()
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    inputs: tuple[Input, ...] = ()
+    terms: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
-    """A claim about a table's contents; `type` names a module of `checks`, and `arguments` go to it."""
+    """A claim about a table's contents.
+
+    Parameters
+    ----------
+    name
+        What it is called; no two have one name.
+    type
+        A module of `checks`, or the name of `own`.
+    node
+        The model or seed that it is about.
+    arguments
+        Go to the module, the text or the function.
+    at
+        Where it is declared.
+    terms
+        On what terms it fails.
+    own
+        The check of the project's own, where it is one.
+    inputs
+        What such a check reads, besides `node`; one that is `alone` reads nothing else.
+    named
+        Whether the user gave it its name.
+    """
 
     name: str
     type: str
     node: str
     arguments: Mapping[str, Any]
     at: Location
-    severity: Severity = Severity.ERROR
-    where: str | None = None
-    tags: frozenset[str] = frozenset()
+    terms: Terms = Terms()
+    own: OwnCheck | None = None
+    inputs: tuple[Input, ...] = ()
+    named: bool = False
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Return the nodes that it is about: selecting one of them selects it."""
+        if self.own is None or not self.own.alone:
+            return (self.node,)
+        return tuple(dict.fromkeys([self.node, *(found.node for found in self.inputs)]))

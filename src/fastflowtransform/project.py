@@ -8,13 +8,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fastflowtransform import checks as built_in
 from fastflowtransform import graph as graphs
 from fastflowtransform.config import Defaults
-from fastflowtransform.declared import Declared, read_declarations
+from fastflowtransform.declared import Declared, Known, read_declarations
 from fastflowtransform.document import Section, read_document, read_text, render_document
 from fastflowtransform.errors import DuplicateName, Location, UnknownRef, UnknownSource, hint_from
 from fastflowtransform.graph import Graph
-from fastflowtransform.model import Check, Frame, Input, Materialized, Model, Seed, Source
+from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Seed, Source
+from fastflowtransform.own_checks import read_own_checks
 from fastflowtransform.py_model import read_python_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.sql_model import read_sql_model
@@ -116,12 +118,11 @@ def load(
     sources = {f"source:{name}": found for name, found in _named(_read_sources(folder, database, scope), {}).items()}
     seeds = _named(_read_seeds(folder, database), models)
     _require_places_of_their_own([*models.values(), *seeds.values()], database)
-    declared = read_declarations(folder, settings.tests, {*models, *seeds}, set(elsewhere))
+    known = Known({*models, *seeds}, set(sources), set(elsewhere), _read_own_checks(folder), scope)
+    declared = read_declarations(folder, settings.tests, known)
     models = {name: _described(model, declared) for name, model in models.items()}
     upstream = _upstream(models, seeds, sources, elsewhere)
-    places = {
-        node: found.at for found in (*models.values(), *seeds.values(), *sources.values()) for node in [_node(found)]
-    }
+    places = {_node(found): found.at for found in (*models.values(), *seeds.values(), *sources.values())}
     return Project(
         name=settings.name,
         folder=folder,
@@ -181,6 +182,14 @@ def _read_models(folder: Path, scope: Scope, settings: _Settings) -> Iterator[Mo
             yield read_sql_model(path, scope, settings.defaults)
         else:
             yield from read_python_models(path, scope, settings.defaults, settings.frame)
+
+
+def _read_own_checks(folder: Path) -> dict[str, OwnCheck]:
+    own: dict[str, OwnCheck] = _named(read_own_checks(folder), {})
+    for name, check in own.items():
+        if name in built_in.BY_NAME:
+            raise DuplicateName(f'"{name}" is the name of a built-in check', at=check.at, hint="rename it")
+    return own
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:

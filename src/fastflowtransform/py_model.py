@@ -106,7 +106,7 @@ def read_python_models(path: Path, scope: Scope, defaults: Defaults, frame: Fram
     BadPythonModel
         The file cannot be loaded, or holds no model, or a function does not fit its `deps`.
     """
-    module = _load(path, defaults.folder)
+    module = load_module(path, defaults.folder)
     marks = [(function, mark) for function, mark in _marked(module) if function.__module__ == module.__name__]
     if not marks:
         raise BadPythonModel("no function in this file is a model", at=Location(path), hint="decorate one with @model")
@@ -122,7 +122,7 @@ def _marked(module: ModuleType) -> Iterator[tuple[Callable[..., Any], _Mark]]:
             yield value, mark
 
 
-def _load(path: Path, folder: Path) -> ModuleType:
+def load_module(path: Path, folder: Path) -> ModuleType:
     """Run the file as a module; the project's folder is importable, so that models can share functions."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
@@ -209,10 +209,11 @@ def _inputs(function: Callable[..., Any], section: Section, at: Location) -> tup
             at=at,
             hint="give one argument per entry of deps, in their order",
         )
-    return tuple(_input(dep, at) for dep in deps)
+    return tuple(read_input(dep, at) for dep in deps)
 
 
-def _input(dep: str, at: Location) -> Input:
+def read_input(dep: str, at: Location) -> Input:
+    """Return what an entry of `deps` means: a model or seed, or a source as `source:raw.events`."""
     source = dep.removeprefix("source:")
     return Input(model_name(dep), at) if source == dep else Input(source, at, is_source=True)
 

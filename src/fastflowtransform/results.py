@@ -77,7 +77,10 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What came of one check; `failures` counts the failing rows, `sample` holds at most five of them."""
+    """What came of one check.
+
+    `failures` counts the failing rows, `sample` holds at most five of them, and `stored` is the table that keeps them.
+    """
 
     name: str
     node: str
@@ -88,6 +91,7 @@ class CheckResult:
     sample: tuple[dict[str, object], ...] = ()
     sql: str | None = None
     error: FftError | None = None
+    stored: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

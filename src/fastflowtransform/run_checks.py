@@ -1,28 +1,49 @@
-"""Runs checks: each is a query for the rows that break a claim."""
+"""Runs checks: those of one model are counted in one query, and rows are fetched only where some fail."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from fastflowtransform import checks
-from fastflowtransform.engines.base import Engine
+from fastflowtransform.attempts import attempted
+from fastflowtransform.engines.base import Engine, kind_of
 from fastflowtransform.errors import CheckFailed, FftError, counted
-from fastflowtransform.model import Check, Severity
-from fastflowtransform.normalize import Tables
+from fastflowtransform.failing import Failing
+from fastflowtransform.model import ANY_ROW, Check, Severity
 from fastflowtransform.project import Project
+from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
-from fastflowtransform.results import CheckResult, Status
+from fastflowtransform.results import CheckResult, Outcome, Status
 
 if TYPE_CHECKING:
+    import ibis.expr.operations as ops
     import ibis.expr.types as ir
 
 SAMPLE = 5
+LONGEST_NAME = 63
+"""How many bytes a table's name may have on Postgres, which cuts off the rest."""
+
+_STATUS = {Severity.ERROR: Status.ERROR, Severity.WARN: Status.WARN, None: Status.SUCCESS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A check's failing rows as an expression, their number once it is known, or what stood in the way."""
+
+    check: Check
+    seconds: float
+    rows: ir.Table | None = None
+    checked: ir.Table | None = None
+    failures: int | None = None
+    error: FftError | None = None
 
 
 def run_checks(found: Iterable[Check], project: Project, engine: Engine, report: Report) -> tuple[CheckResult, ...]:
-    """Run checks, and change nothing.
+    """Run checks; only the tables of `store_failures` are written.
 
     Parameters
     ----------
@@ -36,61 +57,152 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
     Returns
     -------
     tuple of CheckResult
-        One a check; a table that is missing is one check's error, and the others run.
+        One a check, in the order of `found`; a table that is missing is one check's error, and the others run.
     """
-    tables = Tables(project, engine)
-    results = []
+    found = tuple(found)
+    failing = Failing(project, engine)
+    groups: dict[str, list[Check]] = {}
     for check in found:
-        report.started(check.name, check.type)
-        result = _checked(check, tables, engine)
-        report.finished(result)
-        results.append(result)
-    return tuple(results)
+        groups.setdefault(check.node, []).append(check)
+    results: dict[str, CheckResult] = {}
+    for group in groups.values():
+        for check in group:
+            report.started(check.name, check.type)
+        for asked in _counted([_asked(check, failing) for check in group], engine):
+            results[asked.check.name] = result = _judged(asked, project, engine, report)
+            report.finished(result)
+    return tuple(results[check.name] for check in found)
 
 
-def _checked(check: Check, tables: Tables, engine: Engine) -> CheckResult:
+def failures_of(database: str, check: Check) -> Relation:
+    """Return the table that keeps a check's failing rows: its name, in a schema beside the project's `database`.
+
+    A name that is longer than every engine keeps is cut, and ends in a part of its hash.
+    """
+    name = check.name
+    if len(name.encode()) > LONGEST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
+    return Relation(f"{database}_failures", name)
+
+
+def _asked(check: Check, failing: Failing) -> _Asked:
     began = time.perf_counter()
-    error: FftError | None = None
-    failures: int | None = None
+    try:
+        checked = None if check.own is not None and check.own.alone else failing.checked(check)
+        rows = failing.rows(check)
+    except FftError as error:
+        return _Asked(check, time.perf_counter() - began, error=error)
+    return _Asked(check, time.perf_counter() - began, rows, checked)
+
+
+def _counted(group: Sequence[_Asked], engine: Engine) -> list[_Asked]:
+    """Count the failing rows of all checks of one node in one query; where it fails, each by itself."""
+    began = time.perf_counter()
+    runnable = [number for number, asked in enumerate(group) if asked.rows is not None]
+    counted = list(group)
+    if not runnable:
+        return counted
+    try:
+        numbers = _numbers([group[number] for number in runnable], engine)
+    except FftError as error:
+        if len(runnable) == 1:
+            counted[runnable[0]] = replace(group[runnable[0]], error=error)
+            return counted
+        for number in runnable:
+            (counted[number],) = _counted([group[number]], engine)
+        return counted
+    share = (time.perf_counter() - began) / len(runnable)
+    for number, failures in zip(runnable, numbers, strict=True):
+        counted[number] = replace(group[number], failures=failures, seconds=group[number].seconds + share)
+    return counted
+
+
+def _numbers(group: Sequence[_Asked], engine: Engine) -> list[int]:
+    """Return how many rows fail each check, with one query: claims about single rows share one look at the table."""
+    import ibis
+
+    totals: dict[ops.Relation, dict[str, ir.Scalar]] = {}
+    for number, asked in enumerate(group):
+        assert asked.rows is not None
+        column = f"failures_{number}"
+        predicates = _predicates(asked.rows, asked.checked)
+        if predicates and asked.checked is not None:
+            totals.setdefault(asked.checked.op(), {})[column] = asked.checked.count(where=ibis.and_(*predicates))
+        else:
+            totals.setdefault(asked.rows.op(), {})[column] = asked.rows.count()
+    parts = [table.to_expr().aggregate(**columns) for table, columns in totals.items()]
+    (row,) = engine.rows(functools.reduce(lambda left, right: left.cross_join(right), parts))
+    return [int(str(row[f"failures_{number}"])) for number in range(len(group))]
+
+
+def _predicates(rows: ir.Table, checked: ir.Table | None) -> list[ir.BooleanValue]:
+    """Return the conditions of rows that are some of `checked`, where each can be judged by itself; else none."""
+    import ibis.expr.operations as ops
+
+    filtered = rows.op()
+    if checked is None or not isinstance(filtered, ops.Filter) or filtered.parent != checked.op():
+        return []
+    several = (ops.Analytic, ops.Reduction, ops.Subquery, ops.WindowFunction)
+    if any(predicate.find(several) for predicate in filtered.predicates):
+        return []
+    return [predicate.to_expr() for predicate in filtered.predicates]
+
+
+def _judged(asked: _Asked, project: Project, engine: Engine, report: Report) -> CheckResult:
+    """Return what came of a check; where rows fail, look at some, and store them where that is wanted."""
+    check, error, failures = asked.check, asked.error, asked.failures
+    began = time.perf_counter()
+    status = _STATUS[check.terms.severity]
     sample: tuple[dict[str, object], ...] = ()
     sql: str | None = None
-    try:
-        rows = failing_rows(check, tables, engine)
-        failures = _count(engine, rows)
-        if failures:
-            sql = engine.compiled(rows)
-            sample = tuple(engine.rows(rows.limit(SAMPLE)))
-            if check.severity is Severity.ERROR:
-                error = CheckFailed(
-                    f'"{check.name}" fails on {counted(failures, "row")} of "{check.node}"', at=check.at
-                )
-    except FftError as raised:
-        error = raised
+    stored: str | None = None
+    if error is None:
+        assert asked.rows is not None and failures is not None
+        status = _STATUS[check.terms.severity_of(failures)]
+        try:
+            if status is not Status.SUCCESS:
+                sql = engine.compiled(asked.rows)
+                sample = _sample(asked.rows, check, engine)
+            stored = _stored(asked, status, failures_of(project.database, check), engine, report)
+        except FftError as raised:
+            error, status = raised, _STATUS[check.terms.severity]
+    if error is None and status is Status.ERROR:
+        error = _failed(check, failures or 0)
+    if error is not None:
         error.at = error.at or check.at
-    failed = Status.ERROR if check.severity is Severity.ERROR else Status.WARN
-    status = failed if error is not None or failures else Status.SUCCESS
-    seconds = time.perf_counter() - began
-    return CheckResult(check.name, check.node, check.type, status, seconds, failures, sample, sql, error)
+    seconds = asked.seconds + time.perf_counter() - began
+    return CheckResult(check.name, check.node, check.type, status, seconds, failures, sample, sql, error, stored=stored)
 
 
-def failing_rows(check: Check, tables: Tables, engine: Engine) -> ir.Table:
-    """Return the rows that break a check's claim, as an expression."""
-    kind = checks.check(check.type)
-    table = tables.table(check.node)
-    if check.where is not None:
-        table = _where(table, check.where, engine)
-    arguments: dict[str, Any] = dict(check.arguments)
-    if kind.OTHER is not None:
-        return kind.failing_rows(table, tables.table(arguments.pop(kind.OTHER)), **arguments)
-    return kind.failing_rows(table, **arguments)
+def _sample(rows: ir.Table, check: Check, engine: Engine) -> tuple[dict[str, object], ...]:
+    """Return some failing rows, through Arrow: of all ways to fetch them, it is the one that takes every type."""
+    shown = SAMPLE if check.terms.limit is None else min(SAMPLE, check.terms.limit)
+    if not shown:
+        return ()
+    with engine.batches(rows.limit(shown)) as batches:
+        return tuple(row for batch in batches for row in batch.to_pylist())
 
 
-def _where(table: ir.Table, condition: str, engine: Engine) -> ir.Table:
-    """Keep the rows for which the engine's SQL `condition` is true."""
-    sql = f"SELECT * FROM (\n{engine.compiled(table)}\n) AS checked WHERE (\n{condition}\n)"
-    return engine.sql(sql)
+def _failed(check: Check, failures: int) -> CheckFailed:
+    why = "" if check.terms.error_if == ANY_ROW else f", and error_if is {check.terms.error_if}"
+    return CheckFailed(f'"{check.name}" fails on {counted(failures, "row")} of "{check.node}"{why}', at=check.at)
 
 
-def _count(engine: Engine, rows: ir.Table) -> int:
-    ((number,),) = (row.values() for row in engine.rows(rows.agg(failures=rows.count())))
-    return int(str(number))
+def _stored(asked: _Asked, status: Status, relation: Relation, engine: Engine, report: Report) -> str | None:
+    """Keep the failing rows where that is wanted; a table of an earlier run is emptied where the check passes."""
+    terms = asked.check.terms
+    if not terms.store_failures or asked.rows is None:
+        return None
+    rows = asked.rows if terms.limit is None else asked.rows.limit(terms.limit)
+
+    def write(_: bool) -> Outcome:
+        over = kind_of(engine.existing([relation]).get(relation))
+        if status is Status.SUCCESS and over is None:
+            return Outcome("nothing to keep")
+        return Outcome(engine.replace(relation, rows, over=over).strategy)
+
+    done = attempted(engine, relation, write, functools.partial(report.waiting, asked.check.name))
+    if done.error is not None:
+        raise done.error
+    return None if status is Status.SUCCESS else str(relation)

@@ -3,12 +3,15 @@
     option  = word { " " word }                       a space unites
     word    = term { "," term }                       a comma intersects
     term    = [ "@" | [ depth ] "+" ] [ method ":" ] value [ "+" [ depth ] ]
-    method  = "name" | "tag" | "path" | "source"      "name" where it is left out
+    method  = "name" | "tag" | "path" | "source" | "check" | "type"
+                                                      "name" where it is left out
 
 A value is compared, case and all, with the words that a node answers to (`Selectable` lists them). In it, `*`
 and `?` and `[ab]` stand for characters other than a slash, and `**` between slashes for any number of folders.
 `+x` adds the ancestors of x, `x+` its descendants, each as deep as the number says; `@x` adds the descendants and
 all ancestors of these. A space or a comma of a name has to be written as `?`.
+
+Where checks are among the nodes, a term that finds a model or seed finds its checks as well.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ class Kind(StrEnum):
     MODEL = "model"
     SEED = "seed"
     SOURCE = "source"
+    CHECK = "check"
 
 
 class Method(StrEnum):
@@ -41,6 +45,8 @@ class Method(StrEnum):
     TAG = "tag"
     PATH = "path"
     SOURCE = "source"
+    CHECK = "check"
+    TYPE = "type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,10 @@ class Selectable:
     name
         Of a model or seed, the name (`events_base`): it answers to `events_base`, with or without `.ff`, `.ff.sql`
         or `.ff.py`. Of a source, the one that `source()` takes, joined (`raw.events`): it answers to
-        `source:raw.events` and `source:raw`, and to no bare name.
+        `source:raw.events` and `source:raw`, and to no bare name. Of a check, its name: it answers to that, and to
+        `check:` with it.
     kind
-        Model, seed or source.
+        Model, seed, source or check.
     tags
         It answers to `tag:` with each of them; a tag may hold colons.
     path
@@ -62,6 +69,8 @@ class Selectable:
         each folder above it.
     materialized
         How a model stands in the warehouse; no method asks for it yet.
+    type
+        What a check claims (`unique`): it answers to `type:` with it.
     """
 
     name: str
@@ -69,6 +78,7 @@ class Selectable:
     tags: frozenset[str] = frozenset()
     path: str = ""
     materialized: str | None = None
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +115,9 @@ _TERM = re.compile(
     re.VERBOSE,
 )
 _SUFFIX = re.compile(r"(?<=.)\.ff(\.sql|\.py)?\Z")
-_SHAPE = "write a name, tag:x, path:x or source:x; before it +, 2+ or @, after it + or +2 (but not with @)"
+_SHAPE = (
+    "write a name, tag:x, path:x, source:x, check:x or type:x; before it +, 2+ or @, after it + or +2 (but not with @)"
+)
 
 
 def parse(text: str) -> Term:
@@ -181,7 +193,7 @@ def select(
     >>> select(graph, nodes, ["demo:daily"])
     Traceback (most recent call last):
     fastflowtransform.errors.BadSelector: S100 "demo:daily" has an unknown method, "demo"
-    hint methods here: name, path, source, tag
+    hint methods here: check, name, path, source, tag, type
     """
     kept = frozenset(nodes)
     for option in include:
@@ -223,8 +235,16 @@ def _of_term(graph: Graph, nodes: Mapping[str, Selectable], text: str) -> frozen
     if not found:
         raise NothingSelected(f'"{text}" matches nothing', hint=_hint(nodes.values(), term))
     if term.at:
-        return reachable(graph.upstream, reachable(graph.downstream, found))
-    return reachable(graph.upstream, found, term.ancestors) | reachable(graph.downstream, found, term.descendants)
+        around = reachable(graph.upstream, reachable(graph.downstream, found))
+    else:
+        above = reachable(graph.upstream, found, term.ancestors)
+        around = above | reachable(graph.downstream, found, term.descendants)
+    return around | _checks_of(graph, nodes, around)
+
+
+def _checks_of(graph: Graph, nodes: Mapping[str, Selectable], found: Iterable[str]) -> frozenset[str]:
+    below = (name for node in found for name in graph.downstream[node])
+    return frozenset(name for name in below if name in nodes and nodes[name].kind is Kind.CHECK)
 
 
 def _names(facts: Selectable) -> tuple[str, ...]:
@@ -243,8 +263,23 @@ def _sources(facts: Selectable) -> tuple[str, ...]:
     return (facts.name, facts.name.partition(".")[0]) if facts.kind is Kind.SOURCE else ()
 
 
+def _checks(facts: Selectable) -> tuple[str, ...]:
+    return (facts.name,) if facts.kind is Kind.CHECK else ()
+
+
+def _types(facts: Selectable) -> tuple[str, ...]:
+    return (facts.type,) if facts.type else ()
+
+
 _WORDS: Mapping[Method, Callable[[Selectable], tuple[str, ...]]] = MappingProxyType(
-    {Method.NAME: _names, Method.TAG: _tags, Method.PATH: _paths, Method.SOURCE: _sources}
+    {
+        Method.NAME: _names,
+        Method.TAG: _tags,
+        Method.PATH: _paths,
+        Method.SOURCE: _sources,
+        Method.CHECK: _checks,
+        Method.TYPE: _types,
+    }
 )
 
 

@@ -91,9 +91,15 @@ def with_inputs(incremental: Incremental | None, scope: Scope) -> Incremental | 
     """Return the settings with what their delta reads, which is learnt as a model's own inputs are."""
     if incremental is None or incremental.delta is None:
         return incremental
-    learnt = _Learnt(inputs=_literal_inputs(incremental.delta.template))
-    _render_to_learn(incremental.delta.template, scope, learnt)
-    return replace(incremental, delta=replace(incremental.delta, inputs=tuple(learnt.inputs.values())))
+    inputs = read_inputs(incremental.delta.template, scope)
+    return replace(incremental, delta=replace(incremental.delta, inputs=inputs))
+
+
+def read_inputs(template: Template, scope: Scope) -> tuple[Input, ...]:
+    """Return what a text reads: its `ref()` and `source()` with literal arguments, and those a rendering reaches."""
+    learnt = _Learnt(inputs=_literal_inputs(template))
+    _render_to_learn(template, scope, learnt)
+    return tuple(learnt.inputs.values())
 
 
 def model_name(reference: str) -> str:

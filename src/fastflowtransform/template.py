@@ -6,6 +6,7 @@ itself, and while it runs, with the names of real tables.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,11 +29,16 @@ RESERVED = frozenset({"config", "ref", "source", "this", "is_incremental", "env"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call in a template's text, such as `ref('events_base')`; an argument that is no literal is None."""
+    """A call in a template's text, such as `ref('events_base')`; an argument that is no literal is None.
+
+    `named` holds the literal arguments that are given by name, and `computed` the names of the others.
+    """
 
     function: str
     arguments: tuple[Any, ...]
     line: int
+    named: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    computed: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,15 @@ class Template:
         The calls of plain names in it, in the order of the text, whether they are ever reached or not.
     macros
         The names of the macros that it defines.
+    names
+        The names that stand in it.
     """
 
     text: str
     at: Location
     calls: tuple[Call, ...] = ()
     macros: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
     code: CodeType | None = field(default=None, repr=False, compare=False)
 
     def called(self, function: str) -> tuple[Call, ...]:
@@ -145,12 +154,13 @@ def compile_template(text: str, at: Location) -> Template:
         tree = _environment().parse(text)
         calls = tuple(_call(node) for node in tree.find_all(nodes.Call) if isinstance(node.node, nodes.Name))
         macros = tuple(node.name for node in tree.find_all(nodes.Macro))
+        names = frozenset(node.name for node in tree.find_all(nodes.Name))
         code = _environment().compile(tree, name=str(at.path), filename=str(at.path))
     except jinja2.TemplateSyntaxError as error:
         raise JinjaError(
             f'not valid Jinja: "{error.message}"', at=Location(at.path, (at.line or 1) + error.lineno - 1)
         ) from error
-    return Template(text, at, calls, macros, code)
+    return Template(text, at, calls, macros, names, code)
 
 
 def _call(node: nodes.Call) -> Call:
@@ -158,7 +168,12 @@ def _call(node: nodes.Call) -> Call:
 
     assert isinstance(node.node, nodes.Name)
     arguments = tuple(item.value if isinstance(item, nodes.Const) else None for item in node.args)
-    return Call(node.node.name, arguments, node.lineno)
+    named = {}
+    for keyword in node.kwargs:
+        with contextlib.suppress(nodes.Impossible):
+            named[keyword.key] = keyword.value.as_const()
+    computed = tuple(keyword.key for keyword in node.kwargs if keyword.key not in named)
+    return Call(node.node.name, arguments, node.lineno, MappingProxyType(named), computed)
 
 
 @functools.cache
@@ -193,12 +208,15 @@ class Scope:
         `vars` of project.yml and of `--vars`.
     macros
         The files of `models/macros/`.
+    names
+        What else they see: the parameters of a check.
     """
 
     engine: str = ""
     variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     vars: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     macros: tuple[Template, ...] = ()
+    names: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def env(self, name: str, default: object = _REQUIRED) -> object:
         """Return an environment variable, as `env('NAME', 'default')` in a template."""
@@ -220,7 +238,7 @@ class Scope:
 
     def context(self, functions: Mapping[str, Any]) -> dict[str, Any]:
         """Return all names that a template may use: `functions`, those of every template, and the macros."""
-        names = {"env": self.env, "var": self.var, "engine": EngineName(self.engine), **functions}
+        names = {"env": self.env, "var": self.var, "engine": EngineName(self.engine), **self.names, **functions}
         found: dict[str, Callable[..., str]] = {}
         for template in self.macros:
             for name in template.macros:

@@ -4,7 +4,8 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from fastflowtransform.checks.relationships import OTHER, failing_rows, read
+from fastflowtransform.checks.nodes import Other
+from fastflowtransform.checks.relationships import failing_rows, read
 from fastflowtransform.errors import BadValue, MissingColumn, MissingKey
 from tests.checks.given import rows, section
 
@@ -13,11 +14,7 @@ from tests.checks.given import rows, section
 def test_to_is_a_model_by_its_name_or_as_a_ref(to):
     arguments = read(section(column="customer", to=to, field="id"))
 
-    assert arguments == {"to": "customers", "column": "customer", "field": "id"}
-
-
-def test_the_other_model_is_the_argument_to():
-    assert OTHER == "to"
+    assert arguments == {"to": Other("customers"), "column": "customer", "field": "id"}
 
 
 @pytest.mark.parametrize("missing", ["to", "column", "field"])

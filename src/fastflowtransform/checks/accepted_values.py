@@ -1,23 +1,26 @@
-"""A column holds nothing but certain values."""
+"""A column holds nothing but certain values.
+
+```yaml
+- accepted_values: {column: status, values: [new, paid, sent]}
+```
+
+- `column`: a column
+- `values`: a list of texts, numbers, dates, true and false
+
+Each row with another value fails. NULL is no value, and passes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastflowtransform.checks.columns import present
-from fastflowtransform.checks.values import like, read_values
-from fastflowtransform.document import Section
+from fastflowtransform.checks.values import among, read_column_and_values
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-OTHER = None
-
-
-def read(section: Section) -> dict[str, object]:
-    """Read `column` and the list of `values`."""
-    return {"column": section.required_text("column"), "values": read_values(section)}
+read = read_column_and_values
 
 
 def failing_rows(table: ir.Table, *, column: str, values: Sequence[object]) -> ir.Table:
@@ -37,5 +40,4 @@ def failing_rows(table: ir.Table, *, column: str, values: Sequence[object]) -> i
     >>> failing_rows(table, column="status", values=["new", "sent"]).to_pyarrow().to_pylist()
     [{'status': 'sant'}]
     """
-    present(table, [column], "column")
-    return table.filter(table[column].notin([like(table[column], value, "values") for value in values]))
+    return table.filter(~among(table, column, values))

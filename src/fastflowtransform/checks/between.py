@@ -1,25 +1,31 @@
-"""The values of a column stay within bounds."""
+"""The values of a column stay within bounds.
+
+```yaml
+- between: {column: share, min: 0, max: 1}
+```
+
+- `column`: a column of numbers, dates, timestamps or texts
+- `min`: the smallest value that is allowed; else no bound on this side
+- `max`: the largest value that is allowed; else no bound on this side
+
+Each row with a value outside of the bounds fails; one of the two has to be given. NULL is no value, and passes.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from fastflowtransform.checks.columns import present
-from fastflowtransform.checks.values import like, read_value
+from fastflowtransform.checks.values import outside, read_bounds
 from fastflowtransform.document import Section
-from fastflowtransform.errors import MissingKey
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-OTHER = None
-
 
 def read(section: Section) -> dict[str, object]:
     """Read `column`, and `min`, `max` or both: numbers, dates or texts."""
-    low, high = read_value(section, "min"), read_value(section, "max")
-    if low is None and high is None:
-        raise MissingKey(f'{section.title} has no "min" and no "max"', at=section.at(), hint="give one or both of them")
+    low, high = read_bounds(section)
     return {"column": section.required_text("column"), "low": low, "high": high}
 
 
@@ -49,10 +55,5 @@ def failing_rows(table: ir.Table, *, column: str, low: object = None, high: obje
     >>> failing_rows(table, column="share", low=0, high=1).to_pyarrow().to_pylist()
     [{'share': -0.1}, {'share': 1.5}]
     """
-    import ibis
-
     present(table, [column], "column")
-    values = table[column]
-    outside = [] if low is None else [values < like(values, low, "min")]
-    outside += [] if high is None else [values > like(values, high, "max")]
-    return table.filter(ibis.or_(*outside))
+    return table.filter(outside(table[column], low, high))

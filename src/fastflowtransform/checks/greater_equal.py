@@ -1,4 +1,14 @@
-"""No value of a column is below a threshold."""
+"""No value of a column is below a threshold.
+
+```yaml
+- greater_equal: {column: amount, threshold: 0}
+```
+
+- `column`: a column of numbers, dates, timestamps or texts
+- `threshold`: the smallest value that is allowed; else 0
+
+Each row with a smaller value fails. NULL is no value, and passes.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +20,6 @@ from fastflowtransform.document import Section
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-
-OTHER = None
 
 
 def read(section: Section) -> dict[str, object]:

@@ -1,23 +1,26 @@
-"""A column holds none of certain values."""
+"""A column holds none of certain values.
+
+```yaml
+- not_accepted_values: {column: country, values: [unknown, "n/a"]}
+```
+
+- `column`: a column
+- `values`: a list of texts, numbers, dates, true and false
+
+Each row with one of the values fails. NULL is no value, and passes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastflowtransform.checks.columns import present
-from fastflowtransform.checks.values import like, read_values
-from fastflowtransform.document import Section
+from fastflowtransform.checks.values import among, read_column_and_values
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-OTHER = None
-
-
-def read(section: Section) -> dict[str, object]:
-    """Read `column` and the list of `values`."""
-    return {"column": section.required_text("column"), "values": read_values(section)}
+read = read_column_and_values
 
 
 def failing_rows(table: ir.Table, *, column: str, values: Sequence[object]) -> ir.Table:
@@ -37,5 +40,4 @@ def failing_rows(table: ir.Table, *, column: str, values: Sequence[object]) -> i
     >>> failing_rows(table, column="status", values=["unknown"]).to_pyarrow().to_pylist()
     [{'status': 'unknown'}]
     """
-    present(table, [column], "column")
-    return table.filter(table[column].isin([like(table[column], value, "values") for value in values]))
+    return table.filter(among(table, column, values))

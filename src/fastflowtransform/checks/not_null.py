@@ -1,4 +1,13 @@
-"""No NULL stands in a column."""
+"""No NULL stands in a column.
+
+```yaml
+- not_null: {columns: [order_id, updated_at]}
+```
+
+- `column` or `columns`: a column, or a list of them
+
+Each row with a NULL in any of the columns fails. An empty text is not NULL: see `not_empty_string`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +18,6 @@ from fastflowtransform.document import Section
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-
-OTHER = None
 
 
 def read(section: Section) -> dict[str, object]:

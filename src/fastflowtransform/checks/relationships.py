@@ -1,28 +1,35 @@
-"""What a column refers to is there: no row of it is an orphan."""
+"""What a column refers to is there: no row of it is an orphan.
+
+```yaml
+- relationships: {column: customer_id, to: customers, field: customer_id}
+```
+
+- `column`: a column
+- `to`: the model or seed referred to, such as `customers`, or a source, such as `source:raw.customers`
+- `to_where`: a condition in the engine's SQL: only such rows of the other table count; else all rows
+- `field`: the column of `to`
+
+Each row fails whose value stands in no row of the other table. NULL refers to nothing, and passes.
+`reconcile_coverage` is the same the other way round.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from fastflowtransform.checks.columns import present
+from fastflowtransform.checks.keys import without
+from fastflowtransform.checks.nodes import read_other
 from fastflowtransform.document import Section
-from fastflowtransform.errors import BadValue
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-OTHER = "to"
-
-_REF = re.compile(r"""\s*ref\(\s*(["'])(?P<name>.+?)\1\s*\)\s*""")
-
 
 def read(section: Section) -> dict[str, object]:
-    """Read `column`, `to` (a model or seed, as `customers` or `ref('customers')`), and the `field` of it."""
-    to = section.required_text("to")
-    found = _REF.fullmatch(to)
+    """Read `column`, `to` (a model, seed or source), and the `field` of it."""
     return {
-        "to": (found["name"] if found else to.strip()).removesuffix(".ff"),
+        "to": read_other(section),
         "column": section.required_text("column"),
         "field": section.required_text("field"),
     }
@@ -57,14 +64,6 @@ def failing_rows(table: ir.Table, other: ir.Table, *, column: str, field: str) -
     >>> failing_rows(orders, customers, column="customer", field="name").to_pyarrow().to_pylist()
     [{'id': 2, 'customer': 'bob'}]
     """
-    from ibis.common.exceptions import IbisTypeError
-
     present(table, [column], "column")
     present(other, [field], "field")
-    keys = other.select(key=field).distinct().view()
-    try:
-        return table.filter(table[column].notnull()).anti_join(keys, [(column, "key")])
-    except IbisTypeError as error:
-        types = f'"{table[column].type()}" and "{keys.key.type()}"'
-        message = f'column "{column}" and field "{field}" are of the types {types}, which cannot be compared'
-        raise BadValue(message, hint="cast one of them in its model") from error
+    return without(table.filter(table[column].notnull()), other, {column: field})

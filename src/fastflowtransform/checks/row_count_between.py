@@ -1,24 +1,31 @@
-"""A table has about as many rows as it should."""
+"""A table has about as many rows as it should.
+
+```yaml
+- row_count_between: {min: 1, max: 1000000}
+```
+
+- `min`: the smallest number of rows that is allowed; else no bound on this side
+- `max`: the largest number of rows that is allowed; else no bound on this side
+
+One of the two has to be given. The one failing row holds the number of rows as `rows`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastflowtransform.checks.totals import one_row
+from fastflowtransform.checks.values import outside, read_bounds
 from fastflowtransform.document import Section
-from fastflowtransform.errors import MissingKey
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-OTHER = None
-
 
 def read(section: Section) -> dict[str, object]:
     """Read `min`, `max` or both: whole numbers."""
-    low, high = section.integer("min"), section.integer("max")
-    if low is None and high is None:
-        raise MissingKey(f'{section.title} has no "min" and no "max"', at=section.at(), hint="give one or both of them")
-    return {"low": low, "high": high}
+    read_bounds(section)
+    return {"low": section.integer("min"), "high": section.integer("max")}
 
 
 def failing_rows(table: ir.Table, *, low: int | None = None, high: int | None = None) -> ir.Table:
@@ -43,9 +50,5 @@ def failing_rows(table: ir.Table, *, low: int | None = None, high: int | None = 
     >>> failing_rows(table, low=10).to_pyarrow().to_pylist()
     [{'rows': 3}]
     """
-    import ibis
-
-    counted = table.aggregate(rows=table.count())
-    outside = [] if low is None else [counted.rows < low]
-    outside += [] if high is None else [counted.rows > high]
-    return counted.filter(ibis.or_(*outside))
+    counted = one_row(table, rows=table.count())
+    return counted.filter(outside(counted.rows, low, high))

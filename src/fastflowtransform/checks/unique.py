@@ -1,16 +1,24 @@
-"""No two rows have the same key."""
+"""No two rows have the same key.
+
+```yaml
+- unique: {columns: [order_id, line]}
+```
+
+- `column` or `columns`: a column, or the columns of a composite key
+
+Each key that stands in several rows is one failing row, with the number of its rows as `rows`. A key with a NULL part
+equals no other, and passes: `not_null` is the check for that.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastflowtransform.checks.columns import present, read_columns
+from fastflowtransform.checks.columns import free_name, present, read_columns
 from fastflowtransform.document import Section
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-
-OTHER = None
 
 
 def read(section: Section) -> dict[str, object]:
@@ -47,7 +55,7 @@ def failing_rows(table: ir.Table, *, columns: tuple[str, ...]) -> ir.Table:
     [{'id': 1.0, 'rows': 2}]
     """
     present(table, columns, "column")
-    count = "rows_" if "rows" in (name.casefold() for name in columns) else "rows"
+    count = free_name("rows", columns)
     keyed = table.drop_null(list(columns), how="any")
     counted = keyed.group_by(list(columns)).aggregate(**{count: keyed.count()})
     return counted.filter(counted[count] > 1)

@@ -6,11 +6,14 @@ that the engines need not guess, each in its way.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from fastflowtransform.checks.columns import present
 from fastflowtransform.document import Section
-from fastflowtransform.errors import BadValue
+from fastflowtransform.errors import BadValue, MissingKey
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -45,6 +48,86 @@ def read_values(section: Section) -> tuple[object, ...]:
     if not all(isinstance(value, bool | int | float | str | date) for value in values):
         raise section.bad("values", "a list of texts, numbers, dates, true and false")
     return tuple(values)
+
+
+def read_column_and_values(section: Section) -> dict[str, object]:
+    """Read `column` and the list of `values`."""
+    return {"column": section.required_text("column"), "values": read_values(section)}
+
+
+def read_bounds(section: Section) -> tuple[object, object]:
+    """Return what stands under `min` and `max`, of which one may be None.
+
+    Raises
+    ------
+    MissingKey
+        There is neither.
+    """
+    low, high = read_value(section, "min"), read_value(section, "max")
+    if low is None and high is None:
+        raise MissingKey(f'{section.title} has no "min" and no "max"', at=section.at(), hint="give one or both of them")
+    return low, high
+
+
+def read_number(section: Section, key: str) -> float | int | None:
+    """Return the number under `key`, or one that a text holds; None where there is none.
+
+    Raises
+    ------
+    BadValue
+        It is no number, or not a finite one.
+    """
+    value = section.raw(key)
+    if value is None:
+        return None
+    try:
+        number = None if isinstance(value, bool) else _number(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or not math.isfinite(number):
+        raise section.bad(key, "a number")
+    return number
+
+
+def read_number_bounds(section: Section) -> tuple[float | int | None, float | int | None]:
+    """Return the numbers under `min` and `max`, of which one may be None.
+
+    Raises
+    ------
+    MissingKey
+        There is neither.
+    """
+    read_bounds(section)
+    return read_number(section, "min"), read_number(section, "max")
+
+
+def among(table: ir.Table, column: str, values: Sequence[object]) -> ir.BooleanColumn:
+    """Whether a column's value is one of `values`; NULL where it is NULL.
+
+    Raises
+    ------
+    MissingColumn
+        The table lacks `column`.
+    BadValue
+        The column cannot hold one of `values`.
+    """
+    present(table, [column], "column")
+    return table[column].isin([like(table[column], value, "values") for value in values])
+
+
+def outside(values: ir.Column, low: object, high: object) -> ir.BooleanColumn:
+    """Whether a value is below `low` or above `high`, of which one may be None: no bound on that side.
+
+    Raises
+    ------
+    BadValue
+        The column cannot hold one of the bounds.
+    """
+    import ibis
+
+    below = [] if low is None else [values < like(values, low, "min")]
+    above = [] if high is None else [values > like(values, high, "max")]
+    return ibis.or_(*below, *above)
 
 
 def like(column: ir.Column, value: object, what: str) -> ir.Scalar:

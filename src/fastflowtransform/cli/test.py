@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,17 +12,25 @@ from fastflowtransform.cli.options import Chosen, project_options, selection_opt
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import counted
 
+if TYPE_CHECKING:
+    from fastflowtransform.model import Check
+    from fastflowtransform.project import Project
+
 
 @click.command("test", short_help="Check the contents of models and seeds.")
 @project_options
 @selection_options
+@click.option("--store-failures", is_flag=True, help="Keep the failing rows of each check in a table.")
 @click.pass_obj
-def command(output: Output, chosen: Chosen) -> int:
-    """Run the checks of PROJECT's models and seeds, and change nothing.
+def command(output: Output, chosen: Chosen, store_failures: bool) -> int:
+    """Run the checks of PROJECT's models and seeds; build nothing.
+
+    A check is selected by its model, and by itself as NAME, check:NAME, type:TYPE or tag:T.
 
     \b
     fft test .
     fft test . --select fct_events
+    fft test . --select "type:unique type:not_null" --exclude tag:slow
     """
     from fastflowtransform import artifacts
     from fastflowtransform.cli.session import open_project
@@ -31,10 +41,12 @@ def command(output: Output, chosen: Chosen) -> int:
     opened = open_project(chosen)
     folder = opened.project.folder
     console = Console(output, folder)
-    nodes = set(opened.selected(chosen))
-    found = [check for check in opened.project.checks if check.node in nodes]
+    found = selected_checks(opened.project, chosen)
+    if store_failures:
+        found = tuple(replace(check, terms=replace(check.terms, store_failures=True)) for check in found)
+    storing = any(check.terms.store_failures for check in found)
     artifacts.prepare(folder)
-    with opened.connected(console, read_only=True) as engine:
+    with opened.connected(console, read_only=not storing) as engine:
         console.begin(
             f"{opened.project.name}: {counted(len(found), 'check')} on {engine.name} ({opened.profile.name})",
             len(found),
@@ -45,3 +57,21 @@ def command(output: Output, chosen: Chosen) -> int:
     console.checks(results)
     console.summary(result)
     return result.exit_code
+
+
+def selected_checks(project: Project, chosen: Chosen) -> tuple[Check, ...]:
+    """Return the checks that a selection means: those that it names, and those of the nodes that it names."""
+    from fastflowtransform.cli.session import selectables
+    from fastflowtransform.graph import build
+    from fastflowtransform.select import Kind, Selectable, select
+
+    checks = {f"check:{check.name}": check for check in project.checks}
+    upstream = {name: sorted(found) for name, found in project.graph.upstream.items()}
+    nodes = selectables(project)
+    for key, check in checks.items():
+        path = "" if check.own is None else check.own.at.path.relative_to(project.folder).as_posix()
+        nodes[key] = Selectable(check.name, Kind.CHECK, check.terms.tags, path, type=check.type)
+        upstream[key] = [node for node in check.nodes if node in project.graph.upstream]
+    graph = build(upstream, {key: check.at for key, check in checks.items()})
+    names = set(select(graph, nodes, chosen.select, chosen.exclude))
+    return tuple(check for key, check in checks.items() if key in names)

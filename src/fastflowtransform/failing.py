@@ -1,0 +1,136 @@
+"""A check as an Ibis table: the rows that break its claim. Nothing of it is run here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from fastflowtransform import checks
+from fastflowtransform.checks.columns import free_name, present
+from fastflowtransform.checks.expression import HOLDS, Condition
+from fastflowtransform.checks.nodes import Other
+from fastflowtransform.engines.base import Engine
+from fastflowtransform.errors import BadValue, PythonModelFailed, WrongResult
+from fastflowtransform.model import Check, Model, PythonBody, SqlBody
+from fastflowtransform.normalize import Tables, located
+from fastflowtransform.own_checks import CHECKED, names_of
+from fastflowtransform.project import Project
+from fastflowtransform.py_model import UserCode
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+class Failing:
+    """The failing rows of checks, on one engine.
+
+    Parameters
+    ----------
+    project
+        Where the checks come from.
+    engine
+        Where their tables are.
+    """
+
+    def __init__(self, project: Project, engine: Engine) -> None:
+        self._project = project
+        self._engine = engine
+        self._tables = Tables(project, engine)
+        self._read: dict[tuple[str, str | None], ir.Table] = {}
+
+    def checked(self, check: Check) -> ir.Table:
+        """Return the table that a check is about, without the rows that its `where` leaves out.
+
+        It is the same expression for all checks of one node and one `where`.
+        """
+        return self._table(check.node, check.terms.where)
+
+    def rows(self, check: Check) -> ir.Table:
+        """Return the rows that break a check's claim.
+
+        Raises
+        ------
+        FftError
+            A table or column is not there, an argument does not fit, or the user's own code fails.
+        """
+        if check.own is not None:
+            body = check.own.body
+            return self._of_sql(check, body) if isinstance(body, SqlBody) else self._of_python(check, body)
+        table = self.checked(check)
+        others, arguments = [], {}
+        for name, value in check.arguments.items():
+            if isinstance(value, Other):
+                others.append(self._table(value.node, value.where))
+            elif isinstance(value, Condition):
+                arguments[name] = holds = free_name(HOLDS, table.columns)
+                table = self._with_condition(table, value, holds)
+            else:
+                arguments[name] = value
+        return checks.check(check.type).failing_rows(table, *others, **arguments)
+
+    def _table(self, node: str, where: str | None) -> ir.Table:
+        """Return a node's table, without the rows that a condition leaves out."""
+        if (node, where) not in self._read:
+            table = self._tables.table(node)
+            if where is not None:
+                sql = f"SELECT * FROM (\n{self._engine.compiled(table)}\n) AS checked WHERE (\n{where}\n)"
+                table = self._engine.sql(sql)
+            self._read[node, where] = table
+        return self._read[node, where]
+
+    def _with_condition(self, table: ir.Table, condition: Condition, holds: str) -> ir.Table:
+        """Return the table with a condition as its last column, which is called `holds`."""
+        text = condition.text
+        if condition.column is not None:
+            present(table, [condition.column], "column")
+            text = f"{self._quoted(condition.column)} {text}"
+        found = self._engine.sql(
+            f"SELECT checked.*, (\n{text}\n) AS {holds} FROM (\n{self._engine.compiled(table)}\n) AS checked"
+        )
+        if not found[holds].type().is_boolean():
+            raise BadValue(
+                f'expression is "{condition.text}", of the type "{found[holds].type()}"',
+                hint="write a condition, which is true or false",
+            )
+        return found
+
+    def _of_sql(self, check: Check, body: SqlBody) -> ir.Table:
+        own = check.own
+        assert own is not None
+        scope = replace(self._project.scope, names=names_of(check.arguments, self._quoted))
+        tables = Tables(replace(self._project, scope=scope), self._engine)
+        text = tables.sql(self._as_model(check), body.template, is_incremental=False)
+        if not own.alone:
+            checked = self._engine.compiled(self.checked(check))
+            text = f"WITH {CHECKED} AS (\n{checked}\n) SELECT * FROM (\n{text}\n) AS failing"
+        with located(body.template):
+            return self._engine.sql(text)
+
+    def _of_python(self, check: Check, body: PythonBody) -> ir.Table:
+        import ibis.expr.types as ir
+
+        own = check.own
+        assert own is not None
+        tables = [] if own.alone else [self.checked(check)]
+        tables += [self._tables.table(found.node) for found in check.inputs]
+        with UserCode(PythonModelFailed, f'check "{own.name}"', own.at.path):
+            result: Any = body.function(*tables, **check.arguments)
+        if not isinstance(result, ir.Table):
+            kind = type(result)
+            raise WrongResult(
+                f'check "{own.name}" returned "{kind.__module__}.{kind.__name__}", and should return an Ibis table',
+                at=own.at,
+                hint="return the failing rows",
+            )
+        self._tables.own(result, self._as_model(check))
+        return result
+
+    def _as_model(self, check: Check) -> Model:
+        """Return a check of the project's own as what the reader of texts and functions knows."""
+        assert check.own is not None
+        return Model(name=check.own.name, body=check.own.body, at=check.own.at, inputs=check.inputs)
+
+    def _quoted(self, column: str) -> str:
+        from sqlglot import exp
+
+        return exp.to_identifier(column, quoted=True).sql(dialect=self._project.dialect or self._engine.dialect)
