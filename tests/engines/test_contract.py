@@ -197,6 +197,7 @@ def test_values_go_in_and_come_out_as_they_are(engine: Engine, dtype: str, value
 
     assert [row["x"] for row in rows] == [value, None]
     assert type(rows[0]["x"]) is type(value)
+    assert engine.rows(engine.table(T).order_by("id")) == rows
 
 
 NAMES = st.one_of(

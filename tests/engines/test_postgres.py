@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import select
+import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import ibis
 import psycopg
 import pyarrow as pa
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from fastflowtransform.attempts import attempted
 from fastflowtransform.engines.base import Kind, kind_of
@@ -413,6 +418,53 @@ def test_a_commit_that_the_server_refuses_is_known_to_have_failed(engine, server
         merge(engine, [(3, "c")])
 
     assert content(server) == [(1, "a"), (2, "b")]
+
+
+class CutAfterCommit:
+    """Stands between an engine and the server, and cuts the line once, when the server has answered a COMMIT.
+
+    So the client never hears what came of it, as when a network ends at the wrong moment.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._server = Path(conninfo_to_dict(postgres_dsn())["host"]) / ".s.PGSQL.5432"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(folder / ".s.PGSQL.5432"))
+        self._listener.listen()
+        self._armed = True
+        self.dsn = f"postgresql://postgres@/postgres?host={folder}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(str(self._server))
+            threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        with client, server:
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    data = ready.recv(65536)
+                    other = server if ready is client else client
+                    if not data:
+                        return
+                    other.sendall(data)
+                    if self._armed and ready is client and b"COMMIT" in data:
+                        self._armed = False
+                        server.recv(65536)
+                        return
+
+
+def test_a_commit_whose_answer_was_lost_is_asked_for_and_not_repeated(engine, server):
+    with tempfile.TemporaryDirectory() as folder:
+        cut = PostgresEngine(CutAfterCommit(Path(folder)).dsn, "demo")
+        counts = cut.append(T, cut.sql("SELECT 3::bigint AS id, 'c' AS v"))
+        cut.close()
+
+    assert counts.inserted == 1
+    assert content(server) == [(1, "a"), (2, "b"), (3, "c")]
 
 
 def test_a_deadlock_is_rolled_back_and_tried_again(server):

@@ -155,6 +155,11 @@ class DuckDBEngine:
 
     def rows(self, table: ir.Table) -> list[dict[str, object]]:
         """Run an expression whose result is small, and return its rows."""
+        if any(dtype.is_timestamp() and dtype.timezone for dtype in table.schema().types):
+            # DuckDB makes Python's own of them with pytz, which is not always there.
+            with self.batches(table) as batches:
+                rows: list[dict[str, object]] = batches.read_all().to_pylist()
+                return rows
         with self._selected(table) as select:
             return [dict(zip(table.columns, row, strict=True)) for row in self._rows(select)]
 
