@@ -524,12 +524,10 @@ def test_a_timeout_of_the_server_leaves_the_table_and_says_what_to_do(engine, se
 
 
 def test_too_little_room_is_said_to_be_that(engine):
-    limited = PostgresEngine(f"{postgres_dsn()}&options=-c%20temp_file_limit%3D100kB%20-c%20work_mem%3D64kB", "demo")
+    engine._session.run("SET temp_file_limit = '100kB'; SET work_mem = '64kB'")
 
     with pytest.raises(OutOfSpace, match="temporary file size exceeds"):
-        limited.sql("SELECT g FROM generate_series(1, 300000) g ORDER BY md5(g::text)").pipe(limited.rows)
-
-    limited.close()
+        engine.rows(engine.sql("SELECT g FROM generate_series(1, 300000) g ORDER BY md5(g::text)"))
 
 
 # What goes in and comes out.
