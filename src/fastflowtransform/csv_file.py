@@ -40,7 +40,19 @@ _PATTERNS = {
     "timestamp": rf"^{_DATE}([ T]{_TIME})?$",
     "timestamp('UTC')": rf"^{_DATE}[ T]{_TIME}(Z|[-+]\d\d(:?\d\d)?)$",
 }
-_TYPES = ("boolean", "date", "decimal(18, 2)", "float64", "int32", "int64", "string", "timestamp", "timestamp('UTC')")
+_TYPES = (
+    "boolean",
+    "date",
+    "decimal(18, 2)",
+    "float64",
+    "int32",
+    "int64",
+    "string",
+    "timestamp",
+    "timestamp('UTC')",
+    "uuid",
+    "json",
+)
 
 
 @contextmanager
@@ -360,13 +372,18 @@ def _is_readable(text: str) -> bool:
         dtype.to_pyarrow()
     except (RuntimeError, TypeError, ValueError, ImportError):  # The parser's own error is a RuntimeError.
         return False
-    return any((dtype.is_boolean(), dtype.is_numeric(), dtype.is_string(), dtype.is_date(), dtype.is_timestamp()))
+    scalar = dtype.is_boolean() or dtype.is_numeric() or dtype.is_string() or dtype.is_uuid() or dtype.is_json()
+    return bool(scalar or dtype.is_date() or dtype.is_timestamp())
 
 
 def _arrow_type(text: str) -> pa.DataType:
     import ibis
+    import pyarrow as pa
 
-    return ibis.dtype(text).to_pyarrow()
+    dtype = ibis.dtype(text)
+    if dtype.is_uuid():
+        return pa.uuid()
+    return pa.json_(pa.string()) if dtype.is_json() else dtype.to_pyarrow()
 
 
 def _narrowed(candidates: tuple[str, ...] | None, column: pa.StringArray) -> tuple[str, ...] | None:
@@ -397,7 +414,29 @@ def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
 
     if column.type == type_:
         return column
+    if isinstance(type_, pa.BaseExtensionType):
+        return _extended(_bare(column), type_)
     return (_bare(column) if pa.types.is_string(column.type) else column).cast(type_)
+
+
+def _extended(texts: pa.StringArray, type_: pa.BaseExtensionType) -> pa.ExtensionArray:
+    """Return UUIDs or JSON of texts."""
+    import json
+    import uuid
+
+    import pyarrow as pa
+
+    def stored(text: str) -> bytes | str:
+        if type_ == pa.uuid():
+            return uuid.UUID(text).bytes
+        json.loads(text)
+        return text
+
+    try:
+        values = [None if text is None else stored(text) for text in texts.to_pylist()]
+    except ValueError as error:
+        raise pa.ArrowInvalid(str(error)) from error
+    return pa.ExtensionArray.from_storage(type_, pa.array(values, type_.storage_type))
 
 
 def _is_castable(column: pa.Array, type_: pa.DataType) -> bool:
