@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import select
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -43,6 +47,7 @@ pytestmark = pytest.mark.engine("postgres")
 
 T, V = Relation("demo", "t"), Relation("demo", "v")
 NEW = [(1, "a"), (2, "B"), (3, "c")]
+ON_KEY = Layout((Index(("id",), unique=True),))
 
 
 @pytest.fixture
@@ -138,6 +143,18 @@ def test_what_hangs_on_a_table_survives_its_replacement(engine, server, statemen
 
     assert server.execute(CATALOG).fetchall() == before
     assert content(server) == NEW
+
+
+def test_a_table_that_must_stay_gets_the_indexes_of_its_new_rows_or_nothing(engine, server):
+    server.execute("CREATE VIEW demo.reader AS SELECT v FROM demo.t; INSERT INTO demo.t VALUES (1, 'twice')")
+    with pytest.raises(EngineError, match="could not create unique index"):
+        replace(engine, [(5, "x"), (5, "y")], ON_KEY)
+    assert len(content(server)) == 3
+
+    replace(engine, NEW, ON_KEY)
+
+    assert content(server) == NEW
+    assert "UNIQUE" in str(server.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 't'").fetchall())
 
 
 def test_rights_that_were_taken_back_do_not_come_again_with_a_new_table(engine, server):
@@ -259,8 +276,6 @@ def test_readers_see_old_rows_or_new_ones_and_are_never_refused(engine, server, 
 
 # Merging.
 
-ON_KEY = Layout((Index(("id",), unique=True),))
-
 
 @pytest.mark.parametrize(
     ("layout", "null_safe", "strategy"),
@@ -355,6 +370,48 @@ def test_a_lock_is_free_again_after_success_and_after_an_error(engine, server):
         raise ZeroDivisionError
 
     assert server.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchall() == [(0,)]
+
+
+def test_a_second_run_does_not_wait_where_lock_wait_is_0(engine, server):
+    impatient = PostgresEngine(f"{postgres_dsn()}&options=-c%20lock_timeout%3D7s", "demo", lock_wait=0)
+    server.execute("SELECT pg_advisory_lock(hashtextextended('fft demo.t', 0))")
+
+    with pytest.raises(RelationBusy), impatient.writing(T, pytest.fail):
+        pass
+
+    impatient.close()
+
+
+def test_waiting_for_another_run_leaves_the_servers_lock_timeout_as_it_was(engine, server):
+    limited = PostgresEngine(f"{postgres_dsn()}&options=-c%20lock_timeout%3D7s", "demo", lock_wait=1)
+    server.execute("SELECT pg_advisory_lock(hashtextextended('fft demo.t', 0))")
+    with pytest.raises(RelationBusy), limited.writing(T, lambda why: None):
+        pass
+
+    assert limited._session.rows("SELECT current_setting('lock_timeout') AS now") == [("7s",)]
+    limited.close()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_cancels_its_statement_and_rolls_back(postgres_project, server, ending):
+    slow = "{{ config(materialized='table', dialect='postgres') }} select 1 as id, pg_sleep(60)::text as s"
+    postgres_project.write({"models/t.ff.sql": slow})
+    postgres_project.sql("CREATE TABLE t AS SELECT 7 AS id")
+    fft = [str(Path(sys.executable).with_name("fft")), "run", str(postgres_project.folder)]
+    running = subprocess.Popen(fft, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE%pg_sleep(60)%' AND state = 'active'"
+    for _ in range(400):
+        if server.execute(busy).fetchall() == [(1,)]:
+            break
+        time.sleep(0.05)
+
+    running.send_signal(ending)
+    _, err = running.communicate(timeout=10)
+
+    assert running.returncode == 130, err
+    assert "C130" in err and "Traceback" not in err
+    assert server.execute(busy).fetchall() == [(0,)]
+    assert postgres_project.sql("SELECT id FROM t") == [(7,)]
 
 
 def fault_points(engine: PostgresEngine) -> list[str]:

@@ -59,7 +59,7 @@ def swapped(
     return WriteCounts(written, 0, "create table as select")
 
 
-def rewritten(session: Session, relation: Relation, staged: str) -> WriteCounts:
+def rewritten(session: Session, relation: Relation, staged: str, layout: Layout) -> WriteCounts:
     """Put new rows into a table that must stay, because something hangs on it that no new table would have.
 
     Readers are kept waiting only where columns change.
@@ -75,12 +75,22 @@ def rewritten(session: Session, relation: Relation, staged: str) -> WriteCounts:
         session.run(f"DELETE FROM {printed(relation)}")
         alter(session, relation, changes, staged, emptied=True)
         written = insert(session, relation, staged, new)
+        for statement in _arrangement(session, relation, layout):
+            session.run(statement)
     analyze(session, relation, written)
     return WriteCounts(written, 0, "delete + insert")
 
 
 def arrange(session: Session, relation: Relation, layout: Layout) -> None:
     """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
+    if statements := _arrangement(session, relation, layout):
+        with session.transaction():
+            for statement in statements:
+                session.run(statement)
+
+
+def _arrangement(session: Session, relation: Relation, layout: Layout) -> list[str]:
+    """Return the statements that give a table the indexes of `layout`, and no others of ours."""
     name = printed(relation)
     stand = {index.name for index in catalog.belongings(name, session.rows).indexes}
     wanted = {name_of(relation, index): index for index in layout.indexes}
@@ -89,11 +99,7 @@ def arrange(session: Session, relation: Relation, layout: Layout) -> None:
         for index in sorted(stand)
         if index.startswith(OURS) and index not in wanted
     ]
-    statements += [definition(index, name, wanted[index]) for index in wanted if index not in stand]
-    if statements:
-        with session.transaction():
-            for statement in statements:
-                session.run(statement)
+    return statements + [definition(index, name, wanted[index]) for index in wanted if index not in stand]
 
 
 def view_made(session: Session, relation: Relation, select: str, over: Kind | None, hung: Belongings | None) -> None:
