@@ -274,6 +274,33 @@ def test_readers_see_old_rows_or_new_ones_and_are_never_refused(engine, server, 
     assert seen and seen <= set(sizes)
 
 
+@pytest.mark.parametrize(
+    "hanging", ["", HANGING["a view"], HANGING["an index"]], ids=["a table", "with a view", "with an index"]
+)
+def test_a_transaction_that_keeps_its_snapshot_sees_the_old_rows(engine, server, hanging):
+    server.execute(hanging or "SELECT 1")
+    with psycopg.connect(postgres_dsn()) as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("SELECT 1").fetchall()
+
+        counts = replace(engine)
+
+        assert content(reader) == [(1, "a"), (2, "b")]
+    assert counts.strategy == "delete + insert"
+    assert content(server) == NEW
+
+
+@pytest.mark.parametrize(
+    "isolation", [psycopg.IsolationLevel.READ_COMMITTED, None], ids=["read committed", "no transaction"]
+)
+def test_other_sessions_do_not_keep_a_table_from_being_swapped(engine, isolation):
+    with psycopg.connect(postgres_dsn(), autocommit=isolation is None) as reader:
+        reader.isolation_level = isolation
+        reader.execute("SELECT 1").fetchall()
+
+        assert replace(engine).strategy == "create table as select"
+
+
 # Merging.
 
 
@@ -788,6 +815,18 @@ def test_a_role_that_may_fill_one_schema_is_enough(role, tmp_path, capsys, monke
     engine.close()
 
     assert content(server) == [(1, "a"), (2, "B"), (3, "C")]
+
+
+def test_a_session_that_a_role_may_not_look_at_counts_as_one_with_a_snapshot(role, server):
+    engine = PostgresEngine(postgres_dsn().replace("postgres:@", f"{role}@"), "demo")
+    replace(engine)
+
+    blind = replace(engine)
+    server.execute(f"GRANT pg_read_all_stats TO {role}")
+    seeing = replace(engine)
+
+    engine.close()
+    assert (blind.strategy, seeing.strategy) == ("delete + insert", "create table as select")
 
 
 def test_a_missing_right_is_named_with_a_hint(role):

@@ -176,6 +176,27 @@ def belongings(name: str, rows: Rows) -> Belongings:
     )
 
 
+def is_a_snapshot_held(rows: Rows) -> bool:
+    """Whether another session may still look at the database as it was some time ago.
+
+    A transaction that keeps its snapshot (repeatable read) finds a swapped table empty: it sees the new name, and not
+    yet the new rows. One statement by itself does no harm, and fft's own sessions are never of that kind. What a
+    session of another role does is hidden from a role without `pg_read_all_stats`; such a session counts as one.
+    """
+    ((held,),) = rows(
+        """
+        SELECT EXISTS (
+            SELECT 1 FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'fft'
+              AND (query = '<insufficient privilege>'
+                   OR (backend_type = 'client backend' AND backend_xmin IS NOT NULL
+                       AND NOT (state = 'active' AND xact_start = query_start)))
+        ) AS held
+        """
+    )
+    return bool(held)
+
+
 def granted_to(name: str, rows: Rows) -> list[str]:
     """Return who else than its owner has rights on the relation of a quoted name, as statements take it."""
     return [

@@ -42,13 +42,18 @@ def swapped(
 ) -> WriteCounts:
     """Make a new table beside the old one, and give it the old one's name, indexes, grants and comments.
 
-    One transaction; only its last moment, from the DROP on, keeps readers waiting.
+    One transaction; only its last moment, from the DROP on, keeps readers waiting. Where a reader keeps a snapshot, the
+    new rows go into the old table.
     """
     name = printed(relation)
     with session.transaction():
         ((process,),) = session.rows("SELECT pg_backend_pid() AS process")
         beside = Relation(relation.database, f"__fft_new_{process}")
         written = _filled(session, beside, rows)
+        if catalog.is_a_snapshot_held(session.rows):
+            written = _refilled(session, relation, f"SELECT * FROM {printed(beside)}", layout)
+            session.run(f"DROP TABLE {printed(beside)}")
+            return WriteCounts(written, 0, "delete + insert")
         renamed = dict(_indexed(session, relation, beside, hung, layout))
         _hang(session, printed(beside), hung, "TABLE")
         analyze(session, beside, written)
@@ -69,16 +74,22 @@ def rewritten(session: Session, relation: Relation, staged: str, layout: Layout)
     DependentsInTheWay
         A view needs a column as it was.
     """
-    new = columns_of(session, staged)
-    changes = changes_to(columns_of(session, f"SELECT * FROM {printed(relation)}"), new)
     with session.transaction():
-        session.run(f"DELETE FROM {printed(relation)}")
-        alter(session, relation, changes, staged, emptied=True)
-        written = insert(session, relation, staged, new)
-        for statement in _arrangement(session, relation, layout):
-            session.run(statement)
+        written = _refilled(session, relation, staged, layout)
     analyze(session, relation, written)
     return WriteCounts(written, 0, "delete + insert")
+
+
+def _refilled(session: Session, relation: Relation, source: str, layout: Layout) -> int:
+    """Put the rows of a SELECT in place of a table's rows, and return how many."""
+    new = columns_of(session, source)
+    changes = changes_to(columns_of(session, f"SELECT * FROM {printed(relation)}"), new)
+    session.run(f"DELETE FROM {printed(relation)}")
+    alter(session, relation, changes, source, emptied=True)
+    written = insert(session, relation, source, new)
+    for statement in _arrangement(session, relation, layout):
+        session.run(statement)
+    return written
 
 
 def arrange(session: Session, relation: Relation, layout: Layout) -> None:
