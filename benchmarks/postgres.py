@@ -188,9 +188,7 @@ def _overhead(bench: _Bench) -> None:
         f"fft run, {number} new tables": _after(bench.server, dropped, lambda: bench.command(*fft("run", str(many)))),
         "fft run, over these": lambda: bench.command(*fft("run", str(many))),
         "fft run, 1 table": lambda: bench.command(*fft("run", str(one))),
-        "raw, the statements alone": _after(
-            bench.server, dropped, lambda: bench.by_hand("trivial", number)
-        ),
+        "raw, the statements alone": _after(bench.server, dropped, lambda: bench.by_hand("trivial", number)),
     }
     costs = _measured(works, bench.sizes.rounds)
     least = {name: smallest(found).wall for name, found in costs.items()}

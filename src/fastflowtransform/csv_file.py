@@ -11,6 +11,7 @@ otherwise drops what stands behind an open quote without a word and needs memory
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -40,6 +41,8 @@ _PATTERNS = {
     "timestamp": rf"^{_DATE}([ T]{_TIME})?$",
     "timestamp('UTC')": rf"^{_DATE}[ T]{_TIME}(Z|[-+]\d\d(:?\d\d)?)$",
 }
+_NARROWER = {"decimal(38, 0)": "int64", "timestamp": "date"}
+"""By type, another one whose every text is a text of the first."""
 _TYPES = ("boolean", "date", "decimal(18, 2)", "float64", "int32", "int64", "string", "timestamp", "timestamp('UTC')")
 
 
@@ -136,8 +139,13 @@ class _Text:
         with _opened(self.path) as file:
             _, line = _header(file, self.path, self.delimiter)
             lines: list[str] = []
-            while read := file.readlines(_PIECE):
-                lines += read
+            while text := file.read(_PIECE):
+                text += file.readline()
+                if not lines and (rows := self._plain(text)) is not None:
+                    yield _Part(rows, range(line, line + rows.num_rows))
+                    line += rows.num_rows
+                    continue
+                lines += io.StringIO(text, newline="")
                 starts, whole = self._split(lines, line)
                 if starts:
                     yield _Part(self._parsed("".join(lines[:whole])), starts)
@@ -145,6 +153,18 @@ class _Text:
                 del lines[:whole]
             if lines:
                 raise _unsplittable(Location(self.path, line))
+
+    def _plain(self, text: str) -> pa.RecordBatch | None:
+        """Return the rows of a text without quotes whose lines are one record each; None for any other text."""
+        import pyarrow as pa
+
+        if '"' in text or not text.strip() or text.count("\r") != text.count("\r\n") or len(text) > _LONGEST_VALUE:
+            return None
+        try:
+            rows = self._parsed(text)
+        except pa.ArrowInvalid:
+            return None  # It is ragged, and `_split` tells where.
+        return rows if rows.num_rows == text.count("\n") + (not text.endswith("\n")) else None
 
     def _split(self, lines: Sequence[str], first: int) -> tuple[list[int], int]:
         """Return the line on which each record begins, and how many of the lines hold whole records."""
@@ -376,14 +396,25 @@ def _narrowed(candidates: tuple[str, ...] | None, column: pa.StringArray) -> tup
     values = _bare(column)
     if values.null_count == len(values):
         return candidates
-    return tuple(name for name in (_PATTERNS if candidates is None else candidates) if _holds(name, values))
+    left: list[str] = []
+    for name in _PATTERNS if candidates is None else candidates:
+        if _NARROWER.get(name) in left or _holds(name, values):
+            left.append(name)
+    return tuple(left)
 
 
 def _holds(name: str, values: pa.StringArray) -> bool:
+    import pyarrow as pa
     from pyarrow import compute
 
     matches = compute.match_substring_regex(values, _PATTERNS[name])
-    return compute.all(matches, min_count=0).as_py() and _is_castable(values, _arrow_type(name))
+    if not compute.all(matches, min_count=0).as_py():
+        return False
+    try:
+        values.cast(_arrow_type(name))
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _typed(part: _Part, schema: pa.Schema) -> pa.RecordBatch:
