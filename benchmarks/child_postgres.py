@@ -1,4 +1,4 @@
-"""Does by hand what fft does on PostgreSQL: `python child_postgres.py WORK ARGUMENT...`; the server is that of FF_PG_DSN.
+"""Does by hand what fft does on the PostgreSQL server of FF_PG_DSN: `python child_postgres.py WORK ARGUMENT...`.
 
 Prints the seconds of the work alone: what loads libraries and opens connections comes before it.
 """
@@ -43,10 +43,10 @@ def merge(how: str) -> Work:
     return _in_a_transaction(STAGE, *MERGES[how])
 
 
-def select(path: str, table: str) -> Work:
+def select(path: str, table: str, *afterwards: str) -> Work:
     """Put the result of a SELECT in place of a table."""
     text = Path(path).read_text()
-    return _in_a_transaction(f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} AS {text}")
+    return _in_a_transaction(f"DROP TABLE IF EXISTS {table}", f"CREATE TABLE {table} AS {text}", *afterwards)
 
 
 def trivial(number: str) -> Work:
@@ -76,6 +76,7 @@ def copy_text(path: str, table: str, columns: str) -> Work:
 
 def copy_binary(path: str, table: str) -> Work:
     """Read a Parquet file, and send its rows in the binary form."""
+    import pyarrow as pa
     from adbc_driver_postgresql import dbapi
     from pyarrow import parquet
 
@@ -86,16 +87,11 @@ def copy_binary(path: str, table: str) -> Work:
         rows = parquet.ParquetFile(path)
         with connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
-            cursor.adbc_ingest(name, _reader(rows), mode="create", db_schema_name=schema)
+            batches = pa.RecordBatchReader.from_batches(rows.schema_arrow, rows.iter_batches())
+            cursor.adbc_ingest(name, batches, mode="create", db_schema_name=schema)
         connection.commit()
 
     return work
-
-
-def _reader(rows):  # type: ignore[no-untyped-def]
-    import pyarrow as pa
-
-    return pa.RecordBatchReader.from_batches(rows.schema_arrow, rows.iter_batches())
 
 
 def _in_a_transaction(*statements: str) -> Work:

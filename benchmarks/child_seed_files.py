@@ -1,4 +1,4 @@
-"""Writes the rows of `raw.events` to `events_csv.csv` and `events_parquet.parquet`: `python child_seed_files.py FOLDER`."""
+"""Writes the rows of `raw.events` as a CSV and as a Parquet file: `python child_seed_files.py FOLDER`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ DSN = os.environ["FF_PG_DSN"]
 
 def main(folder: Path) -> None:
     """Write both files."""
-    with psycopg.connect(DSN) as connection, (folder / "events_csv.csv").open("wb") as file:
-        with connection.cursor().copy("COPY raw.events TO STDOUT (FORMAT csv, HEADER)") as copy:
-            for piece in copy:
-                file.write(piece)
+    with (
+        psycopg.connect(DSN) as connection,
+        (folder / "events_csv.csv").open("wb") as file,
+        connection.cursor().copy("COPY raw.events TO STDOUT (FORMAT csv, HEADER)") as copy,
+    ):
+        for piece in copy:
+            file.write(piece)
     with dbapi.connect(DSN) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT * FROM raw.events")
         parquet.write_table(cursor.fetch_arrow_table(), folder / "events_parquet.parquet")

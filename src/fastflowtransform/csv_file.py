@@ -1,8 +1,9 @@
 """The rows of a seed file, as a stream of Arrow batches that is the same for every engine.
 
 A file is read twice, a few megabytes at a time: once to find the columns' types and whatever is wrong with it, so
-that no engine is given a part of a bad file, and once for the rows. Python's `csv` decides where a record ends, and
-Arrow, whose casts refuse what they would have to round or cut, what a value is.
+that no engine is given a part of a bad file, and once for the rows. Python's `csv` decides where a record ends, unless
+there is no quote, so that each line is one; and Arrow, whose casts refuse what they would have to round or cut, what a
+value is.
 
 DuckDB's CSV reader is faster. It is not used because 1.5.6 in parallel refuses large files with quoted line breaks, and
 otherwise drops what stands behind an open quote without a word and needs memory that grows with the file.
@@ -428,7 +429,12 @@ def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
 
     if column.type == type_:
         return column
-    return (_bare(column) if pa.types.is_string(column.type) else column).cast(type_)
+    try:
+        return column.cast(type_)
+    except pa.ArrowInvalid:
+        if not pa.types.is_string(column.type):
+            raise
+        return _bare(column).cast(type_)  # Spaces around a value, or an empty text; else it is refused again.
 
 
 def _is_castable(column: pa.Array, type_: pa.DataType) -> bool:

@@ -208,10 +208,11 @@ class PostgresEngine:
 
         name = f"__fft_stage_{next(self._numbers)}"
         if isinstance(rows, ir.Table):
-            self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {self.compiled(rows)}")
+            written = self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {self.compiled(rows)}")
         else:
             with self._session.transaction():
-                rows_.ingest(self._session, None, name, rows)
+                written = rows_.ingest(self._session, None, name, rows)
+        rows_.sample(self._session, f"pg_temp.{quoted(name)}", written)
         ended = False
         try:
             yield self._table("pg_temp", name)
