@@ -16,11 +16,12 @@ from pathlib import Path
 
 import commands
 import memory
+import postgres
 import python_model
 import upsert
 from sizes import FULL, QUICK
 
-BENCHMARKS = {module.__name__: module.measure for module in (commands, upsert, memory, python_model)}
+BENCHMARKS = {module.__name__: module.measure for module in (commands, upsert, memory, python_model, postgres)}
 
 
 def main() -> None:

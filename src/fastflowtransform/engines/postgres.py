@@ -23,6 +23,7 @@ from fastflowtransform.engines.postgres_rows import (
     insert,
     printed,
     require_short,
+    sample,
     upsert,
 )
 from fastflowtransform.engines.postgres_session import Session
@@ -226,10 +227,11 @@ class PostgresEngine:
 
         name = f"__fft_stage_{next(self._numbers)}"
         if isinstance(rows, ir.Table):
-            self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {self.compiled(rows)}")
+            written = self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {self.compiled(rows)}")
         else:
             with self._session.transaction():
-                ingest(self._session, None, name, rows)
+                written = ingest(self._session, None, name, rows)
+        sample(self._session, f"pg_temp.{quoted(name)}", written)
         ended = False
         try:
             yield self._table("pg_temp", name)

@@ -144,7 +144,7 @@ def _indexed(
     session: Session, relation: Relation, beside: Relation, hung: Belongings, layout: Layout
 ) -> Iterator[tuple[str, str]]:
     """Make the old table's indexes on the new one, and yield the name of each for now and for later."""
-    columns = set(session.columns(f"SELECT * FROM {printed(beside)}").names)
+    columns = set(session.columns(f"SELECT * FROM {printed(beside)}").names) if hung.indexes else set()
     for number, index in enumerate(index for index in hung.indexes if not index.name.startswith(OURS)):
         if not columns.issuperset(index.columns):
             lost = ", ".join(sorted(set(index.columns) - columns))
@@ -167,7 +167,7 @@ def _hang(session: Session, name: str, hung: Belongings | None, kind: str) -> No
         return
     for grantee in catalog.granted_to(name, session.rows):
         session.run(f"REVOKE ALL ON {name} FROM {grantee}")
-    columns = set(session.columns(f"SELECT * FROM {name}").names)
+    columns = session.columns(f"SELECT * FROM {name}").names if hung.comments else ()
     for statement in (*hung.grants_on(name), *hung.comments_on(name, columns, kind)):
         session.run(statement)
 
