@@ -44,19 +44,8 @@ _PATTERNS = {
 }
 _NARROWER = {"decimal(38, 0)": "int64", "timestamp": "date"}
 """By type, another one whose every text is a text of the first."""
-_TYPES = (
-    "boolean",
-    "date",
-    "decimal(18, 2)",
-    "float64",
-    "int32",
-    "int64",
-    "string",
-    "timestamp",
-    "timestamp('UTC')",
-    "uuid",
-    "json",
-)
+_TYPES: tuple[str, ...] = ("boolean", "date", "decimal(18, 2)", "float64", "int32", "int64", "json", "string", "uuid")
+_TYPES += ("timestamp", "timestamp('UTC')")
 
 
 @contextmanager

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from fastflowtransform.engines import postgres_catalog as catalog
 from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.postgres_catalog import Belongings
-from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of
+from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of, short_hash
 from fastflowtransform.engines.postgres_rows import alter, analyze, changes_to, columns_of, ingest, insert, printed
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import quoted
-from fastflowtransform.errors import DependentsInTheWay, EngineError
+from fastflowtransform.errors import DependentsInTheWay, EngineError, WriteConflict
 from fastflowtransform.model import Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_PATIENCE = 2
+"""Seconds that a swap waits for the readers of a table; those who come after it wait as long."""
 
 
 def made(
@@ -42,26 +46,45 @@ def swapped(
 ) -> WriteCounts:
     """Make a new table beside the old one, and give it the old one's name, indexes, grants and comments.
 
-    One transaction; only its last moment, from the DROP on, keeps readers waiting. Where a reader keeps a snapshot, the
-    new rows go into the old table.
+    Its rows are committed before it gets the name: whoever finds it under that name sees them, however early the
+    snapshot was taken. A run that is killed in between leaves the table, and the next one drops it. Where a reader
+    keeps a snapshot from before, or does not let go of the old table, the new rows go into that one.
     """
-    name = printed(relation)
+    beside = Relation(relation.database, f"__fft_new_{short_hash(str(relation))}")
     with session.transaction():
-        ((process,),) = session.rows("SELECT pg_backend_pid() AS process")
-        beside = Relation(relation.database, f"__fft_new_{process}")
+        session.run(f"DROP TABLE IF EXISTS {printed(beside)}")
         written = _filled(session, beside, rows)
-        if catalog.is_a_snapshot_held(session.rows):
-            written = _refilled(session, relation, f"SELECT * FROM {printed(beside)}", layout)
-            session.run(f"DROP TABLE {printed(beside)}")
-            return WriteCounts(written, 0, "delete + insert")
         renamed = dict(_indexed(session, relation, beside, hung, layout))
         _hang(session, printed(beside), hung, "TABLE")
         analyze(session, beside, written)
-        session.run(f"DROP TABLE {name}")
-        session.run(f"ALTER TABLE {printed(beside)} RENAME TO {quoted(relation.name)}")
-        for now, then in renamed.items():
-            session.run(f"ALTER INDEX {quoted(relation.database)}.{quoted(now)} RENAME TO {quoted(then)}")
-    return WriteCounts(written, 0, "create table as select")
+    done = False
+    try:
+        done = _is_swapped(session, relation, beside, renamed)
+        if done:
+            return WriteCounts(written, 0, "create table as select")
+        return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", layout)
+    finally:
+        if not done:
+            # The first error is the one to tell; the next run would drop the table as well.
+            with contextlib.suppress(EngineError):
+                session.run(f"DROP TABLE IF EXISTS {printed(beside)}")
+
+
+def _is_swapped(session: Session, relation: Relation, beside: Relation, renamed: Mapping[str, str]) -> bool:
+    """Give a table and its indexes the names of another one, which goes; False where a reader is in the way of that."""
+    try:
+        with session.transaction():
+            session.run(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
+            session.run(f"LOCK TABLE {printed(relation)} IN ACCESS EXCLUSIVE MODE")
+            if catalog.is_a_snapshot_held(session.rows):
+                return False
+            session.run(f"DROP TABLE {printed(relation)}")
+            session.run(f"ALTER TABLE {printed(beside)} RENAME TO {quoted(relation.name)}")
+            for now, then in renamed.items():
+                session.run(f"ALTER INDEX {quoted(relation.database)}.{quoted(now)} RENAME TO {quoted(then)}")
+    except WriteConflict:
+        return False
+    return True
 
 
 def rewritten(session: Session, relation: Relation, staged: str, layout: Layout) -> WriteCounts:
