@@ -73,6 +73,6 @@ def step_of(
     """Decide what to do about one model, from what stands under its name."""
     decide = materializations.find(model.materialized).decide
     action = decide(model, over, capabilities, full_refresh=full_refresh)
-    if model.layout.indexes and not capabilities.indexes:
-        action = replace(action, why=f"{action.why}; this engine has no indexes to make")
+    if left := [name for name in model.layout.set_by_user if name not in capabilities.layouts]:
+        action = replace(action, why=f"{action.why}; this engine makes nothing of {', '.join(left)}")
     return Step(model, relation, action, over)
