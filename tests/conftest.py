@@ -25,6 +25,7 @@ from fastflowtransform.engines.postgres import PostgresEngine
 from fastflowtransform.engines.spark import SparkEngine
 from fastflowtransform.engines.spark_session import Session, Settings
 from fastflowtransform.engines.spark_session import opened as spark_opened
+from tests import histories
 
 VARIABLES = (
     "FFT_ACTIVE_ENV",
@@ -49,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=sorted({family(name) for name in ENGINES}),
         help="run the tests of this engine only; duckdb is in the default install, and has those without an engine too",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let properties be tried with fewer and larger examples on Spark."""
+    if config.getoption("--engine") == "spark":
+        histories.SIZE = 6
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -77,6 +77,8 @@ class Capabilities:
         The settings of `Layout` that it makes something of.
     case_sensitive
         Whether `Orders` and `orders` are two tables.
+    plain_names
+        Whether the name of a table is made of letters of ASCII, digits and underscores only.
     longest_name
         How many bytes of UTF-8 a name may have; None where there is no limit that anyone would meet.
     """
@@ -84,6 +86,7 @@ class Capabilities:
     comparing: Comparing = Comparing()
     layouts: frozenset[str] = frozenset()
     case_sensitive: bool = False
+    plain_names: bool = False
     longest_name: int | None = None
 
 

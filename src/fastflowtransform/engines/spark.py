@@ -63,7 +63,7 @@ class SparkEngine:
     capabilities: ClassVar[Capabilities] = Capabilities(
         comparing=Comparing(text_bytes="encode", encoding="UTF-8"),
         layouts=frozenset({"partition_by", "cluster_by", "table_properties"}),
-        longest_name=128,
+        plain_names=True,
     )
 
     def __init__(self, session: Session, database: str = "default", table_format: str = "delta") -> None:
@@ -225,7 +225,11 @@ class SparkEngine:
             stands = provider_of(self._session, relation) if over is Kind.TABLE else None
             if stands == self._format == "delta":
                 return delta.replaced(self._session, relation, select, columns, layout)
-            make = functools.partial(self._make, select=select, columns=columns, layout=layout)
+            comment = None
+            if stands is not None:
+                now = catalog.detail(self._session, relation)
+                layout, comment = catalog.laid_out(layout, now, columns), now.comment
+            make = functools.partial(self._make, select=select, columns=columns, layout=layout, comment=comment)
             if over is None:
                 make(printed(relation))
                 return WriteCounts(self._count(printed(relation)), 0, "create table as select")
@@ -235,7 +239,7 @@ class SparkEngine:
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Give a Delta table that stands the properties and the clustering of `layout`."""
         if provider_of(self._session, relation) == "delta":
-            delta.arrange(self._session, relation, layout)
+            delta.arrange(self._session, relation, layout, catalog.detail(self._session, relation))
 
     def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
         """Make a view; a table of its name goes when the view stands."""
@@ -248,10 +252,10 @@ class SparkEngine:
 
     def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name, with new columns in the same commit."""
-        if self._is_merged(relation) and not _rewrites(changes):
-            select = self.compiled(fresh)
-            return delta.appended(self._session, relation, select, fresh.columns, evolve=bool(changes.added))
-        return self._rewritten(relation, fresh, (), changes)
+        if (why := self._why_rewritten(relation, changes)) is not None:
+            return self._rewritten(relation, fresh, (), changes, why)
+        select = self.compiled(fresh)
+        return delta.appended(self._session, relation, select, fresh.columns, evolve=bool(changes.added))
 
     def merge(
         self,
@@ -264,8 +268,8 @@ class SparkEngine:
         cursor: str | None = None,
     ) -> WriteCounts:
         """Put `fresh` in place of the rows of its keys: by one MERGE on Delta, else by writing the table anew."""
-        if not self._is_merged(relation) or _rewrites(changes):
-            return self._rewritten(relation, fresh, key, changes)
+        if (why := self._why_rewritten(relation, changes)) is not None:
+            return self._rewritten(relation, fresh, key, changes, why)
         select, columns = self.compiled(fresh), fresh.schema()
         count, within = delta.bounds(self._session, select, columns, key)
         way = delta.Merge(key, null_safe, within, cursor, evolve=bool(changes.added))
@@ -274,13 +278,13 @@ class SparkEngine:
                 self._session, relation, delta.merge_statement(relation, select, columns, way)
             )
         except Unsupported as error:
-            done = self._rewritten(relation, fresh, key, changes)
+            done = self._rewritten(relation, fresh, key, changes, "the MERGE was refused")
             return WriteCounts(
                 done.inserted, done.updated, done.strategy, warning=f"Spark refused the MERGE: {error.message}"
             )
         if inserted + updated > count:
             # Something else had put a key into the table twice, and a MERGE cannot make one row of two.
-            return self._rewritten(relation, fresh, key, UNCHANGED)
+            return self._rewritten(relation, fresh, key, UNCHANGED, "the table had a key twice")
         return WriteCounts(inserted, updated, catalog.MERGE)
 
     def interrupt(self) -> None:
@@ -291,11 +295,15 @@ class SparkEngine:
         """End a session that was started here; one that was there before stays as it was found."""
         self._session.close()
 
-    def _is_merged(self, relation: Relation) -> bool:
-        return provider_of(self._session, relation) == "delta"
+    def _why_rewritten(self, relation: Relation, changes: ColumnChanges) -> str | None:
+        """Return why rows cannot be written into a table as it stands; None where they can."""
+        provider = provider_of(self._session, relation)
+        if provider != "delta":
+            return f"{provider} cannot MERGE"
+        return "columns change" if changes.dropped or changes.retyped else None
 
     def _rewritten(
-        self, relation: Relation, fresh: ir.Table, key: tuple[str, ...], changes: ColumnChanges
+        self, relation: Relation, fresh: ir.Table, key: tuple[str, ...], changes: ColumnChanges, why: str
     ) -> WriteCounts:
         """Write the whole table as the rule says that it is to be, with changed columns."""
         import ibis
@@ -306,18 +314,16 @@ class SparkEngine:
         target = old.drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added)
         rows = fresh.select(*target.columns)
         after = rule.merged(target, rows, key) if key else target.union(rows, distinct=False)
-        why = "columns change" if _rewrites(changes) else f"{provider_of(self._session, relation)} cannot MERGE"
         written = self.replace(relation, after, over=Kind.TABLE).inserted
         count = self._count_of(fresh)
         inserted = max(written - before, 0) if key else count
         return WriteCounts(inserted, count - inserted, f"rewrite ({why})")
 
-    def _make(self, name: str, select: str, columns: Schema, layout: Layout) -> None:
+    def _make(self, name: str, select: str, columns: Schema, layout: Layout, comment: str | None) -> None:
         if self._format == "delta":
-            delta.made(self._session, name, select, columns, layout)
-            return
-        partitions = f" PARTITIONED BY ({', '.join(map(ticked, layout.partition_by))})" if layout.partition_by else ""
-        self._session.run(f"CREATE TABLE {name} USING {self._format}{partitions} AS {select}")
+            delta.made(self._session, name, select, columns, layout, comment)
+        else:
+            self._session.run(f"CREATE TABLE {name} {catalog.clauses(self._format, layout, comment)} AS {select}")
 
     def _table(self, name: str, database: str | None = None) -> ir.Table:
         import ibis.expr.operations as ops
@@ -362,11 +368,6 @@ class SparkEngine:
             yield f"SELECT * FROM {ticked(name)}"
         finally:
             self._session.forget(name)
-
-
-def _rewrites(changes: ColumnChanges) -> bool:
-    """Whether columns change in a way that Delta cannot do in the commit of a MERGE."""
-    return bool(changes.dropped or changes.retyped)
 
 
 def _spelt(value: Any) -> str:

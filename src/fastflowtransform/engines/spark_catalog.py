@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastflowtransform.engines.base import Kind, Standing
 from fastflowtransform.engines.spark_session import Session
+from fastflowtransform.model import Layout
 from fastflowtransform.relation import Relation
 
 MERGE = "MERGE"
@@ -20,12 +22,12 @@ _MANY = 100
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How a Delta table lies, as `DESCRIBE DETAIL` says."""
+    """How a table lies, as the catalog says without a look at its files."""
 
     partition_by: tuple[str, ...]
     cluster_by: tuple[str, ...]
     properties: Mapping[str, str]
-    description: str | None
+    comment: str | None
 
 
 def ticked(name: str) -> str:
@@ -109,11 +111,55 @@ def _provider(information: str) -> str | None:
 
 
 def detail(session: Session, relation: Relation) -> Detail:
-    """Return how a Delta table lies."""
-    (row,) = session.rows(f"DESCRIBE DETAIL {printed(relation)}")
+    """Return how a table lies."""
+    parts: dict[str, list[tuple[str, str]]] = {}
+    part = ""
+    for row in session.rows(f"DESCRIBE TABLE EXTENDED {printed(relation)}"):
+        if row["col_name"].startswith("# ") and row["col_name"] != "# col_name":
+            part = row["col_name"]
+        elif row["col_name"] and row["col_name"] != "# col_name":
+            parts.setdefault(part, []).append((row["col_name"], row["data_type"]))
+    said = dict(parts.get("# Detailed Table Information", ()))
+    properties = {row["key"]: row["value"] for row in session.rows(f"SHOW TBLPROPERTIES {printed(relation)}")}
+    clustered = json.loads(properties.pop("clusteringColumns", "[]"))
     return Detail(
-        tuple(row["partitionColumns"]), tuple(row["clusteringColumns"]), dict(row["properties"]), row["description"]
+        tuple(name for name, _ in parts.get("# Partition Information", ())),
+        tuple(".".join(path) for path in clustered),
+        properties,
+        said.get("Comment") or None,
     )
+
+
+def laid_out(layout: Layout, now: Detail, columns: Iterable[str]) -> Layout:
+    """Return the layout of a table that takes the place of another: what is not set stays as it is."""
+    partition_by, cluster_by = layout.partition_by, layout.cluster_by
+    if not partition_by and not cluster_by:
+        names = set(columns)
+        partition_by = tuple(name for name in now.partition_by if name in names)
+        cluster_by = tuple(name for name in now.cluster_by if name in names)
+    # Delta itself keeps those of its own.
+    kept = {name: value for name, value in now.properties.items() if not name.startswith("delta.")}
+    properties = {**kept, **layout.table_properties}
+    return replace(layout, partition_by=partition_by, cluster_by=cluster_by, table_properties=properties)
+
+
+def clauses(table_format: str, layout: Layout, comment: str | None) -> str:
+    """Return what a CREATE TABLE says of the table, but for its rows."""
+    found = [f"USING {table_format}"]
+    if layout.partition_by:
+        found.append(f"PARTITIONED BY ({', '.join(map(ticked, layout.partition_by))})")
+    if layout.cluster_by and table_format == "delta":
+        found.append(f"CLUSTER BY ({', '.join(map(ticked, layout.cluster_by))})")
+    if comment:
+        found.append(f"COMMENT {literal(comment)}")
+    if layout.table_properties:
+        found.append(f"TBLPROPERTIES ({pairs(layout.table_properties)})")
+    return " ".join(found)
+
+
+def pairs(properties: Mapping[str, str]) -> str:
+    """Return properties as statements take them."""
+    return ", ".join(f"{literal(name)} = {literal(value)}" for name, value in properties.items())
 
 
 def comments(session: Session, relation: Relation) -> dict[str, str]:

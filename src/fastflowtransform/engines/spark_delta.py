@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.engines.spark_catalog import comments, detail, literal, printed, ticked
+from fastflowtransform.engines.spark_catalog import (
+    Detail,
+    clauses,
+    comments,
+    detail,
+    laid_out,
+    literal,
+    pairs,
+    printed,
+    ticked,
+)
 from fastflowtransform.engines.spark_session import Session
 from fastflowtransform.errors import EngineError
 from fastflowtransform.model import Layout
@@ -23,9 +33,9 @@ _REFUSED_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 """What a column's name may hold only where Delta keeps names apart from those in the files."""
 
 
-def made(session: Session, name: str, select: str, columns: Schema, layout: Layout) -> None:
+def made(session: Session, name: str, select: str, columns: Schema, layout: Layout, comment: str | None = None) -> None:
     """Make a Delta table under a name that is free."""
-    session.run(f"CREATE TABLE {name} {_clauses(columns, layout, {}, None)} AS {select}")
+    session.run(f"CREATE TABLE {name} {clauses('delta', _with_defaults(layout, columns), comment)} AS {select}")
 
 
 def replaced(session: Session, relation: Relation, select: str, columns: Schema, layout: Layout) -> WriteCounts:
@@ -35,17 +45,15 @@ def replaced(session: Session, relation: Relation, select: str, columns: Schema,
     described anew, with its properties, its comments, and the layout that it has or is to have.
     """
     name, now = printed(relation), detail(session, relation)
-    partition_by = layout.partition_by or now.partition_by
-    cluster_by = layout.cluster_by or (() if layout.partition_by else now.cluster_by)
-    same_layout = (partition_by, cluster_by) == (now.partition_by, now.cluster_by)
-    if same_layout and list(session.schema(f"SELECT * FROM {name}").items()) == list(columns.items()):
-        arrange(session, relation, layout, now.properties)
+    wanted = laid_out(layout, now, columns)
+    lies = (wanted.partition_by, wanted.cluster_by) == (now.partition_by, now.cluster_by)
+    if lies and list(session.schema(f"SELECT * FROM {name}").items()) == list(columns.items()):
+        arrange(session, relation, layout, now)
         session.run(f"INSERT OVERWRITE TABLE {name} BY NAME {select}")
         return WriteCounts(_written(session, relation), 0, "insert overwrite")
-    wanted = Layout(partition_by=partition_by, cluster_by=cluster_by, table_properties=layout.table_properties)
-    clauses = _clauses(columns, wanted, {**now.properties, **_defaults(layout)}, now.description)
     said = comments(session, relation)
-    session.run(f"CREATE OR REPLACE TABLE {name} {clauses} AS {select}")
+    described = clauses("delta", _with_defaults(wanted, columns), now.comment)
+    session.run(f"CREATE OR REPLACE TABLE {name} {described} AS {select}")
     counts = WriteCounts(_written(session, relation), 0, "create or replace")
     for column, comment in said.items():
         if column in columns:
@@ -159,15 +167,12 @@ def bounds(session: Session, select: str, columns: Schema, key: tuple[str, ...])
     return int(row["n"]), " AND ".join(found)
 
 
-def arrange(session: Session, relation: Relation, layout: Layout, has: Mapping[str, str] | None = None) -> None:
+def arrange(session: Session, relation: Relation, layout: Layout, now: Detail) -> None:
     """Give a Delta table the properties and the clustering of a layout; partitions change with a full refresh only."""
-    if not (layout.table_properties or layout.cluster_by or layout.key):
-        return
-    now = detail(session, relation)
-    properties = now.properties if has is None else has
-    missing = {name: value for name, value in _defaults(layout).items() if properties.get(name) != value}
+    wanted = _defaults(layout)
+    missing = {name: value for name, value in wanted.items() if now.properties.get(name) != value}
     if missing:
-        session.run(f"ALTER TABLE {printed(relation)} SET TBLPROPERTIES ({_pairs(missing)})")
+        session.run(f"ALTER TABLE {printed(relation)} SET TBLPROPERTIES ({pairs(missing)})")
     if layout.cluster_by and layout.cluster_by != now.cluster_by:
         session.run(f"ALTER TABLE {printed(relation)} CLUSTER BY ({', '.join(map(ticked, layout.cluster_by))})")
 
@@ -178,24 +183,11 @@ def _defaults(layout: Layout) -> dict[str, str]:
     return {**keyed, **layout.table_properties}
 
 
-def _clauses(columns: Schema, layout: Layout, properties: Mapping[str, str], comment: str | None) -> str:
-    wanted = {**properties, **_defaults(layout)}
+def _with_defaults(layout: Layout, columns: Iterable[str]) -> Layout:
+    properties = _defaults(layout)
     if any(_REFUSED_IN_NAMES.search(name) for name in columns):
-        wanted.setdefault("delta.columnMapping.mode", "name")
-    clauses = ["USING delta"]
-    if layout.partition_by:
-        clauses.append(f"PARTITIONED BY ({', '.join(map(ticked, layout.partition_by))})")
-    if layout.cluster_by:
-        clauses.append(f"CLUSTER BY ({', '.join(map(ticked, layout.cluster_by))})")
-    if comment:
-        clauses.append(f"COMMENT {literal(comment)}")
-    if wanted:
-        clauses.append(f"TBLPROPERTIES ({_pairs(wanted)})")
-    return " ".join(clauses)
-
-
-def _pairs(properties: Mapping[str, str]) -> str:
-    return ", ".join(f"{literal(name)} = {literal(value)}" for name, value in properties.items())
+        properties.setdefault("delta.columnMapping.mode", "name")
+    return replace(layout, table_properties=properties)
 
 
 def _insert(columns: list[str]) -> str:

@@ -8,10 +8,10 @@ import threading
 from typing import Any
 
 from fastflowtransform.errors import (
+    BadName,
     ConnectionLost,
     DatabaseLocked,
     EngineError,
-    NameTooLong,
     OutOfSpace,
     RelationMissing,
     WriteConflict,
@@ -79,7 +79,7 @@ def translated(error: Any) -> EngineError:
     message = last_words(str(error))
     near = _near(error)
     if condition.startswith("INVALID_SCHEMA_OR_RELATION_NAME"):
-        return NameTooLong(message, hint="name it with letters, digits and underscores", near=near)
+        return BadName(message, hint="name it with letters, digits and underscores", near=near)
     for pattern, kind, hint in _KINDS:
         if re.search(pattern, where) or (not condition and re.search(pattern, text)):
             return kind(message, hint=hint, near=near)
