@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -74,14 +75,15 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
     return tuple(results[check.name] for check in found)
 
 
-def failures_of(database: str, check: Check) -> Relation:
+def failures_of(database: str, check: Check, *, plain: bool = False) -> Relation:
     """Return the table that keeps a check's failing rows: its name, in a schema beside the project's `database`.
 
-    A name that is longer than every engine keeps is cut, and ends in a part of its hash.
+    A name that is longer than every engine keeps is cut, and ends in a part of its hash; so does one that is to be
+    `plain`, of letters, digits and underscores, and is not.
     """
-    name = check.name
-    if len(name.encode()) > LONGEST_NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    name = re.sub(r"\W", "_", check.name, flags=re.ASCII) if plain else check.name
+    if len(name.encode()) > LONGEST_NAME or name != check.name:
+        digest = hashlib.sha256(check.name.encode()).hexdigest()[:8]
         name = f"{name.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
     return Relation(f"{database}_failures", name)
 
@@ -164,7 +166,8 @@ def _judged(asked: _Asked, project: Project, engine: Engine, report: Report) -> 
             if status is not Status.SUCCESS:
                 sql = engine.compiled(asked.rows)
                 sample = _sample(asked.rows, check, engine)
-            stored = _stored(asked, status, failures_of(project.database, check), engine, report)
+            place = failures_of(project.database, check, plain=engine.capabilities.plain_names)
+            stored = _stored(asked, status, place, engine, report)
         except FftError as raised:
             error, status = raised, _STATUS[check.terms.severity]
     if error is None and status is Status.ERROR:
