@@ -293,6 +293,12 @@ def postgres_project(
     return _project(tmp_path, capsys, monkeypatch, PostgresSchema)
 
 
+@pytest.fixture
+def spark_project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> ProjectFolder:
+    """An empty project on Spark, with the environment `dev`."""
+    return _project(tmp_path, capsys, monkeypatch, SparkDatabase)
+
+
 def _project(
     folder: Path,
     capture: pytest.CaptureFixture[str],
