@@ -114,7 +114,7 @@ def test_the_plan_shows_where_rows_leave_the_warehouse(project: ProjectFolder):
     assert "rows pass through polars" in project.fft("plan").out
 
 
-@pytest.mark.never("postgres", reason="the variant is the one for DuckDB")
+@pytest.mark.never("postgres", "spark", reason="the variant is the one for DuckDB")
 def test_only_the_variant_of_the_engine_at_hand_is_built(project: ProjectFolder):
     body = "\n".join(
         f"@engine_model(only={only}, name='m', materialized='table')\n"

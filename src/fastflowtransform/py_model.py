@@ -136,6 +136,10 @@ def load_module(path: Path, folder: Path) -> ModuleType:
     return module
 
 
+_ALSO = {"spark": "databricks_spark"}
+"""Names that an engine is also known by."""
+
+
 class UserCode:
     """A stretch of the user's own Python: whatever it raises leaves as an error with the user's line.
 
@@ -187,7 +191,7 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
         incremental=config.incremental,
         description=config.description or inspect.getdoc(function) or "",
         meta=config.meta,
-        engines=mark.only,
+        engines=tuple(_ALSO.get(name, name) for name in mark.only),
     )
 
 

@@ -73,7 +73,7 @@ def open_project(chosen: Chosen, engine: str | None = None) -> Opened:
     engine_type = engines.find(profile.engine, profile.options.at())
     project = projects.load(
         found,
-        engine=engine or profile.engine,
+        engine=engine or engine_type.name,
         database=engine_type.database(profile),
         variables=profile.variables,
         given=given,

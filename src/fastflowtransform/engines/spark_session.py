@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
     from pyspark.sql import DataFrame, SparkSession
 
-_DELTA = "4.4.0"
+_DELTA = metadata.version("delta-spark")
 _JARS = (
     "delta-spark_4.0_2.13",
     "delta-storage",
