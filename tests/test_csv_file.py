@@ -372,6 +372,7 @@ def test_what_is_no_parquet_is_refused(tmp_path):
 UUID = "6f1d0c4e-55a3-4c7e-8d0d-0d6f4c8b7d0a"
 
 
+@pytest.mark.never("spark", reason="it has no information_schema, no UUID and no JSON")
 def test_a_seed_has_the_types_that_are_declared_for_it_on_each_engine(each_project: ProjectFolder):
     each_project.write(
         {

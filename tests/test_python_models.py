@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastflowtransform import engines
-from tests.conftest import ENGINES, ProjectFolder
+from tests.conftest import ProjectFolder
 
 HEAD = "import ibis\nimport ibis.expr.types as ir\nfrom fastflowtransform import engine_model, model\n\n"
 NUMBERS = {
@@ -126,6 +126,7 @@ def test_only_the_variant_of_the_engine_at_hand_is_built(project: ProjectFolder)
     assert project.sql("SELECT DISTINCT engine FROM m") == [(1,)]
 
 
+@pytest.mark.never("spark", reason="it has no information_schema")
 def test_an_ephemeral_model_stands_nowhere_and_is_taken_in_by_both_kinds(project: ProjectFolder):
     run(
         project,
@@ -157,7 +158,7 @@ def test_nothing_is_collected_on_the_way_of_an_ibis_model(project: ProjectFolder
     def refuse(*_: object) -> None:
         raise AssertionError("rows left the warehouse")
 
-    for engine in ENGINES:
+    for engine in engines.names():
         monkeypatch.setattr(engines.find(engine), "batches", refuse)
 
     run(project, "@model(materialized='table')\ndef m(numbers): return numbers.mutate(n=numbers.n * 2)\n")

@@ -33,7 +33,7 @@ from fastflowtransform.model import Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, WriteCounts
 from tests.conftest import ProjectFolder, spark_engine
-from tests.conftest import spark_session as tests_session
+from tests.conftest import spark_session as shared_session
 
 pytestmark = pytest.mark.engine("spark")
 
@@ -73,7 +73,7 @@ def content(engine: SparkEngine, relation: Relation = T) -> list[tuple[Any, ...]
 
 
 def history(table: str = "demo.t") -> list[dict[str, Any]]:
-    return tests_session().rows(f"DESCRIBE HISTORY {table}")
+    return shared_session().rows(f"DESCRIBE HISTORY {table}")
 
 
 def sent(engine: SparkEngine) -> list[str]:
@@ -94,11 +94,14 @@ def test_a_merge_is_one_commit_and_the_versions_before_it_can_be_read(engine: Sp
     assert merge(engine, (2, "B"), (3, "c")) == WriteCounts(1, 1, "MERGE")
 
     assert [entry["operation"] for entry in history()] == ["MERGE", "CREATE TABLE AS SELECT"]
-    before = tests_session().rows("SELECT * FROM demo.t VERSION AS OF 0 ORDER BY id")
+    before = shared_session().rows("SELECT * FROM demo.t VERSION AS OF 0 ORDER BY id")
     assert before == [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}]
 
 
 def test_a_keyed_table_marks_old_rows_and_does_not_copy_the_others(engine: SparkEngine):
+    rows = pa.table({"id": range(1000), "v": ["a"] * 1000}).to_reader()
+    engine.replace(T, rows, over=Kind.TABLE, layout=KEYED)
+
     merge(engine, (2, "B"))
 
     metrics = history()[0]["operationMetrics"]
@@ -126,7 +129,7 @@ def test_a_row_that_another_writer_made_newer_meanwhile_is_not_overwritten(engin
 
 @pytest.mark.parametrize("write", ["same columns", "other columns"])
 def test_what_hangs_on_a_delta_table_survives_its_replacement(engine: SparkEngine, write: str):
-    session = tests_session()
+    session = shared_session()
     session.rows(
         "ALTER TABLE demo.t SET TBLPROPERTIES ('team' = 'sales', 'delta.logRetentionDuration' = 'interval 9 days')"
     )
@@ -166,6 +169,20 @@ def test_new_columns_come_with_the_rows_in_one_commit(engine: SparkEngine):
 
     assert len(history()) == 2
     assert sorted(content(engine), key=str) == [(1, "a", None), (2, "b", None), (3, "c", 5)]
+
+
+def test_columns_that_go_or_change_their_type_are_one_new_version_of_the_table(engine: SparkEngine):
+    changes = ColumnChanges(dropped=("v",), retyped={"id": ibis.dtype("string")})
+
+    with engine.stage(pa.table({"id": ["2", "3"]}).to_reader()) as staged:
+        counts = engine.merge(T, staged, ("id",), null_safe=False, changes=changes)
+
+    assert counts == WriteCounts(1, 1, "rewrite (columns change)")
+    assert content(engine) == [("1",), ("2",), ("3",)]
+    assert [entry["operation"] for entry in history()] == ["CREATE OR REPLACE TABLE AS SELECT", "CREATE TABLE AS SELECT"]
+        "CREATE OR REPLACE TABLE AS SELECT",
+        "CREATE TABLE AS SELECT",
+    ]
 
 
 def test_each_commit_says_which_run_wrote_it(engine: SparkEngine):
@@ -230,7 +247,7 @@ def test_a_writer_who_was_in_the_way_is_waited_out_and_told_of(engine: SparkEngi
 
 def _meet(engine: SparkEngine, statement: str, others: list[str]) -> Any:
     """Send a statement while another session updates the same rows again and again."""
-    other = tests_session().spark.newSession()
+    other = shared_session().spark.newSession()
     stop = threading.Event()
 
     def disturb() -> None:
@@ -273,7 +290,7 @@ def test_a_merge_that_spark_refuses_is_done_by_a_rewrite_and_the_cause_is_told(e
             return run(statement.replace("`demo`.`t`", "`demo`.`refuses`"))
         return run(statement)
 
-    tests_session().rows("CREATE TABLE demo.refuses (id BIGINT, v STRING) USING parquet")
+    shared_session().rows("CREATE TABLE demo.refuses (id BIGINT, v STRING) USING parquet")
     engine._session.run = refused  # type: ignore[method-assign]
 
     counts = merge(engine, (2, "B"), (3, "c"))
@@ -284,7 +301,7 @@ def test_a_merge_that_spark_refuses_is_done_by_a_rewrite_and_the_cause_is_told(e
 
 
 def test_a_fault_in_the_data_is_never_answered_with_a_rewrite(engine: SparkEngine):
-    tests_session().rows("ALTER TABLE demo.t ADD CONSTRAINT short CHECK (length(v) < 3)")
+    shared_session().rows("ALTER TABLE demo.t ADD CONSTRAINT short CHECK (length(v) < 3)")
     statements = sent(engine)
 
     with pytest.raises(EngineError, match="(?i)short"):
@@ -329,7 +346,7 @@ def test_a_swap_that_is_killed_leaves_the_old_rows_or_the_new_ones(parquet: Spar
     spark_swap.recovered(parquet._session, "demo")
 
     assert content(parquet) in (before, after)
-    tables = {row["tableName"] for row in tests_session().rows("SHOW TABLES IN demo") if not row["isTemporary"]}
+    tables = {row["tableName"] for row in shared_session().rows("SHOW TABLES IN demo") if not row["isTemporary"]}
     assert tables == {"t"}
     parquet.replace(T, rows_of((9, "z")), over=Kind.TABLE)
     assert content(parquet) == after
@@ -368,7 +385,7 @@ def test_a_text_that_would_do_more_than_read_is_refused_and_not_run(engine: Spar
 
 
 def test_local_times_and_moments_are_kept_apart(engine: SparkEngine):
-    tests_session().rows(
+    shared_session().rows(
         "CREATE TABLE demo.v AS SELECT TIMESTAMP_NTZ '2026-01-01 12:00:00.123456' AS local, "
         "TIMESTAMP '2026-01-01 12:00:00.123456+02:00' AS moment"
     )
@@ -387,6 +404,17 @@ def test_nan_is_a_number_and_no_null(engine: SparkEngine):
     rows = pa.table({"x": [float("nan"), 1.0, None]}).to_reader()
     with engine.stage(rows) as staged:
         assert len(engine.rows(staged.filter(staged.x.isnull()))) == 1
+
+
+def test_a_variant_for_spark_is_found_by_both_of_its_names(spark_project: ProjectFolder):
+    model = "from fastflowtransform import engine_model\nimport ibis\n\n"
+    for name in ("spark", "databricks_spark"):
+        model += f"@engine_model(only='{name}')\ndef by_{name}():\n    return ibis.memtable({{'x': [1]}})\n"
+    spark_project.write({"models/m.ff.py": model.replace("@engine_model(", "@engine_model(materialized='table', ")})
+
+    assert spark_project.fft("run").code == 0
+
+    assert spark_project.sql("SELECT a.x + b.x FROM by_spark a, by_databricks_spark b") == [(2,)]
 
 
 def test_structs_and_maps_go_in_and_come_out_as_they_are(engine: SparkEngine):
@@ -412,14 +440,13 @@ def test_a_name_that_spark_takes_for_no_table_is_refused_before_anything_runs(sp
     answer = spark_project.fft("run")
 
     assert (answer.code, answer.err.split()[0]) == (1, "E126")
-    assert tests_session().rows("SHOW TABLES IN demo") == []
+    assert shared_session().rows("SHOW TABLES IN demo") == []
 
 
 def test_nothing_is_collected_where_models_are_sql_or_ibis(
     spark_project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
 ):
-    from pyspark.sql import DataFrame
-
+    frames = type(shared_session().spark.range(1))
     spark_project.write(
         {
             "models/big.ff.sql": "{{ config(materialized='table') }} select id from range(100000)",
@@ -433,15 +460,15 @@ def test_nothing_is_collected_where_models_are_sql_or_ibis(
     )
     most = 0
     for name in ("collect", "toArrow"):
-        taken = getattr(DataFrame, name)
+        taken = getattr(frames, name)
 
-        def counting(frame: DataFrame, taken: Any = taken) -> Any:
+        def counting(frame: Any, taken: Any = taken) -> Any:
             nonlocal most
             rows = taken(frame)
             most = max(most, len(rows))
             return rows
 
-        monkeypatch.setattr(DataFrame, name, counting)
+        monkeypatch.setattr(frames, name, counting)
 
     assert spark_project.fft("run").code == 0
     assert spark_project.fft("run").code == 0
@@ -452,7 +479,7 @@ def test_nothing_is_collected_where_models_are_sql_or_ibis(
 
 
 def test_a_session_that_is_there_is_used_and_left_as_it_was_found():
-    session = tests_session()
+    session = shared_session()
     session.spark.conf.set("spark.sql.session.timeZone", "Europe/Berlin")
 
     opened = spark_session.opened(Settings("local[1]", "other", Path("nowhere")))

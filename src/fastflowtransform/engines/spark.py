@@ -168,7 +168,8 @@ class SparkEngine:
 
     def rows(self, table: ir.Table) -> list[dict[str, object]]:
         """Run an expression whose result is small, and return its rows."""
-        with self.batches(table) as found:
+        select = self.compiled(table)
+        with batches(self._session, select, self._session.schema(select).to_pyarrow()) as found:
             rows: list[dict[str, object]] = found.read_all().to_pylist()
             return rows
 

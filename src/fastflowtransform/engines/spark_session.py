@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -19,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fastflowtransform.engines.spark_errors import Translated, last_words
 from fastflowtransform.engines.spark_types import ibis_schema
@@ -51,6 +53,8 @@ _EXCLUDED = (
     "org.scala-lang",
     "org.slf4j",
 )
+_CONNECT_PORT = 15002
+"""Where a Spark Connect server listens, where nothing says otherwise."""
 _OLDEST_JAVA, _NEWEST_JAVA = 17, 23
 _WAIT = 5.0
 """Seconds that a Java process may take to let go of the catalog after the fft that it belonged to was killed."""
@@ -235,6 +239,14 @@ def _connected(remote: str, on_statement: Callable[[str], None] | None) -> Sessi
     from pyspark.sql import SparkSession
 
     logging.getLogger("pyspark.sql.connect.client").setLevel(logging.CRITICAL + 1)
+    where = re.sub(r"token=[^;]*", "token=***", remote)
+    hint = "is the server up, and is remote right?"
+    host, port = urlsplit(remote).hostname, urlsplit(remote.partition("/;")[0]).port
+    try:
+        # Spark would try again for ten minutes.
+        socket.create_connection((host or "", port or _CONNECT_PORT), timeout=_WAIT).close()
+    except OSError as error:
+        raise ConnectionFailed(f'cannot connect to Spark at "{where}": {error.strerror or error}', hint=hint) from error
     try:
         import grpc
 
@@ -247,11 +259,8 @@ def _connected(remote: str, on_statement: Callable[[str], None] | None) -> Sessi
             hint="pip install 'fastflowtransform[spark]'",
         ) from error
     except (PySparkException, grpc.RpcError, ValueError) as error:
-        where = re.sub(r"token=[^;]*", "token=***", remote)
         words = re.sub(r"token=[^;\s]*", "token=***", last_words(str(error)))
-        raise ConnectionFailed(
-            f'cannot connect to Spark at "{where}": {words}', hint="is the server up, and is remote right?"
-        ) from error
+        raise ConnectionFailed(f'cannot connect to Spark at "{where}": {words}', hint=hint) from error
 
 
 def _started(settings: Settings, on_statement: Callable[[str], None] | None) -> Session:
