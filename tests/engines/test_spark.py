@@ -179,7 +179,7 @@ def test_columns_that_go_or_change_their_type_are_one_new_version_of_the_table(e
 
     assert counts == WriteCounts(1, 1, "rewrite (columns change)")
     assert content(engine) == [("1",), ("2",), ("3",)]
-    assert [entry["operation"] for entry in history()] == ["CREATE OR REPLACE TABLE AS SELECT", "CREATE TABLE AS SELECT"]
+    assert [entry["operation"] for entry in history()] == [
         "CREATE OR REPLACE TABLE AS SELECT",
         "CREATE TABLE AS SELECT",
     ]
