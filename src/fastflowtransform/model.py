@@ -56,6 +56,7 @@ class Frame(StrEnum):
     PANDAS = "pandas"
     POLARS = "polars"
     ARROW = "arrow"
+    SPARK = "spark"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.base import Engine, LazyFrames
 from fastflowtransform.engines.compiling import for_dialect
 from fastflowtransform.errors import BadSql, EngineError, Location, PythonModelFailed, RelationMissing, WrongResult
 from fastflowtransform.graph import order
@@ -62,8 +62,18 @@ class Tables:
         table = self.table(node)
         if frame is Frame.IBIS:
             return table
+        if frame is Frame.SPARK:
+            return self._lazy().frame(table)
         with self._engine.batches(table) as batches:
             return _framed(batches, frame)
+
+    def framed(self, frame: Any) -> ir.Table:
+        """Return the engine's own lazy table as an expression."""
+        return self._lazy().framed(frame)
+
+    def _lazy(self) -> LazyFrames:
+        assert isinstance(self._engine, LazyFrames), "the plan refuses it"
+        return self._engine
 
     def sql(self, model: Model, template: Template, *, is_incremental: bool) -> str:
         """Return a template of `model` in the engine's dialect, with the ephemeral models that it reads in front."""
@@ -234,7 +244,10 @@ class Query:
         body = self.model.body
         if isinstance(body, PythonBody):
             tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
-            return self._tables.own(_called(self.model, body, tables), self.model)
+            result = _called(self.model, body, tables)
+            if body.frame is Frame.SPARK:
+                return self._tables.framed(result)
+            return self._tables.own(_rows_of(self.model, body, result), self.model)
         sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)
         return self._tables.read(sql, body.template)
 
@@ -295,8 +308,8 @@ def _quoted(parts: tuple[str, ...], dialect: str) -> Name:
     return Name(".".join(exp.to_identifier(part, quoted=True).sql(dialect=dialect) for part in parts), name=parts[-1])
 
 
-def _called(model: Model, body: PythonBody, tables: list[Any]) -> ir.Table | pa.RecordBatchReader:
-    """Call a Python model's function, and check what it gives."""
+def _called(model: Model, body: PythonBody, tables: list[Any]) -> Any:
+    """Call a Python model's function, and check that it gives what it should."""
     with UserCode(PythonModelFailed, f'"{model.name}"', model.at.path):
         result = body.function(*tables)
     wanted = _TYPES[body.frame]
@@ -307,6 +320,11 @@ def _called(model: Model, body: PythonBody, tables: list[Any]) -> ir.Table | pa.
             at=model.at,
             hint="return a table",
         )
+    return result
+
+
+def _rows_of(model: Model, body: PythonBody, result: Any) -> ir.Table | pa.RecordBatchReader:
+    """Return what a function gave as an expression, or as Arrow rows."""
     with UserCode(WrongResult, f'reading what "{model.name}" returned', model.at.path):
         rows = _arrow_rows(result, body.frame)
     names = [name.casefold() for name in rows.schema.names] if body.frame is not Frame.IBIS else ["ibis"]
@@ -321,12 +339,14 @@ _TYPES = {
     Frame.PANDAS: {("pandas", "DataFrame")},
     Frame.POLARS: {("polars", "DataFrame"), ("polars", "LazyFrame")},
     Frame.ARROW: {("pyarrow", "Table"), ("pyarrow", "RecordBatchReader")},
+    Frame.SPARK: {("pyspark", "DataFrame")},
 }
 _WORDS = {
     Frame.IBIS: "an Ibis table",
     Frame.PANDAS: "a pandas DataFrame",
     Frame.POLARS: "a polars DataFrame",
     Frame.ARROW: "an Arrow table",
+    Frame.SPARK: "a Spark DataFrame",
 }
 
 

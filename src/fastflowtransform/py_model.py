@@ -29,6 +29,7 @@ _FRAMES = {
     ("pandas", "DataFrame"): Frame.PANDAS,
     ("polars", "DataFrame"): Frame.POLARS,
     ("pyarrow", "Table"): Frame.ARROW,
+    ("pyspark", "DataFrame"): Frame.SPARK,
 }
 _SHORT = {"pd": "pandas", "pl": "polars", "pa": "pyarrow", "ir": "ibis"}
 

@@ -417,6 +417,27 @@ def test_a_variant_for_spark_is_found_by_both_of_its_names(spark_project: Projec
     assert spark_project.sql("SELECT a.x + b.x FROM by_spark a, by_databricks_spark b") == [(2,)]
 
 
+def test_a_function_may_take_and_give_sparks_own_tables_and_nothing_is_collected(spark_project: ProjectFolder):
+    spark_project.write(
+        {
+            "models/numbers.ff.sql": "select 1 as n union all select 2 as n",
+            "models/doubled.ff.py": (
+                "from fastflowtransform import model\nfrom pyspark.sql import DataFrame\n\n"
+                "@model(materialized='incremental', unique_key='n', updated_at='n')\n"
+                "def doubled(numbers: DataFrame) -> DataFrame:\n"
+                "    return numbers.selectExpr('n', 'n * 2 as twice')\n"
+            ),
+        }
+    )
+
+    for _ in range(2):
+        answer = spark_project.fft("run")
+        assert answer.code == 0, answer.err
+
+    assert sorted(spark_project.sql("SELECT * FROM doubled")) == [(1, 2), (2, 4)]
+    assert [row for row in shared_session().rows("SHOW VIEWS IN demo") if row["isTemporary"]] == []
+
+
 def test_structs_and_maps_go_in_and_come_out_as_they_are(engine: SparkEngine):
     schema = pa.schema(
         {"s": pa.struct({"a": pa.int64(), "b": pa.list_(pa.string())}), "m": pa.map_(pa.string(), pa.int64())}

@@ -34,7 +34,7 @@ def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
     rows = []
     for step in built.steps:
         body = step.model.body
-        frame = body.frame if isinstance(body, PythonBody) and body.frame is not Frame.IBIS else None
+        frame = body.frame if isinstance(body, PythonBody) and body.frame not in (Frame.IBIS, Frame.SPARK) else None
         why = step.action.why + (f"; rows pass through {frame}" if frame else "")
         rows.append((step.model.name, str(step.action), why, str(step.relation)))
         console.event(

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from fastflowtransform.incremental import Comparing
-from fastflowtransform.model import PLAIN, Layout
+from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
@@ -73,6 +73,8 @@ class Capabilities:
     ----------
     comparing
         How it compares what the rule of an incremental run compares.
+    frames
+        What a Python model may take and give.
     layouts
         The settings of `Layout` that it makes something of.
     case_sensitive
@@ -84,6 +86,7 @@ class Capabilities:
     """
 
     comparing: Comparing = Comparing()
+    frames: frozenset[Frame] = frozenset({Frame.IBIS, Frame.PANDAS, Frame.POLARS, Frame.ARROW})
     layouts: frozenset[str] = frozenset()
     case_sensitive: bool = False
     plain_names: bool = False
@@ -113,6 +116,19 @@ class ColumnChanges:
 
 
 UNCHANGED = ColumnChanges()
+
+
+@runtime_checkable
+class LazyFrames(Protocol):
+    """An engine with a lazy table of its own, which Python models may take and give: nothing is run for it."""
+
+    def frame(self, table: ir.Table) -> Any:
+        """Return an expression as the engine's own lazy table."""
+        ...
+
+    def framed(self, frame: Any) -> ir.Table:
+        """Return the engine's own lazy table as an expression."""
+        ...
 
 
 class Engine(Protocol):

@@ -22,7 +22,7 @@ from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
 from fastflowtransform.engines.spark_session import Session, Settings, opened
 from fastflowtransform.errors import BadSql, BadValue, EngineError, RelationMissing
 from fastflowtransform.incremental import Comparing
-from fastflowtransform.model import PLAIN, Layout
+from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 from fastflowtransform.settings import Profile
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends.pyspark import Backend
     from ibis.expr.schema import Schema
+    from pyspark.sql import DataFrame
 
 _VARIABLES = {
     "FF_SPARK_MASTER": "master",
@@ -62,6 +63,7 @@ class SparkEngine:
     dialect: ClassVar[str] = "spark"
     capabilities: ClassVar[Capabilities] = Capabilities(
         comparing=Comparing(text_bytes="encode", encoding="UTF-8"),
+        frames=frozenset(Frame),
         layouts=frozenset({"partition_by", "cluster_by", "table_properties"}),
         plain_names=True,
     )
@@ -71,6 +73,7 @@ class SparkEngine:
         self._format = table_format
         self._numbers = itertools.count(1)
         self._texts = Texts(ticked)
+        self._frames: list[str] = []
         self._run_id = uuid.uuid4().hex
         self._writes: dict[Relation, int] = {}
         self._known = catalog.databases(session)
@@ -115,6 +118,8 @@ class SparkEngine:
             warehouse=profile.folder / (options.text("warehouse_dir") or ".fft/spark_warehouse"),
             remote=options.text("remote"),
             jars=None if jars is None else profile.folder / Path(jars),
+            java_home=profile.variables.get("JAVA_HOME"),
+            spark_home=profile.variables.get("SPARK_HOME"),
             conf={} if extra is None else {key: _spelt(extra.raw(key)) for key in extra.values},
         )
         of_catalog = options.text("catalog")
@@ -179,6 +184,18 @@ class SparkEngine:
         select = self.compiled(table)
         with batches(self._session, select, self._session.schema(select).to_pyarrow()) as found:
             yield found
+
+    def frame(self, table: ir.Table) -> DataFrame:
+        """Return an expression as a Spark DataFrame; it is not run."""
+        return self._session.frame(self.compiled(table))
+
+    def framed(self, frame: DataFrame) -> ir.Table:
+        """Return a Spark DataFrame as an expression; it is not run."""
+        name = f"__fft_frame_{next(self._numbers)}"
+        with self._session.translated(None):
+            frame.createOrReplaceTempView(name)
+        self._frames.append(name)
+        return self._table(name)
 
     def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Standing]:
         """Return what stands under the relations' names, without regard to upper and lower case."""
@@ -294,6 +311,9 @@ class SparkEngine:
 
     def close(self) -> None:
         """End a session that was started here; one that was there before stays as it was found."""
+        with contextlib.suppress(EngineError):
+            for name in self._frames:
+                self._session.forget(name)
         self._session.close()
 
     def _why_rewritten(self, relation: Relation, changes: ColumnChanges) -> str | None:

@@ -100,6 +100,8 @@ class Settings:
         A folder that holds Delta's jars; without it they are downloaded once, to where Spark keeps such.
     conf
         Settings of Spark, which win over ours.
+    java_home, spark_home
+        What the environment calls so, where it does.
     """
 
     master: str
@@ -108,6 +110,8 @@ class Settings:
     remote: str | None = None
     jars: Path | None = None
     conf: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    java_home: str | None = None
+    spark_home: str | None = None
 
 
 class Session:
@@ -271,7 +275,7 @@ def _started(settings: Settings, on_statement: Callable[[str], None] | None) -> 
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
-    _require_java(os.environ.get("JAVA_HOME"))
+    _require_java(settings.java_home)
     try:
         settings.warehouse.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -355,7 +359,7 @@ def _jars(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
                 hint=f"put there: {', '.join(f'{name}-{_DELTA}.jar' for name in _JARS)}",
             )
         return {"spark.jars": ",".join(map(str, found))}
-    home = Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
+    home = Path(settings.spark_home or Path(pyspark.__file__).parent)
     if list((home / "jars").glob("delta-spark_*.jar")):
         return {}
     # Where Spark 4 puts what it downloads; the names are the ones that it gives.
