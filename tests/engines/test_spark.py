@@ -435,7 +435,7 @@ def test_a_function_may_take_and_give_sparks_own_tables_and_nothing_is_collected
         assert answer.code == 0, answer.err
 
     assert sorted(spark_project.sql("SELECT * FROM doubled")) == [(1, 2), (2, 4)]
-    assert [row for row in shared_session().rows("SHOW VIEWS IN demo") if row["isTemporary"]] == []
+    assert "__fft_" not in str(shared_session().rows("SHOW VIEWS IN demo"))
 
 
 def test_structs_and_maps_go_in_and_come_out_as_they_are(engine: SparkEngine):
