@@ -31,7 +31,7 @@ _DATE = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
 # What a text must look like to be taken for a type, from the narrowest type on. A leading zero or plus makes an
 # identifier of a number, and more digits than a type can hold make it another type's.
-_PATTERNS = {
+PATTERNS = {
     "boolean": r"(?i)^(true|false)$",
     "int64": r"^(0|-?[1-9]\d{0,18})$",
     "decimal(38, 0)": r"^(0|-?[1-9]\d{0,37})$",
@@ -376,13 +376,13 @@ def _narrowed(candidates: tuple[str, ...] | None, column: pa.StringArray) -> tup
     values = _bare(column)
     if values.null_count == len(values):
         return candidates
-    return tuple(name for name in (_PATTERNS if candidates is None else candidates) if _holds(name, values))
+    return tuple(name for name in (PATTERNS if candidates is None else candidates) if _holds(name, values))
 
 
 def _holds(name: str, values: pa.StringArray) -> bool:
     from pyarrow import compute
 
-    matches = compute.match_substring_regex(values, _PATTERNS[name])
+    matches = compute.match_substring_regex(values, PATTERNS[name])
     return compute.all(matches, min_count=0).as_py() and _is_castable(values, _arrow_type(name))
 
 

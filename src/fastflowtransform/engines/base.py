@@ -230,6 +230,10 @@ class Engine(Protocol):
         """
         ...
 
+    def discard(self, database: str) -> None:
+        """Drop a schema with all that stands in it, if there is one; what was made of it is of no use after."""
+        ...
+
     def interrupt(self) -> None:
         """Make what runs now end with `KeyboardInterrupt`; called from another thread."""
         ...

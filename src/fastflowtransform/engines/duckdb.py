@@ -286,6 +286,13 @@ class DuckDBEngine:
             new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
             return WriteCounts(self._insert(relation, fresh, new), updated, way)
 
+    def discard(self, database: str) -> None:
+        """Drop a schema with all that stands in it, and begin the names of texts and stages anew."""
+        self._texts.restart()
+        self._numbers = itertools.count(1)
+        self._run(f"DROP SCHEMA IF EXISTS {quoted(self._catalog)}.{quoted(database)} CASCADE")
+        self._known.discard(database)
+
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
         self._duckdb.interrupt()

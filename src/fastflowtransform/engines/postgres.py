@@ -308,6 +308,12 @@ class PostgresEngine:
         rows_.analyze(self._session, relation, sum(counts))
         return WriteCounts(*counts, way)
 
+    def discard(self, database: str) -> None:
+        """Drop a schema with all that stands in it, and begin the names of texts and stages anew."""
+        self._texts.restart()
+        self._session.run(f"DROP SCHEMA IF EXISTS {quoted(database)} CASCADE")
+        self._known.discard(database)
+
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
         self._session.cancel()

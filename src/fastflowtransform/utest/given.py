@@ -1,0 +1,211 @@
+"""The rows of a case in the place of a model's inputs: each input becomes an ephemeral model of nothing but its rows.
+
+So no table is made for an input, and no parent is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.quoting import quoted
+from fastflowtransform.errors import BadSql, BadValue, FftError, Location
+from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
+from fastflowtransform.normalize import Tables
+from fastflowtransform.project import Project
+from fastflowtransform.template import Template
+from fastflowtransform.utest.case import Row, Rows, Run
+from fastflowtransform.utest.reads import columns_read
+from fastflowtransform.utest.values import Misfit, dtype_of, is_nested, spelt, type_of, typed
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+
+    Types = Mapping[str, dt.DataType | None]
+
+_STAND_IN = "SELECT 1 AS one"
+_INLINE = "__fft_ephemeral_"
+
+
+class Given:
+    """Makes projects whose models read the rows of cases.
+
+    Parameters
+    ----------
+    project
+        The project as it is.
+    engine
+        Where the cases run.
+    database
+        The schema for the targets of the cases.
+    """
+
+    def __init__(self, project: Project, engine: Engine, database: str) -> None:
+        self._project = project
+        self._engine = engine
+        self._database = database
+        self._read: dict[str, Mapping[str, set[str]]] = {}
+
+    def project(self, model: Model, run: Run) -> Project:
+        """Return a project in which the inputs of a model are the rows of a run, and its table has a schema of its own.
+
+        Raises
+        ------
+        BadValue
+            A value is not of its column's type, or a column's type cannot be told.
+        """
+        scope = self._project.scope
+        if run.variables:
+            scope = replace(scope, vars=MappingProxyType({**scope.vars, **run.variables}))
+        under_test = {model.name: model}
+        if model.materialized is Materialized.EPHEMERAL:
+            under_test = {model.name: replace(model, materialized=Materialized.VIEW)}
+        models = {**self._project.models, **under_test}
+        inputs = {node: self._ephemeral(node, _STAND_IN, rows.at) for node, rows in run.given.items()}
+        changed = replace(self._project, database=self._database, scope=scope, models={**models, **inputs})
+        read = self._columns_read(model, changed, run)
+        inputs = {
+            node: self._ephemeral(node, self._select_given(node, rows, read.get(node, set())), rows.at)
+            for node, rows in run.given.items()
+        }
+        return replace(changed, models=MappingProxyType({**models, **inputs}))
+
+    def select(self, rows: Rows, types: Types, title: str) -> str:
+        """Return the SELECT that gives rows.
+
+        Parameters
+        ----------
+        rows
+            The rows.
+        types
+            The type of each column, in the order of the table; None for a column of NULLs without a type.
+        title
+            What the rows are, for an error.
+        """
+        if rows.sql is not None:
+            return self._translated(rows)
+        if not types:
+            return f"{_STAND_IN} WHERE 1 = 0"
+        connection = self._engine.connection
+        known = {name: dtype for name, dtype in types.items() if dtype is not None}
+        columns = [f"{_cast(name, types[name], connection)} AS {quoted(name)}" for name in types]
+        if not rows.rows or not known:
+            one = f"SELECT {', '.join(f'NULL AS {quoted(name)}' for name in types)}"
+            values = " UNION ALL ".join([one] * len(rows.rows)) or f"{one} WHERE 1 = 0"
+            return f"SELECT {', '.join(columns)} FROM ({values}) AS rows"
+        lines = [
+            f"({', '.join(spelt(_value(row, name, dtype, title), dtype, connection) for name, dtype in known.items())})"
+            for row in rows.rows
+        ]
+        names = ", ".join(map(quoted, known))
+        return f"SELECT {', '.join(columns)} FROM (VALUES {', '.join(lines)}) AS rows({names})"
+
+    def types(self, rows: Rows, declared: Mapping[str, str], title: str) -> dict[str, dt.DataType | None]:
+        """Return the type of each column that rows name or somebody declares: as declared, else as the values are."""
+        found: dict[str, dt.DataType | None] = {}
+        for name in dict.fromkeys((*rows.columns, *declared)):
+            text = rows.types.get(name) or declared.get(name)
+            try:
+                text = text or type_of(row.values.get(name) for row in rows.rows)
+            except Misfit as misfit:
+                raise BadValue(
+                    f'the column "{name}" of {title} holds {misfit}, whose type is not said',
+                    at=rows.rows[0].at,
+                    hint=f"add columns: {{{name}: TYPE}}",
+                ) from None
+            found[name] = None if text is None else dtype_of(text)
+        return found
+
+    def _select_given(self, node: str, rows: Rows, read: set[str]) -> str:
+        title = f'"{node.removeprefix("source:")}"'
+        types = self.types(rows, self._declared(node), title)
+        known = {name.casefold() for name in types}
+        return self.select(
+            rows, {**types, **{name: None for name in sorted(read) if name.casefold() not in known}}, title
+        )
+
+    def _declared(self, node: str) -> Mapping[str, str]:
+        """Return the types that are declared for a seed, or for the seed that fills a source."""
+        seeds = self._project.seeds
+        if node not in seeds and node in self._project.sources:
+            node = next((found for found in self._project.graph.upstream[node] if found in seeds), node)
+        return seeds[node].types if node in seeds else {}
+
+    def _columns_read(self, model: Model, project: Project, run: Run) -> Mapping[str, set[str]]:
+        """Return the columns that the SQL of a model reads of each input; a Python model says nothing of itself."""
+        if any(isinstance(project.models[node].body, PythonBody) for node in _chain(model, project)):
+            return {}
+        body = model.body
+        assert isinstance(body, SqlBody)
+        templates = [(body.template, False), *([(body.template, True)] if body.own_delta else [])]
+        if model.incremental is not None and model.incremental.delta is not None:
+            templates.append((model.incremental.delta.template, True))
+        tables = Tables(project, self._engine)
+        texts = [tables.sql(model, template, is_incremental=increment) for template, increment in templates]
+        found: dict[str, set[str]] = {}
+        for text in texts:
+            if text not in self._read:
+                names = [_INLINE + node for node in run.given]
+                self._read[text] = columns_read(text, self._engine.dialect, names)
+            for name, columns in self._read[text].items():
+                found.setdefault(name.removeprefix(_INLINE), set()).update(columns)
+        return found
+
+    def _ephemeral(self, node: str, sql: str, at: Location) -> Model:
+        # A template without code is not rendered: what looks like Jinja in the data is data.
+        body = SqlBody(Template(sql, at), self._engine.dialect)
+        return Model(node, body, at, Materialized.EPHEMERAL)
+
+    def _translated(self, rows: Rows) -> str:
+        """Return the SQL of `sql`, which is written in the project's dialect."""
+        assert rows.sql is not None
+        dialect = self._project.dialect
+        if dialect is None or dialect == self._engine.dialect:
+            return rows.sql
+        import sqlglot
+        from sqlglot.errors import SqlglotError
+
+        try:
+            return sqlglot.transpile(rows.sql, read=dialect, write=self._engine.dialect)[0]
+        except SqlglotError as error:
+            raise BadSql(
+                f'cannot translate the SQL from "{dialect}" into "{self._engine.dialect}"', at=rows.at
+            ) from error
+
+
+def _chain(model: Model, project: Project) -> list[str]:
+    """Return a model and the ephemeral models that it reads, through others too; given inputs end the chain."""
+    found, waiting = [model.name], [read.node for read in model.reads]
+    while waiting:
+        node = waiting.pop()
+        inner = project.models.get(node)
+        if node in found or inner is None or inner.materialized is not Materialized.EPHEMERAL:
+            continue
+        found.append(node)
+        waiting += [read.node for read in inner.reads]
+    return found
+
+
+def _cast(name: str, dtype: dt.DataType | None, connection: Any) -> str:
+    if dtype is None:
+        return "NULL"
+    if is_nested(dtype):
+        return quoted(name)
+    return f"CAST({quoted(name)} AS {connection.compiler.type_mapper.to_string(dtype)})"
+
+
+def _value(row: Row, name: str, dtype: dt.DataType, title: str) -> Any:
+    try:
+        return typed(row.values.get(name), dtype)
+    except Misfit:
+        raise unfit(row, name, dtype, title) from None
+
+
+def unfit(row: Row, name: str, dtype: dt.DataType, title: str) -> FftError:
+    """Return the error for a value that is not of its column's type."""
+    value = row.values.get(name)
+    hint = "put it into quotes" if dtype.is_string() else "correct the value, or say the column's type in columns"
+    return BadValue(f'"{value}" in the column "{name}" of {title} is not of the type "{dtype}"', at=row.at, hint=hint)
