@@ -311,6 +311,7 @@ class PostgresEngine:
     def discard(self, database: str) -> None:
         """Drop a schema with all that stands in it, and begin the names of texts and stages anew."""
         self._texts.restart()
+        self._numbers = itertools.count(1)
         self._session.run(f"DROP SCHEMA IF EXISTS {quoted(database)} CASCADE")
         self._known.discard(database)
 

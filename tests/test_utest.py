@@ -1,0 +1,413 @@
+"""Unit tests of models: what passes, what fails and how it is shown, and what is wrong before anything runs."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.conftest import Answer, ProjectFolder
+
+FCT = (
+    "{{ config(materialized='incremental', unique_key='id', updated_at='ts') }} "
+    "select id, ts, v * 10 as w from {{ ref('base') }}"
+)
+MODELS = {
+    "sources.yml": "sources: [{name: raw, tables: [{name: events}]}]",
+    "models/base.ff.sql": "select id, ts, v from {{ source('raw', 'events') }} where v is not null",
+    "models/fct.ff.sql": FCT,
+}
+MERGE = """
+    model: fct
+    cases:
+      - name: late row
+        given:
+          base:
+            rows:
+              - {id: 1, ts: 2026-01-02 10:00:00, v: 3}
+              - {id: 2, ts: 2026-01-01 10:00:00, v: 4}
+              - {id: 3, ts: 2026-01-01 09:59:59.999999, v: 5}
+        this:
+          rows: [{id: 1, ts: 2026-01-01 10:00:00, w: 10}, {id: 9, w: 90}]
+        expect:
+          rows:
+            - {id: 9, w: 90}
+            - {id: 2, ts: 2026-01-01 10:00:00, w: 40}
+            - {id: 1, ts: 2026-01-02 10:00:00, w: 30}
+"""
+
+
+@pytest.fixture
+def events(project: ProjectFolder) -> ProjectFolder:
+    """A project with a view and an increment over a source, and no profile."""
+    project.write(MODELS)
+    (project.folder / "profiles.yml").unlink()
+    return project
+
+
+def utest(project: ProjectFolder, text: str, *arguments: str) -> Answer:
+    """Run the unit tests of one file."""
+    project.write({"tests/unit/a.yml": text})
+    return project.fft("utest", *arguments)
+
+
+def differing(project: ProjectFolder) -> list[tuple[object, ...]]:
+    """Return what the results say is different, as key, column, expected and actual."""
+    results = json.loads((project.folder / "target" / "run_results.json").read_text())
+    return [tuple(cell.values()) for check in results["checks"] for cell in check["sample"]]
+
+
+def base(case: str) -> str:
+    """Return a file with one case of the view `base`."""
+    return f"model: base\ncases:\n  - name: a case\n    {case}\n"
+
+
+def table(project: ProjectFolder, sql: str) -> None:
+    """Make the model `base` a table of a SELECT."""
+    project.write({"models/base.ff.sql": "{{ config(materialized='table') }} " + sql})
+
+
+def test_a_merge_is_tested_without_a_parent_a_warehouse_or_a_profile(events: ProjectFolder):
+    answer = utest(events, MERGE)
+
+    assert (answer.code, answer.err) == (0, "")
+    assert "1 ok" in answer.out
+    assert not list(events.folder.glob("*.duckdb*"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cell"),
+    [
+        ("v * 10", "v * 11", ("id = 2", "w", "40", "44")),
+        ("updated_at='ts'", "updated_at='ts', lookback='1 hour'", ("id = 3", "(row)", "no such row")),
+        ("unique_key='id', ", "", ("id = 2", "(row)", "id = 2, w = 40, ts = 2026-01-01 10:00:00", "no such row")),
+    ],
+)
+def test_a_merge_that_is_changed_fails_with_the_cell(events: ProjectFolder, old: str, new: str, cell: tuple[str, ...]):
+    events.write({"models/fct.ff.sql": FCT.replace(old, new)})
+
+    answer = utest(events, MERGE)
+
+    assert answer.code == 1
+    assert 'D310 "fct: late row" gives other rows than it expects' in answer.err
+    assert re.search(r"at .*a\.yml:4\n", answer.err)
+    assert cell in [found[: len(cell)] for found in differing(events)]
+
+
+def test_a_failure_shows_each_cell_with_its_key_in_a_table(events: ProjectFolder):
+    answer = utest(events, MERGE.replace("w: 30", "w: 31"))
+
+    assert "key     column  expected  actual\nid = 1  w       31        30\n" in answer.out
+
+
+def test_missing_and_unexpected_rows_are_shown(events: ProjectFolder):
+    utest(events, base("given: {raw.events: [{id: 1, v: 1}]}\n    expect: [{id: 2, v: 5}]"))
+
+    assert differing(events) == [
+        ("id = 2", "(row)", "id = 2, v = 5", "no such row"),
+        ("id = 1", "(row)", "no such row", "id = 1, v = 1"),
+    ]
+
+
+def test_a_row_that_stands_twice_is_expected_twice(events: ProjectFolder):
+    given = "given: {raw.events: [{id: 1, v: 1}, {id: 1, v: 1}]}\n    expect: [{id: 1, v: 1}"
+
+    assert utest(events, base(f"{given}]")).code == 1
+    assert utest(events, base(f"{given}, {{id: 1, v: 1}}]")).code == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given", "right", "wrong"),
+    [
+        ("timestamp", "2026-01-01 10:00:00.000001", "2026-01-01 10:00:00.000001", "2026-01-01 10:00:00"),
+        ("timestamp('UTC')", "2026-01-01 10:00:00+02:00", "2026-01-01 08:00:00Z", "2026-01-01 10:00:00Z"),
+        ("decimal(20, 10)", '"0.1000000001"', '"0.1000000001"', '"0.1"'),
+        ("float64", "0.30000000000000004", "0.30000000000000004", "0.3"),
+        ("float64", ".nan", ".nan", "0"),
+        ("string", '"7"', '"7"', "7"),
+        ("int64", "1", "1", "1.25"),
+        ("int64", "1", "1", "true"),
+        ("date", "2026-01-01", "2026-01-01", "2026-01-01 00:00:01"),
+        ("array<int64>", "[1, 2]", "[1, 2]", "[2, 1]"),
+        ("boolean", "false", "false", "null"),
+        ("binary", '"00ff"', '"00ff"', '"00fe"'),
+    ],
+)
+def test_values_are_compared_exactly(events: ProjectFolder, dtype: str, given: str, right: str, wrong: str):
+    rows = f'{{columns: {{id: "{dtype}"}}, rows: [{{id: {given}, v: 1}}]}}'
+    case = f"given: {{raw.events: {rows}}}\n    expect: [{{id: %s}}]"
+
+    assert utest(events, base(case % right)).err == ""
+    assert utest(events, base(case % wrong)).code == 1
+
+
+def test_a_tolerance_holds_for_its_column_only(events: ProjectFolder):
+    case = "given: {raw.events: [{id: 1.0, v: 1.0}]}\n    tolerance: {v: 0.1}\n    expect: [{id: %s, v: %s}]"
+
+    assert utest(events, base(case % (1.0, 1.1))).code == 0
+    assert utest(events, base(case % (1.05, 1.1))).code == 1
+    assert utest(events, base(case % (1.0, 1.11))).code == 1
+
+
+def test_order_by_compares_rows_in_their_order(events: ProjectFolder):
+    case = "given: {raw.events: [{id: 2, v: 1}, {id: 1, v: 1}]}\n    expect: {order_by: id, rows: [{id: %s}, {id: %s}]}"
+
+    assert utest(events, base(case % (1, 2))).code == 0
+    assert utest(events, base(case % (2, 1))).code == 1
+
+
+def test_a_column_that_no_row_gives_is_null(events: ProjectFolder):
+    assert utest(events, base("given: {raw.events: [{v: 1}]}\n    expect: [{id: null, ts: null, v: 1}]")).code == 0
+
+
+def test_a_column_that_no_row_gives_has_the_type_of_its_seed(events: ProjectFolder):
+    events.write(
+        {
+            "seeds/events.csv": "id,ts,v\n",
+            "seeds/schema.yml": "seeds: [{name: events, columns: [{name: ts, type: timestamp}]}]",
+            "models/base.ff.sql": "select date_trunc('day', ts) as day from {{ source('raw', 'events') }}",
+        }
+    )
+
+    assert utest(events, base("given: {raw.events: [{id: 1}]}\n    expect: [{day: null}]")).err == ""
+
+
+def test_an_alias_does_not_become_a_column_of_the_input(events: ProjectFolder):
+    table(events, "select upper(id) as name, count(*) as n from {{ source('raw', 'events') }} group by name")
+    case = "given: {raw.events: [{id: a}, {id: A}, {id: b}]}\n    expect: [{name: A, n: 2}, {name: B, n: 1}]"
+
+    assert utest(events, base(case)).err == ""
+
+
+def test_rows_can_be_csv_and_sql(events: ProjectFolder):
+    text = 'given: {raw.events: {csv: "id,ts,v\\n007,2026-01-01 10:00,1.5\\n,,2\\n"}}\n    expect: {sql: "%s"}'
+    sql = "select '007' as id, timestamp '2026-01-01 10:00:00' as ts, 1.5::double as v union all select null, null, 2"
+
+    assert utest(events, base(text % sql)).err == ""
+
+
+def test_data_is_not_a_template(events: ProjectFolder):
+    case = "given: {raw.events: [{id: '{{ x }}; --', v: 1}]}\n    expect: [{id: '{{ x }}; --'}]"
+
+    assert utest(events, base(case)).err == ""
+
+
+def test_an_ephemeral_parent_is_taken_in_and_its_input_given(events: ProjectFolder):
+    events.write({"models/base.ff.sql": "{{ config(materialized='ephemeral') }} " + MODELS["models/base.ff.sql"]})
+    given = "{raw.events: [{id: 1, ts: 2026-01-01, v: 1}, {id: 2}]}"
+    text = f"model: fct\ncases: [{{name: x, given: {given}, expect: [{{w: 10}}]}}]"
+
+    assert utest(events, text).err == ""
+
+
+def test_runs_follow_each_other_on_one_table(events: ProjectFolder):
+    first, second = "{base: [{id: 1, ts: 2026-01-01, v: 1}]}", "{base: [{id: 2, ts: 2026-01-02, v: 2}]}"
+    text = (
+        f"model: fct\ncases:\n  - name: x\n    runs:\n      - {{given: {first}, expect: [{{id: 1}}]}}\n"
+        f"      - {{given: {second}, expect: [{{id: 1}}, {{id: %s}}]}}\n"
+    )
+
+    assert utest(events, text % 2).err == ""
+    assert '"fct: x" gives other rows than it expects: 2 rows differ in run 2' in utest(events, text % 3).err
+
+
+def test_expect_delta_is_what_the_increment_takes_up(events: ProjectFolder):
+    text = (
+        "model: fct\ncases: [{name: x, given: {base: [{id: 1, ts: 2026-01-01, v: 1}, {id: 2, ts: 2026-01-03, v: 2}]}, "
+        "this: [{id: 1, ts: 2026-01-02, w: 5}], expect: {delta: {rows: [{id: %s}]}}}]"
+    )
+
+    assert utest(events, text % 2).err == ""
+    assert "takes up another delta than it expects" in utest(events, text % 1).err
+
+
+def test_an_expected_error_has_to_come(events: ProjectFolder):
+    text = "model: fct\ncases: [{name: x, given: {base: [{id: %s, ts: 2026-01-01, v: 1}]}, expect: {error: %s}}]"
+
+    assert utest(events, text % ("null", "D200")).err == ""
+    assert 'expects the error "D200", and the model runs' in utest(events, text % (1, "D200")).err
+    assert "D200 " in utest(events, text % ("null", "D201")).err
+
+
+def test_a_model_that_is_not_idempotent_fails_unless_the_case_says_so(events: ProjectFolder):
+    table(events, "select id, uuid() as u from {{ source('raw', 'events') }}")
+    case = "given: {raw.events: [{id: 1}]}\n    expect: [{id: 1}]"
+
+    answer = utest(events, base(case))
+
+    assert answer.code == 1
+    assert '"base: a case" is not idempotent' in answer.err
+    assert utest(events, base(f"{case}\n    idempotent: false")).code == 0
+
+
+def test_rows_that_nothing_recognises_again_are_not_run_twice(events: ProjectFolder):
+    config = "{{ config(materialized='incremental', incremental={'delta_sql': \"select id from {{ ref('base') }}\"}) }}"
+    events.write({"models/fct.ff.sql": config + " select id from {{ ref('base') }}"})
+
+    assert utest(events, "model: fct\ncases: [{name: x, given: {base: [{id: 1}]}, expect: [{id: 1}]}]").err == ""
+
+
+@pytest.mark.parametrize("word", ["now()", "current_timestamp", "get_current_timestamp()"])
+def test_the_clock_stands_where_now_says(events: ProjectFolder, word: str):
+    table(events, f"select id, 'now()' as t, {word} as at, current_date as d from {{{{ source('raw', 'events') }}}}")
+    now = "now: 2026-01-02 03:04:05.000006"
+    case = f"given: {{raw.events: [{{id: 1}}]}}\n    {now}\n    expect: [{{t: now(), at: %s, d: 2026-01-02}}]"
+
+    assert utest(events, base(case % "2026-01-02 03:04:05.000006Z")).err == ""
+    assert utest(events, base(case % "2026-01-02 03:04:05.000007Z")).code == 1
+
+
+def test_vars_of_a_case_win(events: ProjectFolder):
+    events.write({"models/base.ff.sql": "select id * {{ var('factor', 2) }} as id from {{ source('raw', 'events') }}"})
+
+    assert utest(events, base("given: {raw.events: [{id: 1}]}\n    vars: {factor: 3}\n    expect: [{id: 3}]")).err == ""
+
+
+def test_python_models_are_tested_and_their_clock_stands(events: ProjectFolder):
+    (events.folder / "models/base.ff.sql").unlink()
+    events.write(
+        {
+            "models/base.ff.py": """
+                import ibis
+                from fastflowtransform import model
+
+                @model(deps=["source:raw.events"], materialized="table")
+                def base(events):
+                    return events.mutate(w=events.v * 2, at=ibis.now())
+                """
+        }
+    )
+    case = "given: {raw.events: [{v: 1}]}\n    now: 2026-01-01\n    expect: [{w: %s, at: 2026-01-01}]"
+
+    assert utest(events, base(case % 2)).err == ""
+    assert utest(events, base(case % 3)).code == 1
+
+
+def test_a_unit_test_can_be_a_function(events: ProjectFolder):
+    events.write(
+        {
+            "tests/unit/b.ff.py": """
+                from fastflowtransform import unit_test
+
+                @unit_test("base")
+                def rows_without_a_value_are_left_out():
+                    rows = [{"id": n, "v": n or None} for n in range(3)]
+                    return {"given": {"raw.events": rows}, "expect": [{"id": 1}]}
+                """
+        }
+    )
+
+    answer = events.fft("utest")
+
+    assert '"base: rows_without_a_value_are_left_out" gives other rows than it expects: 1 row differs' in answer.err
+    assert "b.ff.py:4" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line", "hint"),
+    [
+        ("model: bas\ncases: []", 'G101 "bas" is not a model of this project', 1, 'did you mean "base"?'),
+        ("model: base\ncase: []", 'P103 a.yml has no "cases"', 1, 'did you mean "case"?'),
+        ("model: base\ncases:\n  - name: x\n    given: {raw.evnts: []}\n    expect: []", "G101 ", 4, 'n "raw.events"?'),
+        ("model: base\ncases:\n  - name: x\n    expect: []", 'gives no rows of "raw.events"', 3, "rows: []"),
+        (base("given: {raw.events: []}\n    expct: []"), 'P103 case "a case" has no "expect"', 3, 'mean "expct"?'),
+        (base("given: {raw.events: []}\n    expect: []\n    tolerence: 1"), '"tolerence"', 6, 'mean "tolerance"?'),
+        (base("given: {raw.events: {rws: []}}\n    expect: []"), 'unknown key "rws"', 4, 'did you mean "rows"?'),
+        (base("given: {raw.events: []}\n    expect: {rows: [], orderby: id}"), "unknown key", 5, '"order_by"?'),
+        (base("given: {raw.events: {columns: {id: int46}, rows: []}}\n    expect: []"), '"int46"', 4, '"int64"?'),
+        (base("given: {raw.events: []}\n    now: noon\n    expect: []"), 'is "noon"', 5, "give a timestamp"),
+        (base("given: {raw.events: []}\n    this: []\n    expect: []"), 'has "this"', 5, "take it away"),
+        (base("given: {raw.events: []}\n    expect: {delta: []}"), "is not incremental", 5, "expect rows"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_line(
+    events: ProjectFolder, text: str, message: str, line: int, hint: str
+):
+    answer = utest(events, text)
+
+    assert answer.code == 2
+    assert message in answer.err
+    assert f"a.yml:{line}\n" in answer.err
+    assert hint in answer.err
+
+
+@pytest.mark.parametrize(
+    ("case", "message", "line"),
+    [
+        (
+            "given: {raw.events: [{v: 1}]}\n    expect:\n      - {v: 1}\n      - {valu: 1}",
+            'M210 base: a case: the case expects a column "valu"',
+            7,
+        ),
+        (
+            "given:\n      raw.events:\n        rows:\n          - {id: 1}\n          - {id: a}\n    expect: []",
+            'P104 base: a case: the column "id" of "raw.events" holds int64 and string',
+            7,
+        ),
+        (
+            "given: {raw.events: {columns: {id: int64}, rows: [{id: 1.5}]}}\n    expect: []",
+            'P104 base: a case: "1.5" in the column "id"',
+            4,
+        ),
+    ],
+)
+def test_a_column_or_value_that_does_not_fit_is_told_with_its_line(events: ProjectFolder, case, message, line):
+    answer = utest(events, base(case))
+
+    assert answer.code == 1
+    assert message in answer.err
+    assert f"a.yml:{line}\n" in answer.err
+
+
+def test_cases_are_selected_by_model_and_by_name(events: ProjectFolder):
+    events.write({"tests/unit/b.yml": base("given: {raw.events: []}\n    expect: []")})
+
+    assert "1 ok" in utest(events, MERGE, "--select", "base").out
+    assert "fct: late row" in events.fft("utest", "-k", "LATE").out
+    assert events.fft("utest", "-k", "lte").code == 2
+    assert "2 ok" in events.fft("utest").out
+
+
+def test_two_cases_of_one_name_are_refused(events: ProjectFolder):
+    events.write({"tests/unit/b.yml": MERGE})
+
+    assert "M101 two cases of" in utest(events, MERGE).err
+
+
+def test_json_has_an_event_for_each_case(events: ProjectFolder):
+    answer = utest(events, MERGE.replace("w: 30", "w: 31"), "--json")
+
+    found = [event for event in map(json.loads, answer.out.splitlines()) if event["event"] == "check_finished"]
+    assert [(event["name"], event["type"], event["status"]) for event in found] == [("fct: late row", "unit", "error")]
+    assert found[0]["sample"] == [{"key": "id = 1", "column": "w", "expected": "31", "actual": "30"}]
+
+
+def test_cases_run_on_another_engine_and_leave_nothing_there(postgres_project: ProjectFolder):
+    postgres_project.write(MODELS)
+    schemas = "select count(*) from information_schema.schemata where schema_name like 'fft_utest%'"
+
+    assert utest(postgres_project, MERGE, "--engine", "postgres").err == ""
+    assert utest(postgres_project, MERGE.replace("w: 30", "w: 31"), "--engine", "postgres").code == 1
+    assert postgres_project.sql(schemas) == [(0,)]
+
+
+def test_another_engine_needs_its_profile(project: ProjectFolder):
+    project.write(MODELS)
+
+    assert 'P110 the profile "dev" is for the engine "duckdb"' in utest(project, MERGE, "--engine", "postgres").err
+
+
+def test_record_writes_a_case_that_passes_and_overwrites_none(project: ProjectFolder):
+    project.write(MODELS)
+    project.sql("create table events as select i as id, timestamp '2026-01-01' as ts, i / 3 as v from range(100) t(i)")
+    assert project.fft("run").code == 0
+
+    assert "wrote tests/unit/fct.yml" in project.fft("utest", "--record", "fct", "--rows", "3").out
+    assert "wrote tests/unit/fct_2.yml" in project.fft("utest", "--record", "fct", "--rows", "3").out
+
+    text = (project.folder / "tests/unit/fct.yml").read_text()
+    assert text == (project.folder / "tests/unit/fct_2.yml").read_text()
+    assert text.count("- {id:") == 6
+    (project.folder / "tests/unit/fct_2.yml").unlink()
+    assert "1 ok" in project.fft("utest").out
