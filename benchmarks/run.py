@@ -18,9 +18,10 @@ import commands
 import memory
 import python_model
 import upsert
+import utest
 from sizes import FULL, QUICK
 
-BENCHMARKS = {module.__name__: module.measure for module in (commands, upsert, memory, python_model)}
+BENCHMARKS = {module.__name__: module.measure for module in (commands, upsert, memory, python_model, utest)}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -138,6 +139,8 @@ def _flow(value: Any) -> str:
     """Return a value as YAML on one line, which is read back as the same value."""
     import yaml
 
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
     if isinstance(value, Decimal | UUID):
         value = str(value)
     elif isinstance(value, list | tuple):
