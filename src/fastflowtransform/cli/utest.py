@@ -170,7 +170,7 @@ def _show(results: tuple[CheckResult, ...], console: Console) -> None:
 
     if not results:
         console.say("there are no unit tests in tests/unit")
-    rows = [(MARKS[result.status], result.name, f"{result.seconds:.3f}") for result in results]
+    rows = [(MARKS[result.status], result.name, f"{result.seconds:.2f}") for result in results]
     console.table(("", "unit test", "seconds"), rows, right=(2,))
     for result in results:
         if result.error is None:
