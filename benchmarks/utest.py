@@ -10,24 +10,25 @@ from sizes import Sizes
 
 BAR, EACH_BAR, NUMBER = 3.0, 15.0, 50
 
-_GIVEN = "{id: 1, sold_at: 2026-01-02 10:00:00, amount: 3}, {id: 2, sold_at: 2026-01-02 11:00:00, amount: 2}"
+_GIVEN = "{id: 1, sold: 2026-01-02 10:00:00, amount: 3}, {id: 2, sold: 2026-01-02 11:00:00, amount: 2}"
 _KINDS = {
     "select": (
-        "{{ config(materialized='view') }}\nselect id, sold_at, amount * 10 as cents from {{ source('raw', 'sales') }}\n"
+        "{{ config(materialized='view') }}\nselect id, sold, amount * 10 as cents from {{ source('raw', 'sales') }}\n"
         "where amount > 2\n",
-        "    expect: [{id: 1, sold_at: 2026-01-02 10:00:00, cents: 30}]\n",
+        "    expect: [{id: 1, sold: 2026-01-02 10:00:00, cents: 30}]\n",
     ),
     "table": (
-        "{{ config(materialized='table') }}\nselect cast(sold_at as date) as day, sum(amount) as amount\n"
+        "{{ config(materialized='table') }}\nselect cast(sold as date) as day, sum(amount) as amount\n"
         "from {{ source('raw', 'sales') }} group by 1\n",
         "    expect: [{day: 2026-01-02, amount: 5}]\n",
     ),
     "merge": (
-        "{{ config(materialized='incremental', unique_key='id', updated_at='sold_at') }}\n"
-        "select id, sold_at, amount * 10 as cents from {{ source('raw', 'sales') }}\n",
-        "    this: [{id: 1, sold_at: 2026-01-01 10:00:00, cents: 10}, {id: 9, sold_at: 2026-01-01 10:00:00, cents: 90}]\n"
-        "    expect:\n      - {id: 1, sold_at: 2026-01-02 10:00:00, cents: 30}\n"
-        "      - {id: 2, sold_at: 2026-01-02 11:00:00, cents: 20}\n      - {id: 9, sold_at: 2026-01-01 10:00:00, cents: 90}\n",
+        "{{ config(materialized='incremental', unique_key='id', updated_at='sold') }}\n"
+        "select id, sold, amount * 10 as cents from {{ source('raw', 'sales') }}\n",
+        "    this: [{id: 1, sold: 2026-01-01 10:00:00, cents: 10}, {id: 9, sold: 2026-01-01 10:00:00, cents: 90}]\n"
+        "    expect:\n      - {id: 1, sold: 2026-01-02 10:00:00, cents: 30}\n"
+        "      - {id: 2, sold: 2026-01-02 11:00:00, cents: 20}\n"
+        "      - {id: 9, sold: 2026-01-01 10:00:00, cents: 90}\n",
     ),
 }
 _MIXED = ("select", "select", "table", "table", "merge")

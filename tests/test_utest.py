@@ -337,8 +337,13 @@ def test_what_is_wrong_in_a_file_is_told_with_its_line(
     [
         (
             "given: {raw.events: [{v: 1}]}\n    expect:\n      - {v: 1}\n      - {valu: 1}",
-            'M210 base: a case: the case expects a column "valu"',
+            'M210 base: a case: the case names a column "valu"',
             7,
+        ),
+        (
+            "given: {raw.events: []}\n    key: idd\n    expect: []",
+            'M210 base: a case: the case names a column "idd"',
+            6,
         ),
         (
             "given:\n      raw.events:\n        rows:\n          - {id: 1}\n          - {id: a}\n    expect: []",
@@ -396,6 +401,7 @@ def test_another_engine_needs_its_profile(project: ProjectFolder):
     project.write(MODELS)
 
     assert 'P110 the profile "dev" is for the engine "duckdb"' in utest(project, MERGE, "--engine", "postgres").err
+    assert 'hint did you mean "postgres"?' in utest(project, MERGE, "--engine", "postgers").err
 
 
 def test_record_writes_a_case_that_passes_and_overwrites_none(project: ProjectFolder):

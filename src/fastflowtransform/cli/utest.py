@@ -79,7 +79,7 @@ def command(
 
 def _place(chosen: Chosen, engine_name: str) -> tuple[Profile, str]:
     """Return where the tests run, and a schema that is theirs alone."""
-    from fastflowtransform import settings
+    from fastflowtransform import engines, settings
     from fastflowtransform.document import Section
     from fastflowtransform.errors import Location
     from fastflowtransform.settings import Profile
@@ -91,6 +91,7 @@ def _place(chosen: Chosen, engine_name: str) -> tuple[Profile, str]:
         # One thread: the rows are few, and more would only wait for each other.
         options = Section({"path": ":memory:", "schema": "utest", "threads": 1}, at, "the engine of unit tests")
         return Profile(name, HERE, options, _without_places(variables), folder), "utest"
+    engines.find(engine_name)
     profile = settings.load(folder, chosen.env)
     if profile.engine != engine_name:
         raise UnknownProfile(

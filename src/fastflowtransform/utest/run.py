@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastflowtransform import materializations
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.engines.quoting import quoted
-from fastflowtransform.errors import FftError, MissingColumn, UnitTestFailed, counted, hint_from
+from fastflowtransform.errors import FftError, Location, MissingColumn, UnitTestFailed, counted, hint_from
 from fastflowtransform.materializations import incremental
 from fastflowtransform.model import Materialized, Model, SqlBody
 from fastflowtransform.normalize import Query
@@ -226,7 +226,7 @@ class _Trial:
         table = self._engine.sql(f"SELECT * FROM {name}")
         if expect is not None and expect.order_by:
             for column in expect.order_by:
-                _require(column, table.columns, expect)
+                _require(column, table.columns, expect.at)
             table = self._engine.sql(f"SELECT * FROM {name} ORDER BY {', '.join(map(quoted, expect.order_by))}")
         return _Content(table.schema(), self._engine.rows(table))
 
@@ -238,7 +238,9 @@ class _Trial:
             rows, columns = self._engine.rows(found), found.columns
         for row in wanted.rows:
             for name in row.values:
-                _require(name, content.schema.names, replace(expect, at=row.at))
+                _require(name, content.schema.names, row.at)
+        for name in (*columns, *self._case.key, *self._case.tolerance.columns):
+            _require(name, content.schema.names, wanted.at)
         import ibis
 
         compared = ibis.schema({name: content.schema[name] for name in columns or content.schema.names})
@@ -265,11 +267,11 @@ def _is_repeated(case: Case, model: Model) -> bool:
     return settings is None or bool(settings.unique_key or settings.updated_at)
 
 
-def _require(name: str, columns: Sequence[str], expect: Expectation) -> None:
+def _require(name: str, columns: Sequence[str], at: Location) -> None:
     if name not in columns:
         raise MissingColumn(
-            f'the case expects a column "{name}", which the model does not have',
-            at=expect.at,
+            f'the case names a column "{name}", which the model does not have',
+            at=at,
             hint=hint_from(name, columns, "columns"),
         )
 

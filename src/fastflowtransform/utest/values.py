@@ -42,7 +42,12 @@ def dtype_of(text: str) -> dt.DataType:
     Decimal(precision=10, scale=2, nullable=True)
     """
     import ibis
+    import ibis.expr.datatypes as dt
 
+    # Making the parser takes longer than a test.
+    simple = {"int64": dt.int64, "float64": dt.float64, "string": dt.string, "timestamp": dt.timestamp, "date": dt.date}
+    if text in simple:
+        return simple[text]
     try:
         return ibis.dtype(text)
     except (RuntimeError, TypeError, ValueError) as error:  # The parser's own error is a RuntimeError.
