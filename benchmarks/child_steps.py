@@ -10,21 +10,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from measure import measured
+from measure import Silent, measured
 
 from fastflowtransform import engines, plan, project, settings
-from fastflowtransform.results import CheckResult, StepResult
 from fastflowtransform.run import run
-
-
-class Silent:
-    """Hears of each step, and says nothing."""
-
-    def started(self, name: str, what: str) -> None:
-        """Say nothing."""
-
-    def finished(self, result: StepResult | CheckResult) -> None:
-        """Say nothing."""
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -25,6 +25,10 @@ class Sizes:
         Repetitions of what takes a second or more.
     short_rounds
         Repetitions of what takes less.
+    server_rows, server_changed
+        Rows of the table on a server, and of its increment.
+    server_models
+        How many trivial tables are made on a server.
     """
 
     models: tuple[int, ...]
@@ -34,7 +38,32 @@ class Sizes:
     recent: int
     rounds: int
     short_rounds: int
+    server_rows: int
+    server_changed: int
+    server_models: int
 
 
-FULL = Sizes((1, 100, 500), 5_000_000, 100_000, (1_000_000, 5_000_000, 20_000_000), 1_000_000, rounds=5, short_rounds=9)
-QUICK = Sizes((1, 20), 100_000, 2_000, (100_000, 200_000), 50_000, rounds=1, short_rounds=1)
+FULL = Sizes(
+    (1, 100, 500),
+    5_000_000,
+    100_000,
+    (1_000_000, 5_000_000, 20_000_000),
+    1_000_000,
+    rounds=5,
+    short_rounds=9,
+    server_rows=1_000_000,
+    server_changed=50_000,
+    server_models=100,
+)
+QUICK = Sizes(
+    (1, 20),
+    100_000,
+    2_000,
+    (100_000, 200_000),
+    50_000,
+    rounds=1,
+    short_rounds=1,
+    server_rows=50_000,
+    server_changed=2_500,
+    server_models=20,
+)

@@ -515,6 +515,26 @@ FAILURES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "models/a.ff.py:4",
         "materialized='table'",
     ),
+}
+
+
+@pytest.mark.parametrize(("files", "code", "message", "place", "hint"), FAILURES.values(), ids=FAILURES)
+def test_a_failing_model_is_told_with_its_code_value_place_and_hint(
+    project: ProjectFolder, files: dict[str, str], code: str, message: str, place: str, hint: str
+):
+    project.write(files)
+
+    answer = project.fft("run")
+
+    first, at, *rest = answer.err.splitlines()
+    assert answer.code == 1
+    assert first.startswith(code)
+    assert message in answer.err
+    assert at.endswith(place)
+    assert hint in "".join(rest)
+
+
+UNTRANSLATABLE: dict[str, tuple[dict[str, str], str, str, str, str]] = {
     "SQL of another dialect that cannot be parsed": (
         {"models/a.ff.sql": sql("dialect='postgres'", "select x\nfrom where")},
         "M105",
@@ -539,20 +559,21 @@ FAILURES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("files", "code", "message", "place", "hint"), FAILURES.values(), ids=FAILURES)
-def test_a_failing_model_is_told_with_its_code_value_place_and_hint(
+@pytest.mark.parametrize(("files", "code", "message", "place", "hint"), UNTRANSLATABLE.values(), ids=UNTRANSLATABLE)
+def test_sql_of_another_dialect_that_cannot_run_is_told_before_anything_runs(
     project: ProjectFolder, files: dict[str, str], code: str, message: str, place: str, hint: str
 ):
-    project.write(files)
+    project.write({**files, "models/other.ff.sql": "select 1 as x"})
 
     answer = project.fft("run")
 
     first, at, *rest = answer.err.splitlines()
-    assert answer.code == 1
+    assert answer.code == 2
     assert first.startswith(code)
     assert message in answer.err
     assert at.endswith(place)
     assert hint in "".join(rest)
+    assert project.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
 
 
 @pytest.mark.parametrize(

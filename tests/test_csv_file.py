@@ -18,6 +18,7 @@ from pyarrow import parquet
 from fastflowtransform import csv_file
 from fastflowtransform.csv_file import columns, read_rows
 from fastflowtransform.errors import BadSeed, BadValue, FftError, MissingColumn
+from tests.conftest import ProjectFolder
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('",;\t\r\n '), max_size=6)
 NOT_NULL_TEXTS = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(TEXTS, min_size=width, max_size=width)))
@@ -366,3 +367,49 @@ def test_a_parquet_value_that_is_not_of_its_declared_type_is_refused(tmp_path):
 
 def test_what_is_no_parquet_is_refused(tmp_path):
     assert refusal(written(tmp_path, "a,b\n1,2\n", "seed.parquet")).message.startswith("the file is no Parquet")
+
+
+UUID = "6f1d0c4e-55a3-4c7e-8d0d-0d6f4c8b7d0a"
+
+
+def test_a_seed_has_the_types_that_are_declared_for_it_on_each_engine(each_project: ProjectFolder):
+    each_project.write(
+        {
+            "seeds/s.csv": f'u,j,d,z,t\n{UUID},"{{""a"": 1}}",1.10,2026-01-01 01:00+02,""\n,,,,x\n',
+            "seeds/schema.yml": "seeds: [{name: s, columns: [{name: u, type: uuid}, {name: j, type: json}, "
+            "{name: d, type: 'decimal(10, 2)'}, {name: z, type: \"timestamp('UTC')\"}]}]",
+        }
+    )
+
+    answer = each_project.fft("seed")
+
+    assert answer.code == 0, answer.err
+    found = each_project.sql(
+        "SELECT data_type FROM information_schema.columns WHERE table_name = 's' ORDER BY column_name"
+    )
+    assert [dtype.lower().partition("(")[0] for (dtype,) in found] in (
+        ["decimal", "json", "varchar", "uuid", "timestamp with time zone"],
+        ["numeric", "jsonb", "text", "uuid", "timestamp with time zone"],
+    )
+    rows = each_project.sql(
+        "SELECT cast(u as varchar), cast(j as varchar), d, cast(z as varchar) LIKE '2025-12-31 23%', t FROM s"
+    )
+    assert sorted(rows, key=str, reverse=True) == [
+        (None, None, None, None, "x"),
+        (UUID, '{"a": 1}', Decimal("1.10"), True, ""),
+    ]
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("uuid", "6f1d"), ("json", "{a}")])
+def test_a_value_that_is_no_uuid_or_json_is_named(project: ProjectFolder, dtype: str, value: str):
+    project.write(
+        {
+            "seeds/s.csv": f"id,x\n1,\n2,{value}\n",
+            "seeds/schema.yml": f"seeds: [{{name: s, columns: [{{name: x, type: {dtype}}}]}}]",
+        }
+    )
+
+    answer = project.fft("seed")
+
+    assert f'"{value}" in the column "x" is not of the type "{dtype}"' in answer.err
+    assert "s.csv:3" in answer.err

@@ -1,8 +1,9 @@
 """The rows of a seed file, as a stream of Arrow batches that is the same for every engine.
 
 A file is read twice, a few megabytes at a time: once to find the columns' types and whatever is wrong with it, so
-that no engine is given a part of a bad file, and once for the rows. Python's `csv` decides where a record ends, and
-Arrow, whose casts refuse what they would have to round or cut, what a value is.
+that no engine is given a part of a bad file, and once for the rows. Python's `csv` decides where a record ends, unless
+there is no quote, so that each line is one; and Arrow, whose casts refuse what they would have to round or cut, what a
+value is.
 
 DuckDB's CSV reader is faster. It is not used because 1.5.6 in parallel refuses large files with quoted line breaks, and
 otherwise drops what stands behind an open quote without a word and needs memory that grows with the file.
@@ -11,6 +12,7 @@ otherwise drops what stands behind an open quote without a word and needs memory
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -40,7 +42,10 @@ PATTERNS = {
     "timestamp": rf"^{_DATE}([ T]{_TIME})?$",
     "timestamp('UTC')": rf"^{_DATE}[ T]{_TIME}(Z|[-+]\d\d(:?\d\d)?)$",
 }
-_TYPES = ("boolean", "date", "decimal(18, 2)", "float64", "int32", "int64", "string", "timestamp", "timestamp('UTC')")
+_NARROWER = {"decimal(38, 0)": "int64", "timestamp": "date"}
+"""By type, another one whose every text is a text of the first."""
+_TYPES: tuple[str, ...] = ("boolean", "date", "decimal(18, 2)", "float64", "int32", "int64", "json", "string", "uuid")
+_TYPES += ("timestamp", "timestamp('UTC')")
 
 
 @contextmanager
@@ -136,8 +141,13 @@ class _Text:
         with _opened(self.path) as file:
             _, line = _header(file, self.path, self.delimiter)
             lines: list[str] = []
-            while read := file.readlines(_PIECE):
-                lines += read
+            while text := file.read(_PIECE):
+                text += file.readline()
+                if not lines and (rows := self._plain(text)) is not None:
+                    yield _Part(rows, range(line, line + rows.num_rows))
+                    line += rows.num_rows
+                    continue
+                lines += io.StringIO(text, newline="")
                 starts, whole = self._split(lines, line)
                 if starts:
                     yield _Part(self._parsed("".join(lines[:whole])), starts)
@@ -145,6 +155,18 @@ class _Text:
                 del lines[:whole]
             if lines:
                 raise _unsplittable(Location(self.path, line))
+
+    def _plain(self, text: str) -> pa.RecordBatch | None:
+        """Return the rows of a text without quotes whose lines are one record each; None for any other text."""
+        import pyarrow as pa
+
+        if '"' in text or not text.strip() or text.count("\r") != text.count("\r\n") or len(text) > _LONGEST_VALUE:
+            return None
+        try:
+            rows = self._parsed(text)
+        except pa.ArrowInvalid:
+            return None  # It is ragged, and `_split` tells where.
+        return rows if rows.num_rows == text.count("\n") + (not text.endswith("\n")) else None
 
     def _split(self, lines: Sequence[str], first: int) -> tuple[list[int], int]:
         """Return the line on which each record begins, and how many of the lines hold whole records."""
@@ -360,13 +382,18 @@ def _is_readable(text: str) -> bool:
         dtype.to_pyarrow()
     except (RuntimeError, TypeError, ValueError, ImportError):  # The parser's own error is a RuntimeError.
         return False
-    return any((dtype.is_boolean(), dtype.is_numeric(), dtype.is_string(), dtype.is_date(), dtype.is_timestamp()))
+    scalar = dtype.is_boolean() or dtype.is_numeric() or dtype.is_string() or dtype.is_uuid() or dtype.is_json()
+    return bool(scalar or dtype.is_date() or dtype.is_timestamp())
 
 
 def _arrow_type(text: str) -> pa.DataType:
     import ibis
+    import pyarrow as pa
 
-    return ibis.dtype(text).to_pyarrow()
+    dtype = ibis.dtype(text)
+    if dtype.is_uuid():
+        return pa.uuid()
+    return pa.json_(pa.string()) if dtype.is_json() else dtype.to_pyarrow()
 
 
 def _narrowed(candidates: tuple[str, ...] | None, column: pa.StringArray) -> tuple[str, ...] | None:
@@ -376,14 +403,25 @@ def _narrowed(candidates: tuple[str, ...] | None, column: pa.StringArray) -> tup
     values = _bare(column)
     if values.null_count == len(values):
         return candidates
-    return tuple(name for name in (PATTERNS if candidates is None else candidates) if _holds(name, values))
+    left: list[str] = []
+    for name in PATTERNS if candidates is None else candidates:
+        if _NARROWER.get(name) in left or _holds(name, values):
+            left.append(name)
+    return tuple(left)
 
 
 def _holds(name: str, values: pa.StringArray) -> bool:
+    import pyarrow as pa
     from pyarrow import compute
 
     matches = compute.match_substring_regex(values, PATTERNS[name])
-    return compute.all(matches, min_count=0).as_py() and _is_castable(values, _arrow_type(name))
+    if not compute.all(matches, min_count=0).as_py():
+        return False
+    try:
+        values.cast(_arrow_type(name))
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _typed(part: _Part, schema: pa.Schema) -> pa.RecordBatch:
@@ -397,7 +435,34 @@ def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
 
     if column.type == type_:
         return column
-    return (_bare(column) if pa.types.is_string(column.type) else column).cast(type_)
+    if isinstance(type_, pa.BaseExtensionType):
+        return _extended(_bare(column), type_)
+    try:
+        return column.cast(type_)
+    except pa.ArrowInvalid:
+        if not pa.types.is_string(column.type):
+            raise
+        return _bare(column).cast(type_)  # Spaces around a value, or an empty text; else it is refused again.
+
+
+def _extended(texts: pa.StringArray, type_: pa.BaseExtensionType) -> pa.ExtensionArray:
+    """Return UUIDs or JSON of texts."""
+    import json
+    import uuid
+
+    import pyarrow as pa
+
+    def stored(text: str) -> bytes | str:
+        if type_ == pa.uuid():
+            return uuid.UUID(text).bytes
+        json.loads(text)
+        return text
+
+    try:
+        values = [None if text is None else stored(text) for text in texts.to_pylist()]
+    except ValueError as error:
+        raise pa.ArrowInvalid(str(error)) from error
+    return pa.ExtensionArray.from_storage(type_, pa.array(values, type_.storage_type))
 
 
 def _is_castable(column: pa.Array, type_: pa.DataType) -> bool:

@@ -67,5 +67,7 @@ def test_a_kill_at_any_statement_leaves_old_rows_or_new_ones_and_the_next_run_su
         for name in before:
             assert entry["crashed"]["rows"][name] in (before[name], after[name]), entry["statement"]
         assert entry["recovered"]["rows"] == after, entry["statement"]
-        assert entry["crashed"]["left"] == entry["recovered"]["left"] == []
+        # A table beside the old one may stand until the next run; a temporary one, or a view, never does.
+        assert all(name.startswith("__fft_new_") for name in entry["crashed"]["left"]), entry["statement"]
+        assert entry["recovered"]["left"] == [], entry["statement"]
         assert entry["code"] == 0

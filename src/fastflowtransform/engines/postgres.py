@@ -6,16 +6,26 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
 
 from fastflowtransform.engines import postgres_catalog as catalog
 from fastflowtransform.engines import postgres_relations as relations
-from fastflowtransform.engines import postgres_rows as rows_
 from fastflowtransform.engines import postgres_types as types
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
-from fastflowtransform.engines.postgres_rows import printed, require_short
+from fastflowtransform.engines.postgres_rows import (
+    alter,
+    analyze,
+    columns_of,
+    delete_and_insert,
+    ingest,
+    insert,
+    printed,
+    require_short,
+    sample,
+    upsert,
+)
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.postgres_words import unknown
 from fastflowtransform.engines.quoting import literal, quoted
@@ -38,13 +48,9 @@ if TYPE_CHECKING:
     from ibis.backends.postgres import Backend
     from ibis.expr.schema import Schema
 
-    _Source: TypeAlias = str | pa.RecordBatchReader
-
 _VARIABLES = {"FF_PG_DSN": "dsn", "FF_PG_SCHEMA": "schema"}
 _LOCK_WAIT = 300
 """Seconds that a run waits for another one that writes to the same relation, where the profile does not say."""
-_FEW = 1_000
-"""Rows that are too few for statistics to pay."""
 
 # Whatever the server, the role or the dsn say: values are printed and read as Ibis and the rule expect.
 _SETTINGS = """
@@ -221,10 +227,11 @@ class PostgresEngine:
 
         name = f"__fft_stage_{next(self._numbers)}"
         if isinstance(rows, ir.Table):
-            self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {self.compiled(rows)}")
+            written = self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {self.compiled(rows)}")
         else:
             with self._session.transaction():
-                rows_.ingest(self._session, None, name, rows)
+                written = ingest(self._session, None, name, rows)
+        sample(self._session, f"pg_temp.{quoted(name)}", written)
         ended = False
         try:
             yield self._table("pg_temp", name)
@@ -256,8 +263,7 @@ class PostgresEngine:
         hung = None if over is None else belongings(printed(relation), self._session.rows)
         if over is Kind.TABLE and hung is not None and not hung.simple:
             with self.stage(rows) as staged:
-                self.arrange(relation, layout)
-                return relations.rewritten(self._session, relation, self.compiled(staged))
+                return relations.rewritten(self._session, relation, self.compiled(staged), layout)
         source = self.compiled(rows) if isinstance(rows, ir.Table) else rows
         if over is Kind.TABLE and hung is not None:
             return relations.swapped(self._session, relation, source, hung, layout)
@@ -278,9 +284,9 @@ class PostgresEngine:
         """Add rows by column name, in one transaction with the change of columns."""
         select = self.compiled(fresh)
         with self._session.transaction():
-            rows_.alter(self._session, relation, changes, select)
-            inserted = rows_.insert(self._session, relation, select, fresh.columns)
-        rows_.analyze(self._session, relation, inserted)
+            alter(self._session, relation, changes, select)
+            inserted = insert(self._session, relation, select, fresh.columns)
+        analyze(self._session, relation, inserted)
         return WriteCounts(inserted, 0, "insert")
 
     def merge(
@@ -300,12 +306,12 @@ class PostgresEngine:
         select, columns = self.compiled(fresh), fresh.schema()
         way = ANEW if null_safe else self.existing([relation])[relation].merged_by(key)
         with self._session.transaction():
-            rows_.alter(self._session, relation, changes, select)
+            alter(self._session, relation, changes, select)
             if way == ON_CONFLICT:
-                counts = rows_.upsert(self._session, relation, select, tuple(columns), key)
+                counts = upsert(self._session, relation, select, tuple(columns), key)
             else:
-                counts = rows_.delete_and_insert(self._session, relation, select, columns, key, null_safe=null_safe)
-        rows_.analyze(self._session, relation, sum(counts))
+                counts = delete_and_insert(self._session, relation, select, columns, key, null_safe=null_safe)
+        analyze(self._session, relation, sum(counts))
         return WriteCounts(*counts, way)
 
     def discard(self, database: str) -> None:
@@ -331,7 +337,7 @@ class PostgresEngine:
         return ops.DatabaseTable(name, schema=columns, source=self.connection, namespace=namespace).to_expr()
 
     def _described(self, select: str) -> Schema:
-        return rows_.columns_of(self._session, select)
+        return columns_of(self._session, select)
 
     def _why_not(self, text: str, error: EngineError) -> EngineError | BadSql:
         """Return the error for a text that is no SELECT; one in the text itself is told of where it stands."""
@@ -349,7 +355,7 @@ class PostgresEngine:
         for rows in table.op().find(ops.InMemoryTable):
             name = f"{self._session.number} {rows.name}"
             if name not in self._shown:
-                rows_.ingest(self._session, None, rows.name, rows.data.to_pyarrow(rows.schema).to_reader())
+                ingest(self._session, None, rows.name, rows.data.to_pyarrow(rows.schema).to_reader())
                 self._shown.add(name)
 
     def _create_schema(self, database: str) -> None:
@@ -369,18 +375,22 @@ class PostgresEngine:
 
     def _wait_for(self, lock: str, relation: Relation, on_wait: Callable[[str], None]) -> None:
         holder = self._holder(lock)
+        busy = RelationBusy(
+            f'another run writes to "{relation}"{holder}, and did not end within {self._lock_wait} s',
+            hint="wait for it or end it, or set lock_wait in profiles.yml",
+        )
+        if not self._lock_wait:
+            raise busy
         on_wait(f"waits for another run, which writes to the same table or view{holder}")
-        self._session.rows(f"SELECT set_config('lock_timeout', '{self._lock_wait}s', false) AS was")
+        ((before,),) = self._session.rows("SELECT current_setting('lock_timeout') AS before")
+        self._session.rows(f"SELECT set_config('lock_timeout', '{self._lock_wait}s', false) AS now")
         try:
             self._session.rows(f"SELECT pg_advisory_lock({lock}) AS held")
         except WriteConflict as error:
-            raise RelationBusy(
-                f'another run writes to "{relation}"{holder}, and did not end within {self._lock_wait} s',
-                hint="wait for it or end it, or set lock_wait in profiles.yml",
-            ) from error
+            raise busy from error
         finally:
             with contextlib.suppress(EngineError):
-                self._session.rows("SELECT set_config('lock_timeout', '0', false) AS was")
+                self._session.rows(f"SELECT set_config('lock_timeout', {literal(before)}, false) AS now")
 
     def _holder(self, lock: str) -> str:
         found = self._session.rows(

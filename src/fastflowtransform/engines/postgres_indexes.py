@@ -20,9 +20,12 @@ def name_of(relation: Relation, index: Index) -> str:
     'fft_ix_orders_762427420d'
     """
     text = repr((str(relation), index.columns, index.unique, index.method))
-    return (
-        f"{OURS}{relation.name.encode()[:30].decode(errors='ignore')}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
-    )
+    return f"{OURS}{relation.name.encode()[:30].decode(errors='ignore')}_{short_hash(text)}"
+
+
+def short_hash(text: str) -> str:
+    """Return ten characters that stand for a text in a name."""
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def definition(name: str, table: str, index: Index) -> str:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from fastflowtransform.engines import postgres_catalog as catalog
 from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.postgres_catalog import Belongings
-from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of
+from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of, short_hash
 from fastflowtransform.engines.postgres_rows import alter, analyze, changes_to, columns_of, ingest, insert, printed
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import quoted
-from fastflowtransform.errors import DependentsInTheWay, EngineError
+from fastflowtransform.errors import DependentsInTheWay, EngineError, WriteConflict
 from fastflowtransform.model import Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_PATIENCE = 2
+"""Seconds that a swap waits for the readers of a table; those who come after it wait as long."""
 
 
 def made(
@@ -42,24 +46,48 @@ def swapped(
 ) -> WriteCounts:
     """Make a new table beside the old one, and give it the old one's name, indexes, grants and comments.
 
-    One transaction; only its last moment, from the DROP on, keeps readers waiting.
+    Its rows are committed before it gets the name: whoever finds it under that name sees them, however early the
+    snapshot was taken. A run that is killed in between leaves the table, and the next one drops it. Where a reader
+    keeps a snapshot from before, or does not let go of the old table, the new rows go into that one.
     """
-    name = printed(relation)
+    beside = Relation(relation.database, f"__fft_new_{short_hash(str(relation))}")
     with session.transaction():
-        ((process,),) = session.rows("SELECT pg_backend_pid() AS process")
-        beside = Relation(relation.database, f"__fft_new_{process}")
+        session.run(f"DROP TABLE IF EXISTS {printed(beside)}")
         written = _filled(session, beside, rows)
         renamed = dict(_indexed(session, relation, beside, hung, layout))
         _hang(session, printed(beside), hung, "TABLE")
         analyze(session, beside, written)
-        session.run(f"DROP TABLE {name}")
-        session.run(f"ALTER TABLE {printed(beside)} RENAME TO {quoted(relation.name)}")
-        for now, then in renamed.items():
-            session.run(f"ALTER INDEX {quoted(relation.database)}.{quoted(now)} RENAME TO {quoted(then)}")
-    return WriteCounts(written, 0, "create table as select")
+    done = False
+    try:
+        done = _is_swapped(session, relation, beside, renamed)
+        if done:
+            return WriteCounts(written, 0, "create table as select")
+        return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", layout)
+    finally:
+        if not done:
+            # The first error is the one to tell; the next run would drop the table as well.
+            with contextlib.suppress(EngineError):
+                session.run(f"DROP TABLE IF EXISTS {printed(beside)}")
 
 
-def rewritten(session: Session, relation: Relation, staged: str) -> WriteCounts:
+def _is_swapped(session: Session, relation: Relation, beside: Relation, renamed: Mapping[str, str]) -> bool:
+    """Give a table and its indexes the names of another one, which goes; False where a reader is in the way of that."""
+    try:
+        with session.transaction():
+            session.run(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
+            session.run(f"LOCK TABLE {printed(relation)} IN ACCESS EXCLUSIVE MODE")
+            if catalog.is_a_snapshot_held(session.rows):
+                return False
+            session.run(f"DROP TABLE {printed(relation)}")
+            session.run(f"ALTER TABLE {printed(beside)} RENAME TO {quoted(relation.name)}")
+            for now, then in renamed.items():
+                session.run(f"ALTER INDEX {quoted(relation.database)}.{quoted(now)} RENAME TO {quoted(then)}")
+    except WriteConflict:
+        return False
+    return True
+
+
+def rewritten(session: Session, relation: Relation, staged: str, layout: Layout) -> WriteCounts:
     """Put new rows into a table that must stay, because something hangs on it that no new table would have.
 
     Readers are kept waiting only where columns change.
@@ -69,18 +97,34 @@ def rewritten(session: Session, relation: Relation, staged: str) -> WriteCounts:
     DependentsInTheWay
         A view needs a column as it was.
     """
-    new = columns_of(session, staged)
-    changes = changes_to(columns_of(session, f"SELECT * FROM {printed(relation)}"), new)
     with session.transaction():
-        session.run(f"DELETE FROM {printed(relation)}")
-        alter(session, relation, changes, staged, emptied=True)
-        written = insert(session, relation, staged, new)
+        written = _refilled(session, relation, staged, layout)
     analyze(session, relation, written)
     return WriteCounts(written, 0, "delete + insert")
 
 
+def _refilled(session: Session, relation: Relation, source: str, layout: Layout) -> int:
+    """Put the rows of a SELECT in place of a table's rows, and return how many."""
+    new = columns_of(session, source)
+    changes = changes_to(columns_of(session, f"SELECT * FROM {printed(relation)}"), new)
+    session.run(f"DELETE FROM {printed(relation)}")
+    alter(session, relation, changes, source, emptied=True)
+    written = insert(session, relation, source, new)
+    for statement in _arrangement(session, relation, layout):
+        session.run(statement)
+    return written
+
+
 def arrange(session: Session, relation: Relation, layout: Layout) -> None:
     """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
+    if statements := _arrangement(session, relation, layout):
+        with session.transaction():
+            for statement in statements:
+                session.run(statement)
+
+
+def _arrangement(session: Session, relation: Relation, layout: Layout) -> list[str]:
+    """Return the statements that give a table the indexes of `layout`, and no others of ours."""
     name = printed(relation)
     stand = {index.name for index in catalog.belongings(name, session.rows).indexes}
     wanted = {name_of(relation, index): index for index in layout.indexes}
@@ -89,11 +133,7 @@ def arrange(session: Session, relation: Relation, layout: Layout) -> None:
         for index in sorted(stand)
         if index.startswith(OURS) and index not in wanted
     ]
-    statements += [definition(index, name, wanted[index]) for index in wanted if index not in stand]
-    if statements:
-        with session.transaction():
-            for statement in statements:
-                session.run(statement)
+    return statements + [definition(index, name, wanted[index]) for index in wanted if index not in stand]
 
 
 def view_made(session: Session, relation: Relation, select: str, over: Kind | None, hung: Belongings | None) -> None:
@@ -127,7 +167,7 @@ def _indexed(
     session: Session, relation: Relation, beside: Relation, hung: Belongings, layout: Layout
 ) -> Iterator[tuple[str, str]]:
     """Make the old table's indexes on the new one, and yield the name of each for now and for later."""
-    columns = set(session.columns(f"SELECT * FROM {printed(beside)}").names)
+    columns = set(session.columns(f"SELECT * FROM {printed(beside)}").names) if hung.indexes else set()
     for number, index in enumerate(index for index in hung.indexes if not index.name.startswith(OURS)):
         if not columns.issuperset(index.columns):
             lost = ", ".join(sorted(set(index.columns) - columns))
@@ -150,7 +190,7 @@ def _hang(session: Session, name: str, hung: Belongings | None, kind: str) -> No
         return
     for grantee in catalog.granted_to(name, session.rows):
         session.run(f"REVOKE ALL ON {name} FROM {grantee}")
-    columns = set(session.columns(f"SELECT * FROM {name}").names)
+    columns = session.columns(f"SELECT * FROM {name}").names if hung.comments else ()
     for statement in (*hung.grants_on(name), *hung.comments_on(name, columns, kind)):
         session.run(statement)
 

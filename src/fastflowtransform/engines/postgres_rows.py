@@ -167,3 +167,13 @@ def analyze(session: Session, relation: Relation, changed: int) -> None:
     ((before,),) = session.rows(f"SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = {literal(name)}::regclass")
     if changed * 10 >= before:
         session.run(f"ANALYZE {name}")
+
+
+def sample(session: Session, name: str, written: int) -> None:
+    """Let the planner know what is in a staged table, of which autovacuum takes no notice.
+
+    Without it a comparison of its few late rows with a large table reads all of the latter, whatever its indexes. A
+    tenth of the usual sample tells as much.
+    """
+    if written >= _FEW:
+        session.run(f"SET LOCAL default_statistics_target = 10; ANALYZE {name}")

@@ -194,6 +194,9 @@ def postgres_type(dtype: pa.DataType) -> tuple[str, pa.DataType] | None:
 
     if kinds.is_dictionary(dtype):
         return postgres_type(dtype.value_type)
+    if isinstance(dtype, pa.BaseExtensionType):
+        name = {"arrow.uuid": "uuid", "arrow.json": "jsonb"}.get(dtype.extension_name)
+        return postgres_type(dtype.storage_type) if name is None else (name, dtype)
     if kinds.is_list(dtype) or kinds.is_large_list(dtype) or kinds.is_fixed_size_list(dtype):
         item = postgres_type(dtype.value_type)
         # PostgreSQL's arrays have no depth in their type, and must be rectangular.

@@ -176,8 +176,11 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
             verdicts = _tally(engine, staged)
             if audit.late == audit.rows and Verdict.WRITE not in verdicts and not delta.fitted.changes:
                 return _Written(_NOTHING, verdicts)
-            decided = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
-            fresh = rule.certain(fresh, incremental, delta.watermark, by).union(decided, distinct=False)
+            fresh = rule.certain(fresh, incremental, delta.watermark, by)
+            if Verdict.WRITE in verdicts:
+                # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
+                decided = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
+                fresh = fresh.union(decided, distinct=False)
         counts = engine.merge(
             target.relation,
             fresh,
