@@ -26,7 +26,7 @@ FLOORS = {
     "texts": ["document", "graph", "results", "starter", "template"],
     "nouns": ["model", "report", "select", "settings"],
     "rule": ["config", "csv_file", "engines.quoting", "incremental", "terms"],
-    "engine": ["engines.base", "engines.compiling"],
+    "engine": ["engines.base", "engines.compiling", "engines.scratch"],
     "shapes": ["attempts", "checks", "engines", "materializations", "sql_model"],
     "reading": ["py_model"],
     "testing": ["own_checks"],

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,16 +12,12 @@ from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import NothingSelected, UnknownProfile, UnknownRef, counted, hint_from
 
 if TYPE_CHECKING:
-    from fastflowtransform.engines.base import Engine
+    from fastflowtransform.cli.session import Opened
     from fastflowtransform.project import Project
-    from fastflowtransform.results import CheckResult
-    from fastflowtransform.settings import Profile
     from fastflowtransform.utest.case import Case
 
 HERE = "duckdb"
 """The engine that needs no profile: it runs in this process, in memory."""
-
-_SHOWN = 20
 
 
 @click.command("utest", short_help="Run models over rows that tests give, without a warehouse.")
@@ -62,84 +54,59 @@ def command(
     if record is not None:
         return _recorded(output, chosen, record, rows, seed)
     began = time.perf_counter()
-    profile, database = _place(chosen, engine_name)
-    project = _project(chosen, profile, database)
+    opened = _opened(chosen, engine_name)
+    project = opened.project
     console = Console(output, project.folder)
     cases = _selected(read_cases(project), project, chosen, words)
     artifacts.prepare(project.folder)
-    with _connected(profile, database, console) as engine:
+    # For reading, so that not even the profile's own schema is made: what is written is in the scratch schema.
+    with opened.connected(console, read_only=True) as engine:
         console.begin(f"{project.name}: {counted(len(cases), 'unit test')} on {engine.name}", len(cases))
-        results = run_cases(cases, project, engine, database, console)
+        results = run_cases(cases, project, engine, console)
     result = RunResult("utest", checks=results, seconds=time.perf_counter() - began)
     artifacts.write_results(project.folder, result)
-    _show(results, console)
+    if not cases:
+        console.say("there are no unit tests in tests/unit")
+    console.unit_tests(results)
     console.summary(result)
     return result.exit_code
 
 
-def _place(chosen: Chosen, engine_name: str) -> tuple[Profile, str]:
-    """Return where the tests run, and a schema that is theirs alone."""
+def _opened(chosen: Chosen, engine: str) -> Opened:
+    """Read the project for the engine that the tests run on; DuckDB needs no profile, since it runs in memory."""
+    from fastflowtransform import engines
+    from fastflowtransform.cli.session import open_project
+
+    if engine == HERE:
+        return _in_memory(chosen)
+    engines.find(engine)
+    opened = open_project(chosen)
+    if opened.profile.engine != engine:
+        raise UnknownProfile(
+            f'the profile "{opened.profile.name}" is for the engine "{opened.profile.engine}", and not for "{engine}"',
+            at=opened.profile.options.at(),
+            hint=f'name a profile for "{engine}" with --env',
+        )
+    return opened
+
+
+def _in_memory(chosen: Chosen) -> Opened:
     from fastflowtransform import engines, settings
+    from fastflowtransform import project as projects
+    from fastflowtransform.cli.session import Opened
     from fastflowtransform.document import Section
     from fastflowtransform.errors import Location
     from fastflowtransform.settings import Profile
 
     folder = settings.find_project(chosen.folder)
-    if engine_name == HERE:
-        name, variables = settings.environment(folder, chosen.env)
-        at = Location(folder / "profiles.yml")
-        # One thread: the rows are few, and more would only wait for each other.
-        options = Section({"path": ":memory:", "schema": "utest", "threads": 1}, at, "the engine of unit tests")
-        return Profile(name, HERE, options, _without_places(variables), folder), "utest"
-    engines.find(engine_name)
-    profile = settings.load(folder, chosen.env)
-    if profile.engine != engine_name:
-        raise UnknownProfile(
-            f'the profile "{profile.name}" is for the engine "{profile.engine}", and not for "{engine_name}"',
-            at=profile.options.at(),
-            hint=f'name a profile for "{engine_name}" with --env',
-        )
-    database = f"fft_utest_{secrets.token_hex(4)}"
-    options = profile.options.overlaid({"schema": database})
-    return replace(profile, options=options, variables=_without_places(profile.variables)), database
-
-
-def _without_places(variables: Any) -> dict[str, str]:
-    """Leave out the variables that would lead a test to a database file or a schema of the user's."""
-    return {
-        name: value
-        for name, value in variables.items()
-        if not (name.startswith("FF_") and name.endswith(("_SCHEMA", "_PATH")))
-    }
-
-
-def _project(chosen: Chosen, profile: Profile, database: str) -> Project:
-    from fastflowtransform import project as projects
-    from fastflowtransform import settings
-
-    return projects.load(
-        profile.folder,
-        engine=profile.engine,
-        database=database,
-        variables=settings.environment(profile.folder, chosen.env)[1],
-        given=given_variables(chosen.variables),
-    )
-
-
-@contextlib.contextmanager
-def _connected(profile: Profile, database: str, console: Console) -> Iterator[Engine]:
-    """Open the engine while the block runs, and leave nothing behind in it."""
-    from fastflowtransform import engines
-    from fastflowtransform.cli.signals import interruptible
-
-    engine = engines.find(profile.engine).connect(profile, on_statement=console.statement)
-    try:
-        with interruptible(engine.interrupt):
-            yield engine
-    finally:
-        console.close()
-        engine.discard(database)
-        engine.close()
+    name, variables = settings.environment(folder, chosen.env)
+    # One thread: the rows are few, and more would only wait for each other.
+    options = Section({"path": ":memory:", "threads": 1}, Location(folder), "the engine of unit tests")
+    # Without variables, one of which could name a file.
+    profile = Profile(name, HERE, options, {}, folder)
+    given = given_variables(chosen.variables)
+    project = projects.load(folder, engine=HERE, database="main", variables=variables, given=given)
+    return Opened(project, profile, engines.find(HERE))
 
 
 def _selected(cases: tuple[Case, ...], project: Project, chosen: Chosen, words: tuple[str, ...]) -> tuple[Case, ...]:
@@ -165,25 +132,6 @@ def _selected(cases: tuple[Case, ...], project: Project, chosen: Chosen, words: 
     return named
 
 
-def _show(results: tuple[CheckResult, ...], console: Console) -> None:
-    """Show each case in a line, and each that failed cell by cell."""
-    from fastflowtransform.console import MARKS
-
-    if not results:
-        console.say("there are no unit tests in tests/unit")
-    rows = [(MARKS[result.status], result.name, f"{result.seconds:.2f}") for result in results]
-    console.table(("", "unit test", "seconds"), rows, right=(2,))
-    for result in results:
-        if result.error is None:
-            continue
-        console.say("")
-        named = f'"{result.name}"' in result.error.message
-        console.error(result.error, "" if named else f"{result.name}: ")
-        console.rows(result.sample[:_SHOWN])
-        if len(result.sample) > _SHOWN:
-            console.say(f"and {len(result.sample) - _SHOWN} more, which target/run_results.json holds")
-
-
 def _recorded(output: Output, chosen: Chosen, model: str, rows: int, seed: int) -> int:
     """Write a case from rows of the warehouse."""
     from fastflowtransform.cli.session import open_project
@@ -199,11 +147,10 @@ def _recorded(output: Output, chosen: Chosen, model: str, rows: int, seed: int) 
         )
     with opened.connected(console, read_only=True) as warehouse:
         inputs = Sampling(rows, seed).inputs(opened.project.models[name], opened.project, warehouse)
-    profile, database = _place(chosen, HERE if warehouse.name == HERE else warehouse.name)
-    project = _project(chosen, profile, database)
-    with _connected(profile, database, console) as engine:
-        text = recorded(project.models[name], project, engine, database, inputs)
-    path = write_case(project.folder, name, text)
+    tried = _opened(chosen, opened.profile.engine)
+    with tried.connected(console, read_only=True) as engine:
+        text = recorded(tried.project.models[name], tried.project, engine, inputs)
+    path = write_case(console.folder, name, text)
     console.event("written", path=str(path))
-    console.say(f"wrote {path.relative_to(project.folder)}: take away what the test is not about, and run fft utest")
+    console.say(f"wrote {path.relative_to(console.folder)}: take away what the test is not about, and run fft utest")
     return 0

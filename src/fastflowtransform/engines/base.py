@@ -230,8 +230,11 @@ class Engine(Protocol):
         """
         ...
 
-    def discard(self, database: str) -> None:
-        """Drop a schema with all that stands in it, if there is one; what was made of it is of no use after."""
+    def scratch(self) -> str:
+        """Return a schema of this connection's own, made by it and empty; `close` drops it.
+
+        It is the same one each time, and each time it is empty again: what was made of it is of no use then.
+        """
         ...
 
     def interrupt(self) -> None:

@@ -24,9 +24,9 @@ class Texts:
         self._compiled: dict[ops.Node, str] | None = None
 
     def restart(self) -> None:
-        """Forget the texts, and keep what is compiled from now on.
+        """Forget the texts, and remember from now on what an expression was compiled to.
 
-        Who does the same thing again over other rows builds equal expressions again, since names begin anew.
+        Names begin anew, so the same steps over other rows build equal expressions, which need no compiling then.
         """
         self._numbers = itertools.count(1)
         self._texts = {}

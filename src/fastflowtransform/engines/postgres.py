@@ -29,6 +29,7 @@ from fastflowtransform.engines.postgres_rows import (
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.postgres_words import unknown
 from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
     BadSql,
     EngineError,
@@ -96,6 +97,7 @@ class PostgresEngine:
         self._lock_wait = lock_wait
         self._numbers = itertools.count(1)
         self._texts = Texts()
+        self._scratch = Scratch(self._session.run)
         self._shown: set[str] = set()
         self._known: set[str] = set()
 
@@ -314,12 +316,13 @@ class PostgresEngine:
         analyze(self._session, relation, sum(counts))
         return WriteCounts(*counts, way)
 
-    def discard(self, database: str) -> None:
-        """Drop a schema with all that stands in it, and begin the names of texts and stages anew."""
+    def scratch(self) -> str:
+        """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
         self._texts.restart()
         self._numbers = itertools.count(1)
-        self._session.run(f"DROP SCHEMA IF EXISTS {quoted(database)} CASCADE")
-        self._known.discard(database)
+        self._scratch.empty()
+        self._known.add(self._scratch.name)
+        return self._scratch.name
 
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
@@ -327,7 +330,10 @@ class PostgresEngine:
 
     def close(self) -> None:
         """Close the connection; what was not committed is rolled back."""
-        self._session.close()
+        try:
+            self._scratch.drop()
+        finally:
+            self._session.close()
 
     def _table(self, schema: str, name: str) -> ir.Table:
         import ibis.expr.operations as ops

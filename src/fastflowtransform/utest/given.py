@@ -14,10 +14,11 @@ from fastflowtransform.engines.base import Engine
 from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import BadSql, BadValue, FftError, Location
 from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
-from fastflowtransform.normalize import Tables
+from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
 from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Row, Rows, Run
+from fastflowtransform.utest.clock import Stopped
 from fastflowtransform.utest.reads import columns_read
 from fastflowtransform.utest.values import Misfit, dtype_of, is_nested, spelt, type_of, typed
 
@@ -31,7 +32,7 @@ _INLINE = "__fft_ephemeral_"
 
 
 class Given:
-    """Makes projects whose models read the rows of cases.
+    """Lets models read the rows of cases.
 
     Parameters
     ----------
@@ -39,33 +40,32 @@ class Given:
         The project as it is.
     engine
         Where the cases run.
-    database
-        The schema for the targets of the cases.
     """
 
-    def __init__(self, project: Project, engine: Engine, database: str) -> None:
-        self._project = project
+    def __init__(self, project: Project, engine: Engine) -> None:
+        self.project = project
         self._engine = engine
-        self._database = database
         self._read: dict[str, Mapping[str, set[str]]] = {}
 
-    def project(self, model: Model, run: Run) -> Project:
-        """Return a project in which the inputs of a model are the rows of a run, and its table has a schema of its own.
+    def query(self, name: str, run: Run, database: str) -> Query:
+        """Return what a model asks where its inputs are the rows of a run, and its own table stands in `database`.
 
         Raises
         ------
         BadValue
             A value is not of its column's type, or a column's type cannot be told.
         """
-        scope = self._project.scope
-        if run.variables:
-            scope = replace(scope, vars=MappingProxyType({**scope.vars, **run.variables}))
-        under_test = {model.name: model}
+        project = self._project(self.project.models[name], run, database)
+        return Query(project.models[name], Stopped(project, self._engine, run.now))
+
+    def _project(self, model: Model, run: Run, database: str) -> Project:
+        """Return a project in which the inputs of a model are ephemeral models of nothing but rows."""
+        scope = replace(self.project.scope, vars=MappingProxyType({**self.project.scope.vars, **run.variables}))
         if model.materialized is Materialized.EPHEMERAL:
-            under_test = {model.name: replace(model, materialized=Materialized.VIEW)}
-        models = {**self._project.models, **under_test}
-        inputs = {node: self._ephemeral(node, _STAND_IN, rows.at) for node, rows in run.given.items()}
-        changed = replace(self._project, database=self._database, scope=scope, models={**models, **inputs})
+            model = replace(model, materialized=Materialized.VIEW)
+        models = {**self.project.models, model.name: model}
+        stand_ins = {node: self._ephemeral(node, _STAND_IN, rows.at) for node, rows in run.given.items()}
+        changed = replace(self.project, database=database, scope=scope, models={**models, **stand_ins})
         read = self._columns_read(model, changed, run)
         inputs = {
             node: self._ephemeral(node, self._select_given(node, rows, read.get(node, set())), rows.at)
@@ -129,9 +129,9 @@ class Given:
 
     def _declared(self, node: str) -> Mapping[str, str]:
         """Return the types that are declared for a seed, or for the seed that fills a source."""
-        seeds = self._project.seeds
-        if node not in seeds and node in self._project.sources:
-            node = next((found for found in self._project.graph.upstream[node] if found in seeds), node)
+        seeds = self.project.seeds
+        if node not in seeds and node in self.project.sources:
+            node = next((found for found in self.project.graph.upstream[node] if found in seeds), node)
         return seeds[node].types if node in seeds else {}
 
     def _columns_read(self, model: Model, project: Project, run: Run) -> Mapping[str, set[str]]:
@@ -162,7 +162,7 @@ class Given:
     def _translated(self, rows: Rows) -> str:
         """Return the SQL of `sql`, which is written in the project's dialect."""
         assert rows.sql is not None
-        dialect = self._project.dialect
+        dialect = self.project.dialect
         if dialect is None or dialect == self._engine.dialect:
             return rows.sql
         import sqlglot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -72,30 +72,30 @@ class Sampling:
         return hashlib.blake2b(f"{self.seed} {row!r}".encode(), digest_size=8).digest()
 
 
-def recorded(model: Model, project: Project, engine: Engine, database: str, inputs: tuple[Sample, ...]) -> str:
+def recorded(model: Model, project: Project, engine: Engine, inputs: tuple[Sample, ...]) -> str:
     """Run a model on samples of its inputs, and return the case as YAML.
 
     Parameters
     ----------
     model, project
         What runs.
-    engine, database
-        Where: an engine for tests, and a schema in it.
+    engine
+        Where; in its scratch schema.
     inputs
         What the model reads.
     """
     at = Location(model.at.path)
     given = {sample.node: _rows(sample, at) for sample in inputs}
     run = Run(MappingProxyType(given), Expectation(at), MappingProxyType({}), None)
-    columns, rows = content(Case("recorded", model.name, at, (run,)), model, project, engine, database)
+    found = content(Case("recorded", model.name, at, (run,)), project, engine)
     lines = [f"model: {model.name}", "cases:", "  - name: recorded", "    given:"]
     for sample in inputs:
         lines.append(f"      {_flow(sample.name)}:")
         types = ", ".join(f"{_flow(name)}: {_flow(_type(dtype))}" for name, dtype in sample.schema.items())
         lines.append(f"        columns: {{{types}}}")
-        lines += _listed(sample.rows, list(sample.schema), "        ")
+        lines += _listed(sample.rows, sample.schema.names, "        ")
     lines.append("    expect:")
-    lines += _listed(rows, list(columns), "      ")
+    lines += _listed(found.rows, found.schema.names, "      ")
     return "\n".join(lines) + "\n"
 
 
@@ -128,7 +128,7 @@ def _type(dtype: Any) -> str:
     return str(dtype(nullable=True))
 
 
-def _listed(rows: Any, columns: list[str], indent: str) -> list[str]:
+def _listed(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], indent: str) -> list[str]:
     if not rows:
         return [f"{indent}rows: []"]
     each = [", ".join(f"{_flow(name)}: {_flow(row[name])}" for name in columns) for row in rows]
