@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -222,6 +226,15 @@ def test_expect_delta_is_what_the_increment_takes_up(events: ProjectFolder):
     assert "takes up another delta than it expects" in utest(events, text % 1).err
 
 
+def test_order_by_is_about_the_table_and_not_the_delta(events: ProjectFolder):
+    text = (
+        "model: fct\ncases: [{name: x, given: {base: [{id: 2, ts: 2026-01-01, v: 1}, {id: 1, ts: 2026-01-03, v: 2}]}, "
+        "expect: {order_by: id, rows: [{id: 1}, {id: 2}], delta: [{id: 1}, {id: 2}]}}]"
+    )
+
+    assert utest(events, text).err == ""
+
+
 def test_an_expected_error_has_to_come(events: ProjectFolder):
     text = "model: fct\ncases: [{name: x, given: {base: [{id: %s, ts: 2026-01-01, v: 1}]}, expect: {error: %s}}]"
 
@@ -388,13 +401,59 @@ def test_json_has_an_event_for_each_case(events: ProjectFolder):
     assert found[0]["sample"] == [{"key": "id = 1", "column": "w", "expected": "31", "actual": "30"}]
 
 
+SCHEMAS = "select nspname from pg_namespace where nspname = 'demo' or nspname like 'fft_scratch%'"
+
+
+@pytest.mark.engine("postgres")
 def test_cases_run_on_another_engine_and_leave_nothing_there(postgres_project: ProjectFolder):
     postgres_project.write(MODELS)
-    schemas = "select count(*) from information_schema.schemata where schema_name like 'fft_utest%'"
+    postgres_project.sql("create table base (id int); create table fct as select 7 as id")
 
     assert utest(postgres_project, MERGE, "--engine", "postgres").err == ""
     assert utest(postgres_project, MERGE.replace("w: 30", "w: 31"), "--engine", "postgres").code == 1
-    assert postgres_project.sql(schemas) == [(0,)]
+    assert postgres_project.sql(SCHEMAS) == [("demo",)]
+    assert postgres_project.sql("select * from fct") == [(7,)]
+
+
+@pytest.mark.engine("postgres")
+def test_cases_on_another_engine_do_not_make_the_profiles_schema(postgres_project: ProjectFolder):
+    postgres_project.write(MODELS)
+    postgres_project.sql("drop schema demo")
+
+    assert utest(postgres_project, MERGE, "--engine", "postgres").err == ""
+    assert postgres_project.sql(SCHEMAS) == []
+
+
+@pytest.fixture
+def endless(postgres_project: ProjectFolder) -> Iterator[subprocess.Popen[str]]:
+    """A process that waits in the midst of a case on PostgreSQL, with `-v`."""
+    postgres_project.write({"project.yml": "name: test\n", "sources.yml": MODELS["sources.yml"]})
+    table(postgres_project, "select id, pg_sleep(60)::text as s from {{ source('raw', 'events') }}")
+    postgres_project.write({"tests/unit/a.yml": base("given: {raw.events: [{id: 1}]}\n    expect: []")})
+    command = [sys.executable, "-m", "fastflowtransform", "utest", str(postgres_project.folder), "-v"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "--engine", "postgres"], **pipes) as process:
+        next(line for line in process.stdout if "> CREATE TABLE" in line)
+        yield process
+
+
+@pytest.mark.engine("postgres")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_cases_that_are_interrupted_leave_nothing_behind(endless, postgres_project: ProjectFolder, ending):
+    endless.send_signal(ending)
+    endless.communicate(timeout=10)
+
+    assert endless.returncode == 130
+    assert postgres_project.sql(SCHEMAS) == [("demo",)]
+
+
+@pytest.mark.engine("postgres")
+def test_cases_whose_reader_goes_away_leave_nothing_behind(endless, postgres_project: ProjectFolder):
+    endless.stdout.close()
+    endless.send_signal(signal.SIGINT)
+    endless.wait(timeout=10)
+
+    assert postgres_project.sql(SCHEMAS) == [("demo",)]
 
 
 def test_another_engine_needs_its_profile(project: ProjectFolder):

@@ -71,7 +71,7 @@ class DuckDBEngine:
         self._numbers = itertools.count(1)
         self._types: dict[str, dt.DataType] = {}
         self._texts = Texts()
-        self._scratch = Scratch(self._run)
+        self._scratch = Scratch(self._rows)
         self._belongings: dict[tuple[str, str], _Belongings] | None = None
         # As Ibis sets them: it may be loaded later, or not at all.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")

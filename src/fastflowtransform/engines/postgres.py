@@ -97,7 +97,7 @@ class PostgresEngine:
         self._lock_wait = lock_wait
         self._numbers = itertools.count(1)
         self._texts = Texts()
-        self._scratch = Scratch(self._session.run)
+        self._scratch = Scratch(self._session.rows)
         self._shown: set[str] = set()
         self._known: set[str] = set()
 
@@ -330,10 +330,10 @@ class PostgresEngine:
 
     def close(self) -> None:
         """Close the connection; what was not committed is rolled back."""
-        try:
-            self._scratch.drop()
-        finally:
-            self._session.close()
+        self._session.close()
+        # Over a new connection: the old one may have been left in the midst of a transaction, or of a stream.
+        self._scratch.drop()
+        self._session.close()
 
     def _table(self, schema: str, name: str) -> ir.Table:
         import ibis.expr.operations as ops

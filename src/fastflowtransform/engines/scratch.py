@@ -15,7 +15,7 @@ class Scratch:
     Parameters
     ----------
     run
-        Sends one statement.
+        Sends one statement, and tells nobody: a reader who has gone must not be in the way of the end.
     """
 
     def __init__(self, run: Callable[[str], object]) -> None:
