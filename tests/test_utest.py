@@ -129,6 +129,7 @@ def test_a_row_that_stands_twice_is_expected_twice(events: ProjectFolder):
         ("decimal(20, 10)", '"0.1000000001"', '"0.1000000001"', '"0.1"'),
         ("float64", "0.30000000000000004", "0.30000000000000004", "0.3"),
         ("float64", ".nan", ".nan", "0"),
+        ("float32", ".nan", ".nan", "0"),
         ("string", '"7"', '"7"', "7"),
         ("int64", "1", "1", "1.25"),
         ("int64", "1", "1", "true"),
@@ -189,6 +190,23 @@ def test_rows_can_be_csv_and_sql(events: ProjectFolder):
     sql = "select '007' as id, timestamp '2026-01-01 10:00:00' as ts, 1.5::double as v union all select null, null, 2"
 
     assert utest(events, base(text % sql)).err == ""
+
+
+def test_a_quoted_field_of_a_csv_can_have_lines(events: ProjectFolder):
+    events.write({"tests/unit/rows.csv": 'id,v\n"a\nb",1\n'})
+    case = "given: {raw.events: {csv: rows.csv}}\n    expect: [{id: %s, v: 1}]"
+
+    assert utest(events, base(case % '"a\\nb"')).err == ""
+
+
+@pytest.mark.engine("postgres")
+def test_a_decimal_that_is_no_number_equals_itself(postgres_project: ProjectFolder):
+    postgres_project.write({**MODELS, "project.yml": "name: test\n"})
+    table(postgres_project, "select 'NaN'::numeric as n from {{ source('raw', 'events') }}")
+    text = base("given: {raw.events: [{id: 1}]}\n    expect: [{n: %s}]")
+
+    assert utest(postgres_project, text % ".nan", "--engine", "postgres").err == ""
+    assert utest(postgres_project, text % "1", "--engine", "postgres").code == 1
 
 
 def test_data_is_not_a_template(events: ProjectFolder):
@@ -320,28 +338,44 @@ def test_a_unit_test_can_be_a_function(events: ProjectFolder):
 @pytest.mark.parametrize(
     ("text", "message", "line", "hint"),
     [
-        ("model: bas\ncases: []", 'G101 "bas" is not a model of this project', 1, 'did you mean "base"?'),
-        ("model: base\ncase: []", 'P103 a.yml has no "cases"', 1, 'did you mean "case"?'),
-        ("model: base\ncases:\n  - name: x\n    given: {raw.evnts: []}\n    expect: []", "G101 ", 4, 'n "raw.events"?'),
-        ("model: base\ncases:\n  - name: x\n    expect: []", 'gives no rows of "raw.events"', 3, "rows: []"),
-        (base("given: {raw.events: []}\n    expct: []"), 'P103 case "a case" has no "expect"', 3, 'mean "expct"?'),
-        (base("given: {raw.events: []}\n    expect: []\n    tolerence: 1"), '"tolerence"', 6, 'mean "tolerance"?'),
-        (base("given: {raw.events: {rws: []}}\n    expect: []"), 'unknown key "rws"', 4, 'did you mean "rows"?'),
-        (base("given: {raw.events: []}\n    expect: {rows: [], orderby: id}"), "unknown key", 5, '"order_by"?'),
-        (base("given: {raw.events: {columns: {id: int46}, rows: []}}\n    expect: []"), '"int46"', 4, '"int64"?'),
-        (base("given: {raw.events: []}\n    now: noon\n    expect: []"), 'is "noon"', 5, "give a timestamp"),
-        (base("given: {raw.events: []}\n    this: []\n    expect: []"), 'has "this"', 5, "take it away"),
-        (base("given: {raw.events: []}\n    expect: {delta: []}"), "is not incremental", 5, "expect rows"),
+        ("model: bas\ncases: []", 'G101 "bas" is not a model of this project', ":1", 'did you mean "base"?'),
+        ("", 'P103 a.yml has no "model"', "", 'add the key "model"'),
+        ("model: base\ncase: []", 'P103 a.yml has no "cases"', ":1", 'did you mean "case"?'),
+        ("model: base\ncases:", 'P103 a.yml has no "cases"', ":1", 'add the key "cases"'),
+        ("model: base\ncases:\n  - given: {}", 'P103 case of "base" 1 has no "name"', ":3", 'add the key "name"'),
+        (base("given: []"), '"given" of case "a case" is "[]"', ":4", "write it as key: value"),
+        (
+            base("given: {raw.events: {}}\n    expect: []"),
+            'P103 "raw.events" has no rows',
+            ":4",
+            "add rows, csv or sql",
+        ),
+        (base('given: {raw.events: {csv: "id,v,id\\n1,2,3"}}\n    expect: []'), 'two columns "id"', ":4", "rename one"),
+        (
+            "model: base\ncases:\n  - name: x\n    given: {raw.evnts: []}\n    expect: []",
+            "G101 ",
+            ":4",
+            'n "raw.events"?',
+        ),
+        ("model: base\ncases:\n  - name: x\n    expect: []", 'gives no rows of "raw.events"', ":3", "rows: []"),
+        (base("given: {raw.events: []}\n    expct: []"), 'P103 case "a case" has no "expect"', ":3", 'mean "expct"?'),
+        (base("given: {raw.events: []}\n    expect: []\n    tolerence: 1"), '"tolerence"', ":6", 'mean "tolerance"?'),
+        (base("given: {raw.events: {rws: []}}\n    expect: []"), 'unknown key "rws"', ":4", 'did you mean "rows"?'),
+        (base("given: {raw.events: []}\n    expect: {rows: [], orderby: id}"), "unknown key", ":5", '"order_by"?'),
+        (base("given: {raw.events: {columns: {id: int46}, rows: []}}\n    expect: []"), '"int46"', ":4", '"int64"?'),
+        (base("given: {raw.events: []}\n    now: noon\n    expect: []"), 'is "noon"', ":5", "give a timestamp"),
+        (base("given: {raw.events: []}\n    this: []\n    expect: []"), 'has "this"', ":5", "take it away"),
+        (base("given: {raw.events: []}\n    expect: {delta: []}"), "is not incremental", ":5", "expect rows"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_told_with_its_line(
-    events: ProjectFolder, text: str, message: str, line: int, hint: str
+    events: ProjectFolder, text: str, message: str, line: str, hint: str
 ):
     answer = utest(events, text)
 
     assert answer.code == 2
     assert message in answer.err
-    assert f"a.yml:{line}\n" in answer.err
+    assert f"a.yml{line}\n" in answer.err
     assert hint in answer.err
 
 
@@ -368,6 +402,12 @@ def test_what_is_wrong_in_a_file_is_told_with_its_line(
             'P104 base: a case: "1.5" in the column "id"',
             4,
         ),
+        (
+            "given: {raw.events: [{id: 1, v: 1}, {id: 2, tss: 2026-01-01}]}\n    expect: []",
+            'M210 base: a case: the case gives "tss" of "raw.events", which the model does not read',
+            4,
+        ),
+        ('given:\n      raw.events: {sql: "selct 1"}\n    expect: []', "E100 base: a case: Parser Error", 5),
     ],
 )
 def test_a_column_or_value_that_does_not_fit_is_told_with_its_line(events: ProjectFolder, case, message, line):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,7 @@ class Tables:
         text = without_semicolon(text, dialect)
         if not text.strip():
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
-        return text if dialect == self._dialect else self._translated(text, dialect, template.at)
+        return text if dialect == self._dialect else self.translated(text, dialect, template.at)
 
     def _inlined_below(self, model: Model) -> list[str]:
         """Return the ephemeral models that a SQL text needs in front of it, each once and after those that it reads."""
@@ -195,8 +196,8 @@ class Tables:
         parts = (relation.database, relation.name) if elsewhere else self._engine.name_of(relation)
         return Name(_quoted(parts, dialect), relation.database, relation.name)
 
-    def _translated(self, text: str, dialect: str, at: Location) -> str:
-        """Return a SELECT in the dialect that is wanted."""
+    def translated(self, text: str, dialect: str, at: Location) -> str:
+        """Return a SELECT that is written in `dialect` in the dialect that is wanted."""
         import sqlglot
         from sqlglot import exp
 
@@ -289,6 +290,7 @@ def _pointed_at(template: Template, near: str | None) -> Location:
     return Location(template.at.path) if near is None else template.at
 
 
+@functools.cache
 def _quoted(parts: tuple[str, ...], dialect: str) -> Name:
     from sqlglot import exp
 

@@ -5,14 +5,14 @@ So no table is made for an input, and no parent is built.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.engines.quoting import quoted
-from fastflowtransform.errors import BadSql, BadValue, FftError, Location
+from fastflowtransform.errors import BadValue, FftError, Location, MissingColumn, nearest
 from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
@@ -68,7 +68,7 @@ class Given:
         changed = replace(self.project, database=database, scope=scope, models={**models, **stand_ins})
         read = self._columns_read(model, changed, run)
         inputs = {
-            node: self._ephemeral(node, self._select_given(node, rows, read.get(node, set())), rows.at)
+            node: self._ephemeral(node, self._select_given(node, rows, read), rows.at)
             for node, rows in run.given.items()
         }
         return replace(changed, models=MappingProxyType({**models, **inputs}))
@@ -86,7 +86,7 @@ class Given:
             What the rows are, for an error.
         """
         if rows.sql is not None:
-            return self._translated(rows)
+            return self._own(rows)
         if not types:
             return f"{_STAND_IN} WHERE 1 = 0"
         connection = self._engine.connection
@@ -119,13 +119,14 @@ class Given:
             found[name] = None if text is None else dtype_of(text)
         return found
 
-    def _select_given(self, node: str, rows: Rows, read: set[str]) -> str:
+    def _select_given(self, node: str, rows: Rows, read: Mapping[str, set[str]]) -> str:
         title = f'"{node.removeprefix("source:")}"'
         types = self.types(rows, self._declared(node), title)
-        known = {name.casefold() for name in types}
-        return self.select(
-            rows, {**types, **{name: None for name in sorted(read) if name.casefold() not in known}}, title
-        )
+        given = {name.casefold() for name in types}
+        missing = sorted(name for name in read.get(node, ()) if name.casefold() not in given)
+        for row in rows.rows:
+            _require_read(row, {*read.get(node, ()), *read.get("", ())}, missing, title)
+        return self.select(rows, {**types, **dict.fromkeys(missing)}, title)
 
     def _declared(self, node: str) -> Mapping[str, str]:
         """Return the types that are declared for a seed, or for the seed that fills a source."""
@@ -159,21 +160,18 @@ class Given:
         body = SqlBody(Template(sql, at), self._engine.dialect)
         return Model(node, body, at, Materialized.EPHEMERAL)
 
-    def _translated(self, rows: Rows) -> str:
-        """Return the SQL of `sql`, which is written in the project's dialect."""
+    def _own(self, rows: Rows) -> str:
+        """Return the SQL of `sql`, which is one SELECT in the project's dialect."""
         assert rows.sql is not None
-        dialect = self.project.dialect
-        if dialect is None or dialect == self._engine.dialect:
-            return rows.sql
-        import sqlglot
-        from sqlglot.errors import SqlglotError
-
+        sql, dialect = rows.sql, self.project.dialect
         try:
-            return sqlglot.transpile(rows.sql, read=dialect, write=self._engine.dialect)[0]
-        except SqlglotError as error:
-            raise BadSql(
-                f'cannot translate the SQL from "{dialect}" into "{self._engine.dialect}"', at=rows.at
-            ) from error
+            if dialect is not None and dialect != self._engine.dialect:
+                sql = Tables(self.project, self._engine).translated(sql, dialect, rows.at)
+            self._engine.sql(sql)
+        except FftError as error:
+            error.at = error.at or rows.at
+            raise
+        return sql
 
 
 def _chain(model: Model, project: Project) -> list[str]:
@@ -187,6 +185,16 @@ def _chain(model: Model, project: Project) -> list[str]:
         found.append(node)
         waiting += [read.node for read in inner.reads]
     return found
+
+
+def _require_read(row: Row, read: set[str], missing: Sequence[str], title: str) -> None:
+    """Raise for a column that the model does not read, and that is spelt nearly as one that it does."""
+    known = {name.casefold() for name in read}
+    for name in row.values:
+        if name.casefold() not in known and (hint := nearest(name, missing)) is not None:
+            raise MissingColumn(
+                f'the case gives "{name}" of {title}, which the model does not read', at=row.at, hint=hint
+            )
 
 
 def _cast(name: str, dtype: dt.DataType | None, connection: Any) -> str:

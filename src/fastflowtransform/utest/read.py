@@ -6,6 +6,7 @@ Everything that can be known to be wrong without running a model is found here.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -101,7 +102,7 @@ def _of_yaml(path: Path, project: Project) -> Iterator[Case]:
         return
     shared = _shared(document, model, project, _Shared())
     if not document.has("cases"):
-        near = nearest("cases", document.values)
+        near = nearest("cases", set(document.values) - {"cases"})
         raise MissingKey(f'{document.title} has no "cases"', at=document.at(), hint=near or 'add the key "cases"')
     for section in document.sections("cases", f'case of "{model.name}"'):
         yield _case(section, section.required_text("name"), model, project, shared)
@@ -140,6 +141,7 @@ def _model(name: str, at: Location, project: Project) -> Model | None:
 
 
 def _case(section: Section, name: str, model: Model, project: Project, above: _Shared) -> Case:
+    section.title = f'case "{name}"'
     shared = _shared(section, model, project, above)
     this = _rows(section, "this", f'"this" of "{name}"')
     if this is not None and model.materialized in (Materialized.VIEW, Materialized.EPHEMERAL):
@@ -273,7 +275,7 @@ def _number(value: Any, section: Section, key: str) -> Decimal:
 def _expectation(section: Section, name: str, model: Model) -> Expectation:
     title = f'"expect" of "{name}"'
     if not section.has("expect"):
-        near = nearest("expect", set(section.values))
+        near = nearest("expect", set(section.values) - {"expect"})
         raise MissingKey(f'case "{name}" has no "expect"', at=section.at(), hint=near or 'add the key "expect"')
     if isinstance(section.raw("expect"), list):
         return Expectation(section.at("expect"), _rows(section, "expect", title))
@@ -304,6 +306,8 @@ def _rows(section: Section, key: str, title: str) -> Rows | None:
     assert inner is not None
     rows = _table(inner, title)
     inner.close()
+    if not inner.values:
+        raise MissingKey(f"{title} has no rows", at=section.at(key), hint="add rows, csv or sql")
     return rows
 
 
@@ -350,7 +354,11 @@ def _of_csv(section: Section, types: dict[str, str]) -> Rows:
                 f'csv names "{text}", which is not a file', at=at, hint="write a path from this file's folder"
             )
         text, at = read_text(path), Location(path, 0)
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    names = reader.fieldnames or ()
+    for name in names:
+        if names.count(name) > 1:
+            raise BadValue(f'the CSV has two columns "{name}"', at=at, hint="rename one of them")
     rows = []
     for record in reader:
         line = Location(at.path, (at.line or 0) + reader.line_num)
@@ -359,7 +367,7 @@ def _of_csv(section: Section, types: dict[str, str]) -> Rows:
                 "this line has another number of values than the header", at=line, hint="end it as the header"
             )
         rows.append(Row({name: value or None for name, value in record.items()}, line))
-    for name in reader.fieldnames or ():
+    for name in names:
         values = [row.values[name] for row in rows if row.values[name] is not None]
         types.setdefault(name, narrowest(values))
     return Rows(tuple(rows), section.at("csv"), types)

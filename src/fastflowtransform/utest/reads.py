@@ -27,7 +27,8 @@ def columns_read(sql: str, dialect: str, tables: Iterable[str]) -> dict[str, set
     Returns
     -------
     dict
-        Columns by table. Empty for a text that cannot be parsed: the engine says what is wrong with it.
+        Columns by table, and under an empty name those that may be any table's. Empty for a text that cannot be
+        parsed: the engine says what is wrong with it.
 
     Examples
     --------
@@ -39,7 +40,7 @@ def columns_read(sql: str, dialect: str, tables: Iterable[str]) -> dict[str, set
     from sqlglot.errors import SqlglotError
     from sqlglot.optimizer.scope import traverse_scope
 
-    found: dict[str, set[str]] = {name: set() for name in tables}
+    found: dict[str, set[str]] = {name: set() for name in (*tables, "")}
     try:
         for scope in traverse_scope(sqlglot.parse_one(sql, read=dialect)):
             _look(scope, found)
@@ -60,8 +61,8 @@ def _look(scope: Scope, found: Mapping[str, set[str]]) -> None:
     for column in scope.columns:
         bare = None if column.name.casefold() in aliases else alone
         name = named.get(column.table) if column.table else bare
-        if name is not None and column.name and column.name != "*":
-            found[name].add(column.name)
+        if column.name and column.name != "*":
+            found[name or ""].add(column.name)
 
 
 def _table(alias: str, scope: Scope, found: Mapping[str, set[str]]) -> str | None:

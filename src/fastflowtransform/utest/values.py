@@ -283,7 +283,7 @@ def spelt(value: Any, dtype: dt.DataType, connection: SQLBackend) -> str:
 
 def frozen(value: Any) -> Any:
     """Return a typed value so that two equal ones are equal, have one hash, and NaN is itself."""
-    if isinstance(value, float) and math.isnan(value):
+    if isinstance(value, float | Decimal) and math.isnan(value):
         return "NaN", None
     if isinstance(value, list | tuple):
         return tuple(map(frozen, value))
