@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.quoting import literal
@@ -43,12 +43,12 @@ class Stopped(Tables):
     project, engine
         As for `Tables`.
     now
-        The instant; without a time zone it is UTC. None lets the clock run.
+        The instant, in UTC. None lets the clock run.
     """
 
     def __init__(self, project: Project, engine: Engine, now: datetime | None) -> None:
         super().__init__(project, engine)
-        self._now = None if now is None else now.replace(tzinfo=UTC) if now.tzinfo is None else now.astimezone(UTC)
+        self._now = now
 
     def read(self, sql: str, template: Template) -> ir.Table:
         """Return what a SQL text gives."""
@@ -76,6 +76,7 @@ def stopped(sql: str, now: datetime, dialect: str) -> str:
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> stopped("select now() - at, 'now()' from t", datetime(2026, 1, 2, tzinfo=UTC), "duckdb")
     "select CAST('2026-01-02 00:00:00+00:00' AS TIMESTAMP WITH TIME ZONE) - at, 'now()' from t"
     """

@@ -19,7 +19,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Row, Rows, Run
 from fastflowtransform.utest.clock import Stopped
-from fastflowtransform.utest.reads import columns_read
+from fastflowtransform.utest.reads import columns_read, inputs
 from fastflowtransform.utest.values import Misfit, dtype_of, is_nested, spelt, type_of, typed
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ class Given:
         stand_ins = {node: self._ephemeral(node, _STAND_IN, rows.at) for node, rows in run.given.items()}
         changed = replace(self.project, database=database, scope=scope, models={**models, **stand_ins})
         read = self._columns_read(model, changed, run)
-        inputs = {
+        rows_of = {
             node: self._ephemeral(node, self._select_given(node, rows, read), rows.at)
             for node, rows in run.given.items()
         }
-        return replace(changed, models=MappingProxyType({**models, **inputs}))
+        return replace(changed, models=MappingProxyType({**models, **rows_of}))
 
     def select(self, rows: Rows, types: Types, title: str) -> str:
         """Return the SELECT that gives rows.
@@ -137,10 +137,11 @@ class Given:
 
     def _columns_read(self, model: Model, project: Project, run: Run) -> Mapping[str, set[str]]:
         """Return the columns that the SQL of a model reads of each input; a Python model says nothing of itself."""
-        if any(isinstance(project.models[node].body, PythonBody) for node in _chain(model, project)):
-            return {}
+        # All that it reads is an ephemeral model here.
+        below = (project.models[node] for node in inputs(model, project).values())
         body = model.body
-        assert isinstance(body, SqlBody)
+        if not isinstance(body, SqlBody) or any(isinstance(inner.body, PythonBody) for inner in below):
+            return {}
         templates = [(body.template, False), *([(body.template, True)] if body.own_delta else [])]
         if model.incremental is not None and model.incremental.delta is not None:
             templates.append((model.incremental.delta.template, True))
@@ -172,19 +173,6 @@ class Given:
             error.at = error.at or rows.at
             raise
         return sql
-
-
-def _chain(model: Model, project: Project) -> list[str]:
-    """Return a model and the ephemeral models that it reads, through others too; given inputs end the chain."""
-    found, waiting = [model.name], [read.node for read in model.reads]
-    while waiting:
-        node = waiting.pop()
-        inner = project.models.get(node)
-        if node in found or inner is None or inner.materialized is not Materialized.EPHEMERAL:
-            continue
-        found.append(node)
-        waiting += [read.node for read in inner.reads]
-    return found
 
 
 def _require_read(row: Row, read: set[str], missing: Sequence[str], title: str) -> None:

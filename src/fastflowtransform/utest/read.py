@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -33,7 +33,8 @@ from fastflowtransform.py_model import UserCode, load_module
 from fastflowtransform.sql_model import model_name
 from fastflowtransform.utest.case import Case, Expectation, Row, Rows, Run, Tolerance
 from fastflowtransform.utest.mark import marked
-from fastflowtransform.utest.values import Misfit, dtype_of, narrowest
+from fastflowtransform.utest.reads import inputs
+from fastflowtransform.utest.values import Misfit, dtype_of, narrowest, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +76,6 @@ def read_cases(project: Project) -> tuple[Case, ...]:
                     hint="rename one of them",
                 )
     return tuple(cases.values())
-
-
-def reachable(model: Model, project: Project) -> dict[str, str]:
-    """Return the nodes whose rows can be given for a model, by what a person calls them.
-
-    They are what it reads, and what the ephemeral models among that read.
-    """
-    found: dict[str, str] = {}
-    waiting = list(model.reads)
-    while waiting:
-        read = waiting.pop(0)
-        if read.name in found:
-            continue
-        found[read.name] = read.node
-        inner = project.models.get(read.node)
-        if inner is not None and inner.materialized is Materialized.EPHEMERAL:
-            waiting += inner.reads
-    return found
 
 
 def _of_yaml(path: Path, project: Project) -> Iterator[Case]:
@@ -175,10 +158,9 @@ def _runs(section: Section, name: str, model: Model, project: Project, shared: _
 
 
 def _run(section: Section, name: str, model: Model, project: Project, shared: _Shared) -> Run:
-    for found, node in reachable(model, project).items():
+    for found, node in inputs(model, project, but=shared.given).items():
         inner = project.models.get(node)
-        ephemeral = inner is not None and inner.materialized is Materialized.EPHEMERAL
-        if node not in shared.given and not ephemeral and _is_needed(node, model, project, shared.given):
+        if node not in shared.given and (inner is None or inner.materialized is not Materialized.EPHEMERAL):
             raise MissingKey(
                 f'case "{name}" gives no rows of "{found}", which "{model.name}" reads',
                 at=section.at(),
@@ -187,33 +169,16 @@ def _run(section: Section, name: str, model: Model, project: Project, shared: _S
     return Run(shared.given, _expectation(section, name, model), shared.variables, shared.now)
 
 
-def _is_needed(node: str, model: Model, project: Project, given: Mapping[str, Rows]) -> bool:
-    """Whether a node is read, or only by ephemeral models that are given themselves."""
-    waiting, seen = [read.node for read in model.reads], set[str]()
-    while waiting:
-        current = waiting.pop()
-        if current == node:
-            return True
-        inner = project.models.get(current)
-        if current in seen or current in given or inner is None or inner.materialized is not Materialized.EPHEMERAL:
-            continue
-        seen.add(current)
-        waiting += [read.node for read in inner.reads]
-    return False
-
-
 def _shared(section: Section, model: Model, project: Project, above: _Shared) -> _Shared:
     """Read what can stand in a file, a case and a run; the inner one wins."""
     given = dict(above.given)
     for key in ("given", "inputs"):
-        inputs = section.section(key)
-        for name in () if inputs is None else inputs.values:
-            assert inputs is not None
-            node = _node(name, model, project, inputs.at(name))
-            rows = _rows(inputs, name, f'"{name}"')
+        inner = section.section(key) or Section({}, section.at(), key)
+        for name in inner.values:
+            node = _node(name, model, project, inner.at(name))
+            rows = _rows(inner, name, f'"{name}"')
             if rows is not None:
-                before = given.get(node)
-                given[node] = rows if before is None else replace(rows, types={**before.types, **rows.types})
+                given[node] = rows
     variables = section.section("vars")
     return _Shared(
         given=MappingProxyType(given),
@@ -226,8 +191,8 @@ def _shared(section: Section, model: Model, project: Project, above: _Shared) ->
 
 
 def _node(name: str, model: Model, project: Project, at: Location) -> str:
-    known = reachable(model, project)
-    wanted = name.removeprefix("source:") if name.startswith("source:") else name
+    known = inputs(model, project)
+    wanted = name.removeprefix("source:")
     node = known.get(wanted) or known.get(model_name(wanted))
     if node is None:
         raise UnknownRef(f'"{name}" is not an input of "{model.name}"', at=at, hint=hint_from(name, known, "inputs"))
@@ -236,19 +201,11 @@ def _node(name: str, model: Model, project: Project, at: Location) -> str:
 
 def _instant(section: Section) -> datetime | None:
     value = section.raw("now")
-    if value is None:
-        return None
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise section.bad("now", "a timestamp") from None
-    if not isinstance(value, datetime):
-        try:
-            value = datetime.combine(value, datetime.min.time())
-        except TypeError:
-            raise section.bad("now", "a timestamp") from None
-    return value
+    try:
+        instant: datetime | None = typed(value, dtype_of("timestamp('UTC')")) if section.has("now") else None
+    except Misfit:
+        raise section.bad("now", "a timestamp") from None
+    return instant
 
 
 def _tolerance(section: Section) -> Tolerance | None:

@@ -1,12 +1,33 @@
-"""Which columns of its inputs a SQL text reads, as far as the text alone can tell."""
+"""What a model reads: which nodes, and which of their columns, as far as its SQL alone can tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
+
+from fastflowtransform.model import Materialized, Model
+from fastflowtransform.project import Project
 
 if TYPE_CHECKING:
     from sqlglot.optimizer.scope import Scope
+
+
+def inputs(model: Model, project: Project, but: Collection[str] = ()) -> dict[str, str]:
+    """Return the nodes whose rows a model reads, by what a person calls them.
+
+    They are what it reads itself, and what the ephemeral models among that read, but for the models in `but`.
+    """
+    found: dict[str, str] = {}
+    waiting = list(model.reads)
+    while waiting:
+        read = waiting.pop(0)
+        if read.name in found:
+            continue
+        found[read.name] = read.node
+        inner = project.models.get(read.node)
+        if inner is not None and inner.materialized is Materialized.EPHEMERAL and read.node not in but:
+            waiting += inner.reads
+    return found
 
 
 def columns_read(sql: str, dialect: str, tables: Iterable[str]) -> dict[str, set[str]]:

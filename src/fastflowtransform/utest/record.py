@@ -20,7 +20,7 @@ from fastflowtransform.normalize import Tables
 from fastflowtransform.own_checks import UNIT_TESTS
 from fastflowtransform.project import Project
 from fastflowtransform.utest.case import Case, Expectation, Row, Rows, Run
-from fastflowtransform.utest.read import reachable
+from fastflowtransform.utest.reads import inputs
 from fastflowtransform.utest.run import content
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Sampling:
     number: int
     seed: int = 0
 
-    def inputs(self, model: Model, project: Project, engine: Engine) -> tuple[Sample, ...]:
+    def drawn(self, model: Model, project: Project, engine: Engine) -> tuple[Sample, ...]:
         """Return rows of each table that a model reads, be it through ephemeral models.
 
         The whole table is read, a batch at a time.
@@ -56,7 +56,7 @@ class Sampling:
         """
         tables = Tables(project, engine)
         found = []
-        for name, node in reachable(model, project).items():
+        for name, node in inputs(model, project).items():
             inner = project.models.get(node)
             if inner is not None and inner.materialized is Materialized.EPHEMERAL:
                 continue
@@ -72,7 +72,7 @@ class Sampling:
         return hashlib.blake2b(f"{self.seed} {row!r}".encode(), digest_size=8).digest()
 
 
-def recorded(model: Model, project: Project, engine: Engine, inputs: tuple[Sample, ...]) -> str:
+def recorded(model: Model, project: Project, engine: Engine, samples: tuple[Sample, ...]) -> str:
     """Run a model on samples of its inputs, and return the case as YAML.
 
     Parameters
@@ -81,15 +81,15 @@ def recorded(model: Model, project: Project, engine: Engine, inputs: tuple[Sampl
         What runs.
     engine
         Where; in its scratch schema.
-    inputs
+    samples
         What the model reads.
     """
     at = Location(model.at.path)
-    given = {sample.node: _rows(sample, at) for sample in inputs}
+    given = {sample.node: _rows(sample, at) for sample in samples}
     run = Run(MappingProxyType(given), Expectation(at), MappingProxyType({}), None)
     found = content(Case("recorded", model.name, at, (run,)), project, engine)
     lines = [f"model: {model.name}", "cases:", "  - name: recorded", "    given:"]
-    for sample in inputs:
+    for sample in samples:
         lines.append(f"      {_flow(sample.name)}:")
         types = ", ".join(f"{_flow(name)}: {_flow(_type(dtype))}" for name, dtype in sample.schema.items())
         lines.append(f"        columns: {{{types}}}")

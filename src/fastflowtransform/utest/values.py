@@ -45,7 +45,14 @@ def dtype_of(text: str) -> dt.DataType:
     import ibis.expr.datatypes as dt
 
     # Making the parser takes longer than a test.
-    simple = {"int64": dt.int64, "float64": dt.float64, "string": dt.string, "timestamp": dt.timestamp, "date": dt.date}
+    simple: dict[str, dt.DataType] = {
+        "int64": dt.int64,
+        "float64": dt.float64,
+        "string": dt.string,
+        "timestamp": dt.timestamp,
+        "timestamp('UTC')": dt.Timestamp(timezone="UTC"),
+        "date": dt.date,
+    }
     if text in simple:
         return simple[text]
     try:
