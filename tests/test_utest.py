@@ -178,6 +178,31 @@ def test_a_column_that_no_row_gives_has_the_type_of_its_seed(events: ProjectFold
     assert utest(events, base("given: {raw.events: [{id: 1}]}\n    expect: [{day: null}]")).err == ""
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        "this: [{id: 1, ts: 2026-01-01, w: 5}], given: {base: [{id: 1}]}, expect: [{id: 1, w: 5}]",
+        "this: [{id: 1, ts: 2026-01-01, w: 5}], given: {base: [{id: 1, ts: null}]}, expect: [{id: 1, w: 5}]",
+        "this: {columns: {id: string, ts: timestamp, day: timestamp, w: int64}}, given: {base: [{id: a, v: 1}]}, "
+        "expect: [{id: a, w: 10}]",
+        "given: {base: [{ts: null}]}, expect: {error: D200, rows: [{ts: 2026-01-01 10:00:00}]}",
+    ],
+)
+def test_nulls_have_the_type_that_the_case_says_of_the_target(events: ProjectFolder, case: str):
+    events.write({"models/fct.ff.sql": FCT.replace(" ts,", " ts, date_trunc('day', ts) as day,")})
+
+    assert utest(events, f"model: fct\ncases: [{{name: x, {case}}}]").err == ""
+
+
+def test_the_runs_of_a_case_tell_the_types_of_an_input_together(events: ProjectFolder):
+    first, second = "{base: [{id: a, ts: 2026-01-01, v: 1}]}", "{base: [{id: null}, {id: b, v: 1.5, ts: 2026-01-02}]}"
+    settings = "updated_at='ts', on_null_key='drop'"
+    events.write({"models/fct.ff.sql": FCT.replace("updated_at='ts'", settings)})
+    runs = f"[{{given: {first}, expect: [{{w: 10}}]}}, {{given: {second}, expect: [{{w: 10}}, {{w: 15}}]}}]"
+
+    assert utest(events, f"model: fct\ncases: [{{name: x, runs: {runs}}}]").err == ""
+
+
 def test_an_alias_does_not_become_a_column_of_the_input(events: ProjectFolder):
     table(events, "select upper(id) as name, count(*) as n from {{ source('raw', 'events') }} group by name")
     case = "given: {raw.events: [{id: a}, {id: A}, {id: b}]}\n    expect: [{name: A, n: 2}, {name: B, n: 1}]"

@@ -5,6 +5,7 @@ So no table is made for an input, and no parent is built.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
 from fastflowtransform.template import Template
-from fastflowtransform.utest.case import Row, Rows, Run
+from fastflowtransform.utest.case import Case, Row, Rows, Run
 from fastflowtransform.utest.clock import Stopped
 from fastflowtransform.utest.reads import columns_read, inputs
 from fastflowtransform.utest.values import Misfit, dtype_of, is_nested, spelt, type_of, typed
@@ -47,19 +48,20 @@ class Given:
         self._engine = engine
         self._read: dict[str, Mapping[str, set[str]]] = {}
 
-    def query(self, name: str, run: Run, database: str) -> Query:
-        """Return what a model asks where its inputs are the rows of a run, and its own table stands in `database`.
+    def query(self, case: Case, run: Run, database: str) -> Query:
+        """Return what a case's model asks over the rows of one of its runs, where its own table stands in `database`.
 
         Raises
         ------
         BadValue
             A value is not of its column's type, or a column's type cannot be told.
         """
-        project = self._project(self.project.models[name], run, database)
-        return Query(project.models[name], Stopped(project, self._engine, run.now))
+        project = self._project(case, run, database)
+        return Query(project.models[case.model], Stopped(project, self._engine, run.now))
 
-    def _project(self, model: Model, run: Run, database: str) -> Project:
+    def _project(self, case: Case, run: Run, database: str) -> Project:
         """Return a project in which the inputs of a model are ephemeral models of nothing but rows."""
+        model = self.project.models[case.model]
         scope = replace(self.project.scope, vars=MappingProxyType({**self.project.scope.vars, **run.variables}))
         if model.materialized is Materialized.EPHEMERAL:
             model = replace(model, materialized=Materialized.VIEW)
@@ -68,7 +70,7 @@ class Given:
         changed = replace(self.project, database=database, scope=scope, models={**models, **stand_ins})
         read = self._columns_read(model, changed, run)
         rows_of = {
-            node: self._ephemeral(node, self._select_given(node, rows, read), rows.at)
+            node: self._ephemeral(node, self._select_given(node, rows, read, case), rows.at)
             for node, rows in run.given.items()
         }
         return replace(changed, models=MappingProxyType({**models, **rows_of}))
@@ -103,30 +105,30 @@ class Given:
         names = ", ".join(map(quoted, known))
         return f"SELECT {', '.join(columns)} FROM (VALUES {', '.join(lines)}) AS rows({names})"
 
-    def types(self, rows: Rows, declared: Mapping[str, str], title: str) -> dict[str, dt.DataType | None]:
-        """Return the type of each column that rows name or somebody declares: as declared, else as the values are."""
+    def types(self, tables: Sequence[Rows], declared: Mapping[str, str], title: str) -> dict[str, dt.DataType | None]:
+        """Return the type of each column that tables name or somebody declares: as declared, else as the values are."""
         found: dict[str, dt.DataType | None] = {}
-        for name in dict.fromkeys((*rows.columns, *declared)):
-            text = rows.types.get(name) or declared.get(name)
+        for name in dict.fromkeys((*(name for rows in tables for name in rows.columns), *declared)):
             try:
-                text = text or type_of(row.values.get(name) for row in rows.rows)
+                found[name] = _type_in(tables, name, declared.get(name))
             except Misfit as misfit:
                 raise BadValue(
                     f'the column "{name}" of {title} holds {misfit}, whose type is not said',
-                    at=rows.rows[0].at,
+                    at=next(row.at for rows in tables for row in rows.rows),
                     hint=f"add columns: {{{name}: TYPE}}",
                 ) from None
-            found[name] = None if text is None else dtype_of(text)
         return found
 
-    def _select_given(self, node: str, rows: Rows, read: Mapping[str, set[str]]) -> str:
+    def _select_given(self, node: str, rows: Rows, read: Mapping[str, set[str]], case: Case) -> str:
         title = f'"{node.removeprefix("source:")}"'
-        types = self.types(rows, self._declared(node), title)
+        # All runs together, so that a column has one type in them all.
+        types = self.types([run.given[node] for run in case.runs if node in run.given], self._declared(node), title)
         given = {name.casefold() for name in types}
         missing = sorted(name for name in read.get(node, ()) if name.casefold() not in given)
         for row in rows.rows:
             _require_read(row, {*read.get(node, ()), *read.get("", ())}, missing, title)
-        return self.select(rows, {**types, **dict.fromkeys(missing)}, title)
+        told = {**dict.fromkeys(missing), **types}
+        return self.select(rows, {name: dtype or _type_of_target(case, name) for name, dtype in told.items()}, title)
 
     def _declared(self, node: str) -> Mapping[str, str]:
         """Return the types that are declared for a seed, or for the seed that fills a source."""
@@ -173,6 +175,21 @@ class Given:
             error.at = error.at or rows.at
             raise
         return sql
+
+
+def _type_in(tables: Sequence[Rows], name: str, declared: str | None = None) -> dt.DataType | None:
+    """Return the type of a column in tables that have it: as it is said, else as the values are."""
+    said = next((rows.types[name] for rows in tables if name in rows.types), declared)
+    text = said or type_of(row.values.get(name) for rows in tables for row in rows.rows)
+    return None if text is None else dtype_of(text)
+
+
+def _type_of_target(case: Case, name: str) -> dt.DataType | None:
+    """Return what a case says of the type of the target's column: most models hand columns on under their names."""
+    expected = [rows for run in case.runs for rows in (run.expect.rows, run.expect.delta)]
+    with contextlib.suppress(Misfit):
+        return _type_in([rows for rows in (case.this, *expected) if rows is not None], name)
+    return None
 
 
 def _require_read(row: Row, read: set[str], missing: Sequence[str], title: str) -> None:

@@ -136,7 +136,7 @@ class _Trial:
 
     def query(self, run: Run) -> Query:
         """Return what the model asks, over the rows of a run."""
-        return self._given.query(self._case.model, run, self._target.database)
+        return self._given.query(self._case, run, self._target.database)
 
     def apply(self, query: Query) -> None:
         """Do what `fft run` does about the model."""
@@ -152,7 +152,7 @@ class _Trial:
 
     def _stand(self, this: Rows, query: Query) -> None:
         """Make the target as it was: with the types of the model's own columns, or with those that are written."""
-        types = {} if this.sql is not None else self._given.types(this, {}, '"this"')
+        types = {} if this.sql is not None else self._given.types([this], {}, '"this"')
         if this.sql is None and not this.types:
             with query.table(is_incremental=False) as table:
                 schema = table.schema() if isinstance(query.model.body, SqlBody) else self._engine.schema(table)
