@@ -528,16 +528,61 @@ def test_another_engine_needs_its_profile(project: ProjectFolder):
     assert 'hint did you mean "postgres"?' in utest(project, MERGE, "--engine", "postgers").err
 
 
-def test_record_writes_a_case_that_passes_and_overwrites_none(project: ProjectFolder):
+def test_record_writes_cases_that_pass_and_overwrites_none(project: ProjectFolder):
     project.write(MODELS)
     project.sql("create table events as select i as id, timestamp '2026-01-01' as ts, i / 3 as v from range(100) t(i)")
     assert project.fft("run").code == 0
 
     assert "wrote tests/unit/fct.yml" in project.fft("utest", "--record", "fct", "--rows", "3").out
-    assert "wrote tests/unit/fct_2.yml" in project.fft("utest", "--record", "fct", "--rows", "3").out
+    assert "wrote tests/unit/fct_2.yml" in project.fft("utest", "--record", "fct", "--rows", "3", "--seed", "1").out
 
-    text = (project.folder / "tests/unit/fct.yml").read_text()
-    assert text == (project.folder / "tests/unit/fct_2.yml").read_text()
-    assert text.count("- {id:") == 6
-    (project.folder / "tests/unit/fct_2.yml").unlink()
-    assert "1 ok" in project.fft("utest").out
+    first, second = [(project.folder / "tests/unit" / name).read_text() for name in ("fct.yml", "fct_2.yml")]
+    assert first.count("- {id:") == second.count("- {id:") == 6
+    assert first.splitlines()[6:] != second.splitlines()[6:]
+    assert "2 ok" in project.fft("utest").out
+
+
+def test_record_takes_the_same_rows_for_the_same_seed(project: ProjectFolder):
+    project.write(MODELS)
+    project.sql("create table events as select i as id, null::timestamp as ts, i as v from range(100) t(i)")
+    file = project.folder / "tests/unit/base.yml"
+    project.fft("utest", "--record", "base")
+    first = file.read_text()
+    file.unlink()
+    project.sql("create or replace table events as from events order by id desc")
+
+    project.fft("utest", "--record", "base")
+
+    assert sorted(file.read_text().splitlines()) == sorted(first.splitlines())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "time '10:00:00.5'",
+        "timestamptz '2026-01-01 10:00:00.000001+02'",
+        "timestamp_ns '2026-01-01 10:00:00.123456789'",
+        "date '2026-01-01'",
+        "map {'a': 1}",
+        "{'x': 1, 'y': 'b'}",
+        "[1.5, null]",
+        "'\\xFF'::blob",
+        "uuid()",
+        "12345678901234567890123::hugeint",
+        "1.25::decimal(10, 4)",
+        "'nan'::float",
+        "'x'::enum('x', 'y')",
+        """'{"a": [1]}'::json""",
+        "'007'",
+        "'it''s: {{ x }} # \\n y'",
+        "true",
+        "null",
+    ],
+)
+def test_a_recorded_value_is_read_again_as_it_was(project: ProjectFolder, value: str):
+    project.write({"sources.yml": MODELS["sources.yml"]})
+    table(project, "select * from {{ source('raw', 'events') }}")
+    project.sql(f"create table events as select {value} as v")
+
+    assert project.fft("utest", "--record", "base").err == ""
+    assert project.fft("utest").err == ""

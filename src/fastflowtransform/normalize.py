@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_INLINE = "__fft_ephemeral_"
+INLINE = "__fft_ephemeral_"
 
 
 class Tables:
@@ -72,7 +72,7 @@ class Tables:
         inlined = self._inlined_below(model)
         if not inlined:
             return text
-        models = [f"{_quoted((_INLINE + node,), self._dialect)} AS (\n{self._inline_text(node)}\n)" for node in inlined]
+        models = [f"{_quoted((INLINE + node,), self._dialect)} AS (\n{self._inline_text(node)}\n)" for node in inlined]
         return f"WITH {', '.join(models)} SELECT * FROM (\n{text}\n) AS model"
 
     def _text(self, model: Model, template: Template, *, is_incremental: bool) -> str:
@@ -187,7 +187,7 @@ class Tables:
 
     def _name(self, node: str, dialect: str) -> Name:
         if self._is_ephemeral(node):
-            return _quoted((_INLINE + node,), dialect)
+            return _quoted((INLINE + node,), dialect)
         return self._printed(self._project.relation(node), dialect)
 
     def _printed(self, relation: Relation, dialect: str) -> Name:

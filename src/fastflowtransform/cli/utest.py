@@ -145,11 +145,12 @@ def _recorded(output: Output, chosen: Chosen, model: str, rows: int, seed: int) 
         raise UnknownRef(
             f'"{model}" is not a model of this project', hint=hint_from(model, opened.project.models, "models")
         )
+    sampling = Sampling(rows, seed)
     with opened.connected(console, read_only=True) as warehouse:
-        samples = Sampling(rows, seed).drawn(opened.project.models[name], opened.project, warehouse)
+        samples = sampling.drawn(opened.project.models[name], opened.project, warehouse)
     tried = _opened(chosen, opened.profile.engine)
     with tried.connected(console, read_only=True) as engine:
-        text = recorded(tried.project.models[name], tried.project, engine, samples)
+        text = recorded(str(sampling), tried.project.models[name], tried.project, engine, samples)
     path = write_case(console.folder, name, text)
     console.event("written", path=str(path))
     console.say(f"wrote {path.relative_to(console.folder)}: take away what the test is not about, and run fft utest")

@@ -15,7 +15,7 @@ from fastflowtransform.engines.base import Engine
 from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import BadValue, FftError, Location, MissingColumn, nearest
 from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
-from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.normalize import INLINE, Query, Tables
 from fastflowtransform.project import Project
 from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Case, Row, Rows, Run
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Types = Mapping[str, dt.DataType | None]
 
 _STAND_IN = "SELECT 1 AS one"
-_INLINE = "__fft_ephemeral_"
 
 
 class Given:
@@ -152,10 +151,10 @@ class Given:
         found: dict[str, set[str]] = {}
         for text in texts:
             if text not in self._read:
-                names = [_INLINE + node for node in run.given]
+                names = [INLINE + node for node in run.given]
                 self._read[text] = columns_read(text, self._engine.dialect, names)
             for name, columns in self._read[text].items():
-                found.setdefault(name.removeprefix(_INLINE), set()).update(columns)
+                found.setdefault(name.removeprefix(INLINE), set()).update(columns)
         return found
 
     def _ephemeral(self, node: str, sql: str, at: Location) -> Model:

@@ -6,15 +6,13 @@ import hashlib
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import Location, UnwritableFolder
+from fastflowtransform.errors import Location, UnwritableFolder, counted
 from fastflowtransform.model import Materialized, Model
 from fastflowtransform.normalize import Tables
 from fastflowtransform.own_checks import UNIT_TESTS
@@ -44,6 +42,9 @@ class Sampling:
     number: int
     seed: int = 0
 
+    def __str__(self) -> str:
+        return f"{counted(self.number, 'row')} of each input, seed {self.seed}"
+
     def drawn(self, model: Model, project: Project, engine: Engine) -> tuple[Sample, ...]:
         """Return rows of each table that a model reads, be it through ephemeral models.
 
@@ -72,11 +73,13 @@ class Sampling:
         return hashlib.blake2b(f"{self.seed} {row!r}".encode(), digest_size=8).digest()
 
 
-def recorded(model: Model, project: Project, engine: Engine, samples: tuple[Sample, ...]) -> str:
+def recorded(name: str, model: Model, project: Project, engine: Engine, samples: tuple[Sample, ...]) -> str:
     """Run a model on samples of its inputs, and return the case as YAML.
 
     Parameters
     ----------
+    name
+        What the case is called.
     model, project
         What runs.
     engine
@@ -87,8 +90,8 @@ def recorded(model: Model, project: Project, engine: Engine, samples: tuple[Samp
     at = Location(model.at.path)
     given = {sample.node: _rows(sample, at) for sample in samples}
     run = Run(MappingProxyType(given), Expectation(at), MappingProxyType({}), None)
-    found = content(Case("recorded", model.name, at, (run,)), project, engine)
-    lines = [f"model: {model.name}", "cases:", "  - name: recorded", "    given:"]
+    found = content(Case(name, model.name, at, (run,)), project, engine)
+    lines = [f"model: {model.name}", "cases:", f"  - name: {_flow(name)}", "    given:"]
     for sample in samples:
         lines.append(f"      {_flow(sample.name)}:")
         types = ", ".join(f"{_flow(name)}: {_flow(_type(dtype))}" for name, dtype in sample.schema.items())
@@ -141,11 +144,13 @@ def _flow(value: Any) -> str:
 
     if isinstance(value, datetime):
         return value.isoformat(" ")
-    if isinstance(value, Decimal | UUID):
-        value = str(value)
-    elif isinstance(value, list | tuple):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(map(_flow, value))}]"
-    elif isinstance(value, Mapping):
+    if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, bytes):
+        value = value.hex()
+    elif not isinstance(value, str | int | float | date | None):
+        value = str(value)
     text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=float("inf"))
     return text.strip()[1:-1]
