@@ -72,7 +72,8 @@ class Tables:
         inlined = self._inlined_below(model)
         if not inlined:
             return text
-        models = [f"{_quoted((INLINE + node,), self._dialect)} AS (\n{self._inline_text(node)}\n)" for node in inlined]
+        names = {node: quoted_in((INLINE + node,), self._dialect) for node in inlined}
+        models = [f"{name} AS (\n{self._inline_text(node)}\n)" for node, name in names.items()]
         return f"WITH {', '.join(models)} SELECT * FROM (\n{text}\n) AS model"
 
     def _text(self, model: Model, template: Template, *, is_incremental: bool) -> str:
@@ -187,14 +188,14 @@ class Tables:
 
     def _name(self, node: str, dialect: str) -> Name:
         if self._is_ephemeral(node):
-            return _quoted((INLINE + node,), dialect)
+            return quoted_in((INLINE + node,), dialect)
         return self._printed(self._project.relation(node), dialect)
 
     def _printed(self, relation: Relation, dialect: str) -> Name:
         """Return a relation's name; what only the engine at hand needs in it is left out for another one."""
         elsewhere = self._dialect != self._engine.dialect
         parts = (relation.database, relation.name) if elsewhere else self._engine.name_of(relation)
-        return Name(_quoted(parts, dialect), relation.database, relation.name)
+        return Name(quoted_in(parts, dialect), relation.database, relation.name)
 
     def translated(self, text: str, dialect: str, at: Location) -> str:
         """Return a SELECT that is written in `dialect` in the dialect that is wanted."""
@@ -291,7 +292,8 @@ def _pointed_at(template: Template, near: str | None) -> Location:
 
 
 @functools.cache
-def _quoted(parts: tuple[str, ...], dialect: str) -> Name:
+def quoted_in(parts: tuple[str, ...], dialect: str) -> Name:
+    """Return a name as a dialect quotes it."""
     from sqlglot import exp
 
     return Name(".".join(exp.to_identifier(part, quoted=True).sql(dialect=dialect) for part in parts), name=parts[-1])

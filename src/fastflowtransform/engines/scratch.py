@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import EngineError
 
 
@@ -29,7 +28,7 @@ class Scratch:
         # Said beforehand: whoever interrupts us after the statement, and before the next line, leaves nothing.
         self._made = True
         try:
-            self._run(f"CREATE SCHEMA {quoted(self.name)}")
+            self._run(f"CREATE SCHEMA {self.name}")
         except EngineError:
             self._made = False
             raise
@@ -37,5 +36,5 @@ class Scratch:
     def drop(self) -> None:
         """Drop the schema with all that stands in it, if it was made."""
         if self._made:
-            self._run(f"DROP SCHEMA IF EXISTS {quoted(self.name)} CASCADE")
+            self._run(f"DROP SCHEMA IF EXISTS {self.name} CASCADE")
             self._made = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.engines.quoting import literal
 from fastflowtransform.model import Model
 from fastflowtransform.normalize import Tables
 from fastflowtransform.template import Template
@@ -19,19 +18,19 @@ if TYPE_CHECKING:
 
 # What each word is, and whether it stands without parentheses too.
 _WORDS = {
-    "current_timestamp": ("TIMESTAMP WITH TIME ZONE", True),
-    "current_date": ("DATE", True),
-    "current_time": ("TIME", True),
-    "localtimestamp": ("TIMESTAMP", True),
-    "localtime": ("TIME", True),
-    "now": ("TIMESTAMP WITH TIME ZONE", False),
-    "get_current_timestamp": ("TIMESTAMP WITH TIME ZONE", False),
-    "transaction_timestamp": ("TIMESTAMP WITH TIME ZONE", False),
-    "statement_timestamp": ("TIMESTAMP WITH TIME ZONE", False),
-    "clock_timestamp": ("TIMESTAMP WITH TIME ZONE", False),
-    "current_localtimestamp": ("TIMESTAMP", False),
-    "current_localtime": ("TIME", False),
-    "today": ("DATE", False),
+    "current_timestamp": ("timestamptz", True),
+    "current_date": ("date", True),
+    "current_time": ("time", True),
+    "localtimestamp": ("timestampntz", True),
+    "localtime": ("time", True),
+    "now": ("timestamptz", False),
+    "get_current_timestamp": ("timestamptz", False),
+    "transaction_timestamp": ("timestamptz", False),
+    "statement_timestamp": ("timestamptz", False),
+    "clock_timestamp": ("timestamptz", False),
+    "current_localtimestamp": ("timestampntz", False),
+    "current_localtime": ("time", False),
+    "today": ("date", False),
 }
 
 
@@ -78,12 +77,12 @@ def stopped(sql: str, now: datetime, dialect: str) -> str:
     --------
     >>> from datetime import UTC
     >>> stopped("select now() - at, 'now()' from t", datetime(2026, 1, 2, tzinfo=UTC), "duckdb")
-    "select CAST('2026-01-02 00:00:00+00:00' AS TIMESTAMP WITH TIME ZONE) - at, 'now()' from t"
+    "select CAST('2026-01-02 00:00:00+00:00' AS TIMESTAMPTZ) - at, 'now()' from t"
     """
     if not any(word in sql.casefold() for word in _WORDS):
         return sql
     import sqlglot
-    from sqlglot import TokenType
+    from sqlglot import TokenType, exp
 
     tokens = sqlglot.tokenize(sql, read=dialect)
     for place in reversed(range(len(tokens))):
@@ -98,13 +97,14 @@ def stopped(sql: str, now: datetime, dialect: str) -> str:
         kind, alone = _WORDS[word]
         if called or (alone and following[:1] != [TokenType.L_PAREN]):
             end = tokens[place + 2].end if called else token.end
-            sql = f"{sql[: token.start]}CAST({literal(_instant(now, kind))} AS {kind}){sql[end + 1 :]}"
+            value = exp.cast(exp.Literal.string(_instant(now, kind)), kind).sql(dialect=dialect)
+            sql = f"{sql[: token.start]}{value}{sql[end + 1 :]}"
     return sql
 
 
 def _instant(now: datetime, kind: str) -> str:
-    if kind == "DATE":
+    if kind == "date":
         return now.date().isoformat()
-    if kind == "TIME":
+    if kind == "time":
         return now.time().isoformat()
-    return (now if kind.endswith("ZONE") else now.replace(tzinfo=None)).isoformat(" ")
+    return (now if kind == "timestamptz" else now.replace(tzinfo=None)).isoformat(" ")

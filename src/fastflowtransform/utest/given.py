@@ -12,10 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import BadValue, FftError, Location, MissingColumn, nearest
 from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
-from fastflowtransform.normalize import INLINE, Query, Tables
+from fastflowtransform.normalize import INLINE, Query, Tables, quoted_in
 from fastflowtransform.project import Project
 from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Case, Row, Rows, Run
@@ -90,19 +89,18 @@ class Given:
             return self._own(rows)
         if not types:
             return f"{_STAND_IN} WHERE 1 = 0"
-        connection = self._engine.connection
         known = {name: dtype for name, dtype in types.items() if dtype is not None}
-        columns = [f"{_cast(name, types[name], connection)} AS {quoted(name)}" for name in types]
+        columns = [f"{self._cast(name, types[name])} AS {self._name(name)}" for name in types]
         if not rows.rows or not known:
-            one = f"SELECT {', '.join(f'NULL AS {quoted(name)}' for name in types)}"
+            one = f"SELECT {', '.join(f'NULL AS {self._name(name)}' for name in types)}"
             values = " UNION ALL ".join([one] * len(rows.rows)) or f"{one} WHERE 1 = 0"
             return f"SELECT {', '.join(columns)} FROM ({values}) AS rows"
         lines = [
-            f"({', '.join(spelt(_value(row, name, dtype, title), dtype, connection) for name, dtype in known.items())})"
+            ", ".join(spelt(_value(row, name, dtype, title), dtype, self._engine) for name, dtype in known.items())
             for row in rows.rows
         ]
-        names = ", ".join(map(quoted, known))
-        return f"SELECT {', '.join(columns)} FROM (VALUES {', '.join(lines)}) AS rows({names})"
+        names = ", ".join(map(self._name, known))
+        return f"SELECT {', '.join(columns)} FROM (VALUES ({'), ('.join(lines)})) AS rows({names})"
 
     def types(self, tables: Sequence[Rows], declared: Mapping[str, str], title: str) -> dict[str, dt.DataType | None]:
         """Return the type of each column that tables name or somebody declares: as declared, else as the values are."""
@@ -162,6 +160,16 @@ class Given:
         body = SqlBody(Template(sql, at), self._engine.dialect)
         return Model(node, body, at, Materialized.EPHEMERAL)
 
+    def _name(self, column: str) -> str:
+        return quoted_in((column,), self._engine.dialect)
+
+    def _cast(self, name: str, dtype: dt.DataType | None) -> str:
+        if dtype is None:
+            return "NULL"
+        if is_nested(dtype):
+            return self._name(name)
+        return f"CAST({self._name(name)} AS {self._engine.connection.compiler.type_mapper.to_string(dtype)})"
+
     def _own(self, rows: Rows) -> str:
         """Return the SQL of `sql`, which is one SELECT in the project's dialect."""
         assert rows.sql is not None
@@ -199,14 +207,6 @@ def _require_read(row: Row, read: set[str], missing: Sequence[str], title: str) 
             raise MissingColumn(
                 f'the case gives "{name}" of {title}, which the model does not read', at=row.at, hint=hint
             )
-
-
-def _cast(name: str, dtype: dt.DataType | None, connection: Any) -> str:
-    if dtype is None:
-        return "NULL"
-    if is_nested(dtype):
-        return quoted(name)
-    return f"CAST({quoted(name)} AS {connection.compiler.type_mapper.to_string(dtype)})"
 
 
 def _value(row: Row, name: str, dtype: dt.DataType, title: str) -> Any:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import materializations
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import FftError, Location, MissingColumn, UnitTestFailed, counted, hint_from
 from fastflowtransform.materializations import incremental
 from fastflowtransform.model import Materialized, Model, SqlBody
-from fastflowtransform.normalize import Query
+from fastflowtransform.normalize import Query, quoted_in
 from fastflowtransform.plan import Step, step_of
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
@@ -146,8 +145,9 @@ class _Trial:
     def standing(self, order_by: Sequence[str] = ()) -> Content:
         """Return what the target holds."""
         # As a text, and not as an expression: it need not be compiled.
-        order = f" ORDER BY {', '.join(map(quoted, order_by))}" if order_by else ""
-        table = self._engine.sql(f"SELECT * FROM {'.'.join(map(quoted, self._engine.name_of(self._target)))}{order}")
+        name = quoted_in(self._engine.name_of(self._target), self._engine.dialect)
+        columns = ", ".join(quoted_in((column,), self._engine.dialect) for column in order_by)
+        table = self._engine.sql(f"SELECT * FROM {name}{f' ORDER BY {columns}' if columns else ''}")
         return Content(table.schema(), self._engine.rows(table))
 
     def _stand(self, this: Rows, query: Query) -> None:

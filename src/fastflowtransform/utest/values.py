@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fastflowtransform.csv_file import PATTERNS
-from fastflowtransform.engines.quoting import literal
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
-    from ibis.backends.sql import SQLBackend
+
+    from fastflowtransform.engines.base import Engine
 
 INT64 = range(-(2**63), 2**63)
 
@@ -275,17 +275,26 @@ def is_nested(dtype: Any) -> bool:
     return bool(dtype.is_nested() or dtype.is_binary())
 
 
-def spelt(value: Any, dtype: dt.DataType, connection: SQLBackend) -> str:
+def spelt(value: Any, dtype: dt.DataType, engine: Engine) -> str:
     """Return a typed value as SQL: a text to be cast, or the engine's own literal where no text will do."""
     if value is None:
         return "NULL"
     if is_nested(dtype):
         import ibis
 
-        return f"({connection.compile(ibis.literal(value, type=dtype))})"
-    if isinstance(value, datetime):
-        return literal(value.isoformat(" "))
-    return literal(str(value).lower() if isinstance(value, bool) else str(value))
+        return f"({engine.connection.compile(ibis.literal(value, type=dtype))})"
+    if isinstance(value, bool):
+        return literal_in(str(value).lower(), engine.dialect)
+    return literal_in(value.isoformat(" ") if isinstance(value, datetime) else str(value), engine.dialect)
+
+
+def literal_in(text: str, dialect: str) -> str:
+    """Return a text as a dialect quotes it."""
+    if text.isprintable() and "'" not in text and "\\" not in text:
+        return f"'{text}'"
+    from sqlglot import exp
+
+    return exp.Literal.string(text).sql(dialect=dialect)
 
 
 def frozen(value: Any) -> Any:
