@@ -166,13 +166,22 @@ class _Trial:
             self.apply(query)
         except FftError as error:
             if error.code == expect.error:
-                return self._of_rows(expect) if self._engine.existing([self._target]) else None
+                return self._of_rows(expect, self._found(expect)) if self._engine.existing([self._target]) else None
             if expect.error is not None:
                 error.hint = f'the case expects the error "{expect.error}"'
             raise
         if expect.error is not None:
             return _Failure(f'expects the error "{expect.error}", and the model runs')
-        return failure or self._of_rows(expect) or self._of_repetition(query)
+        found = self._found(expect)
+        return failure or self._of_rows(expect, found) or self._of_repetition(query, found)
+
+    def _found(self, expect: Expectation) -> Content:
+        """Return what the target holds, in the order that is expected."""
+        if expect.order_by:
+            columns = self.standing().schema.names
+            for name in expect.order_by:
+                _require(name, columns, expect.at)
+        return self.standing(expect.order_by)
 
     def _step(self, model: Model) -> Step:
         over = self._engine.existing([self._target]).get(self._target)
@@ -185,21 +194,15 @@ class _Trial:
             found = Content(table.schema(), self._engine.rows(table))
         return self._compared(expect.delta, found, "takes up another delta than it expects")
 
-    def _of_rows(self, expect: Expectation) -> _Failure | None:
+    def _of_rows(self, expect: Expectation, found: Content) -> _Failure | None:
         if expect.rows is None:
             return None
-        if expect.order_by:
-            columns = self.standing().schema.names
-            for name in expect.order_by:
-                _require(name, columns, expect.at)
-        found = self.standing(expect.order_by)
         return self._compared(expect.rows, found, "gives other rows than it expects", ordered=bool(expect.order_by))
 
-    def _of_repetition(self, query: Query) -> _Failure | None:
+    def _of_repetition(self, query: Query, before: Content) -> _Failure | None:
         """Run again with nothing new: the target has to stay as it is."""
         if not _is_repeated(self._case, query.model):
             return None
-        before = self.standing()
         self.apply(query)
         after = self.standing()
         cells = differences(before.rows, after.rows, Manner(after.schema, self._key))
