@@ -43,7 +43,7 @@ class Sampling:
     seed: int = 0
 
     def __str__(self) -> str:
-        return f"{counted(self.number, 'row')} of each input, seed {self.seed}"
+        return f"{counted(self.number, 'row')} of each input (seed {self.seed})"
 
     def drawn(self, model: Model, project: Project, engine: Engine) -> tuple[Sample, ...]:
         """Return rows of each table that a model reads, be it through ephemeral models.
