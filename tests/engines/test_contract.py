@@ -291,8 +291,9 @@ def test_the_scratch_schema_is_empty_each_time(table: Engine):
 
 
 def test_a_schema_that_stands_is_never_the_scratch_schema(table: Engine):
-    theirs = Relation(table._scratch.name, "t")
+    theirs = Relation("another", "t")
     table.replace(theirs, numbers((7, "x")), over=None)
+    table._scratch.name = "another"
 
     with pytest.raises(EngineError):
         table.scratch()
