@@ -16,35 +16,59 @@ from typing import Any, Protocol
 import duckdb
 import psycopg
 import pytest
+import sqlglot
 
 from fastflowtransform import cli
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.engines.duckdb import DuckDBEngine
 from fastflowtransform.engines.postgres import PostgresEngine
+from fastflowtransform.engines.spark import SparkEngine
+from fastflowtransform.engines.spark_session import Session, Settings
+from fastflowtransform.engines.spark_session import opened as spark_opened
+from tests import histories
 
-VARIABLES = ("FFT_ACTIVE_ENV", "FF_DUCKDB_PATH", "FF_DUCKDB_SCHEMA", "FF_PG_DSN", "FF_PG_SCHEMA")
+VARIABLES = (
+    "FFT_ACTIVE_ENV",
+    "FF_DUCKDB_PATH",
+    "FF_DUCKDB_SCHEMA",
+    "FF_PG_DSN",
+    "FF_PG_SCHEMA",
+    "FF_SPARK_MASTER",
+    "FF_SPARK_APP_NAME",
+    "FF_SPARK_REMOTE",
+    "FF_SPARK_JARS",
+    "FF_DBR_DATABASE",
+    "FF_DBR_TABLE_FORMAT",
+    "FF_DBR_WAREHOUSE_DIR",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the choice of an engine; without it, the tests of all engines run."""
     parser.addoption(
         "--engine",
-        choices=ENGINES,
+        choices=sorted({family(name) for name in ENGINES}),
         help="run the tests of this engine only; duckdb is in the default install, and has those without an engine too",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let properties be tried with fewer and larger examples on Spark."""
+    if config.getoption("--engine") == "spark":
+        histories.SIZE = 6
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of the chosen engine; one that is marked `never` must fail there, and is told of if it passes."""
     if (chosen := config.getoption("--engine")) is not None:
-        left_out = [item for item in items if engine_of(item) != chosen]
+        left_out = [item for item in items if family(engine_of(item)) != chosen]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if engine_of(item) == chosen]
+        items[:] = [item for item in items if family(engine_of(item)) == chosen]
     for item in items:
         for mark in item.iter_markers("never"):
-            (engine,) = mark.args
-            assert engine in ENGINES, f'{item.nodeid}: there is no engine "{engine}"'
-            if engine == engine_of(item):
+            unknown = set(mark.args) - set(ENGINES)
+            assert not unknown, f"{item.nodeid}: there is no engine {unknown}"
+            if engine_of(item) in mark.args:
                 item.add_marker(pytest.mark.xfail(reason=mark.kwargs["reason"], strict=True))
 
 
@@ -55,6 +79,11 @@ def engine_of(item: pytest.Item) -> str:
     given = {} if parameters is None else parameters.params
     named = given.get("engine") or given.get("each_project") or (mark.args[0] if mark else "duckdb")
     return str(named)
+
+
+def family(engine: str) -> str:
+    """Return what tests are chosen by: Spark is one engine, whatever its tables are made of."""
+    return engine.partition("_")[0]
 
 
 def duckdb_engine() -> DuckDBEngine:
@@ -84,7 +113,45 @@ def postgres_dsn() -> str:
     return str(server.get_uri())
 
 
-ENGINES: Mapping[str, Callable[[], Engine]] = {"duckdb": duckdb_engine, "postgres": postgres_engine}
+def spark_engine(table_format: str = "delta") -> SparkEngine:
+    """Return an engine over an empty database of the tests' session."""
+    session = spark_session()
+    for name in ("demo", "another"):
+        session.rows(f"DROP DATABASE IF EXISTS {name} CASCADE")
+    session.rows("CREATE DATABASE demo")
+    return SparkEngine(Session(session.spark), "demo", table_format)
+
+
+@functools.cache
+def spark_session() -> Session:
+    """Return the session of all tests: of a local Spark, or of what `FFT_TEST_SPARK_MASTER` or `_REMOTE` names."""
+    folder = Path(tempfile.mkdtemp(prefix="fft-spark-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    opened = spark_opened(
+        Settings(
+            master=os.environ.get("FFT_TEST_SPARK_MASTER", "local[2]"),
+            app_name="fft-tests",
+            warehouse=folder,
+            remote=os.environ.get("FFT_TEST_SPARK_REMOTE"),
+            conf={
+                "spark.sql.catalogImplementation": "in-memory",
+                "spark.sql.shuffle.partitions": "2",
+                # What tests run is too small to pay for code that is made for it.
+                "spark.sql.codegen.wholeStage": "false",
+                "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            },
+        )
+    )
+    atexit.register(opened.close)
+    return opened
+
+
+ENGINES: Mapping[str, Callable[[], Engine]] = {
+    "duckdb": duckdb_engine,
+    "postgres": postgres_engine,
+    "spark": spark_engine,
+    "spark_parquet": functools.partial(spark_engine, "parquet"),
+}
 
 
 @pytest.fixture(params=ENGINES)
@@ -148,7 +215,31 @@ class PostgresSchema:
             return cursor.fetchall() if cursor.description else []
 
 
-WAREHOUSES: Mapping[str, Callable[[Path], Warehouse]] = {"duckdb": DuckDBFile, "postgres": PostgresSchema}
+class SparkDatabase:
+    """The database `demo` of the tests' Spark, empty at first; its tables are Delta's."""
+
+    profiles = "dev:\n  engine: databricks_spark\n  databricks_spark: {database: demo}\n"
+
+    def __init__(self, folder: Path) -> None:
+        spark_engine().close()
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run statements that are written for DuckDB, and return the last one's rows."""
+        session = spark_session()
+        session.rows("USE demo")
+        answer: list[dict[str, Any]] = []
+        for part in sqlglot.transpile(statement, read="duckdb", write="spark"):
+            answer = (
+                session.values(part) if part.lstrip("(").upper().startswith(("SELECT", "WITH")) else session.rows(part)
+            )
+        return [tuple(row.values()) for row in answer]
+
+
+WAREHOUSES: Mapping[str, Callable[[Path], Warehouse]] = {
+    "duckdb": DuckDBFile,
+    "postgres": PostgresSchema,
+    "spark": SparkDatabase,
+}
 
 
 class ProjectFolder:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 Row = dict[str, Any]
 
 START = datetime(2026, 1, 1)
+SIZE = 1
+"""How many times as large an example is; where a statement takes a second, fewer and larger ones find as much."""
 KEYS: dict[str, st.SearchStrategy[Any]] = {
-    "int64": st.integers(0, 4),
+    "int64": st.deferred(lambda: st.integers(0, 5 * SIZE)),
     "string": st.sampled_from(["", "a", "A", "ä", "O'Hara", '"', "\N{GRINNING FACE}", "\\x41"]),
     "date": st.integers(0, 3).map(lambda n: date(2026, 1, 1) + timedelta(days=n)),
     "decimal(10, 2)": st.sampled_from([Decimal("0.00"), Decimal("1.10"), Decimal("-1.10")]),
@@ -43,6 +45,11 @@ class History:
         return {**self.key, "at": self.cursor, "v": "int64", "w": "string"}
 
 
+def examples(number: int) -> int:
+    """Return how many examples to try in place of `number` small ones."""
+    return number if SIZE == 1 else max(2, number // 20)
+
+
 @st.composite
 def histories(draw: st.DrawFn, *, late: bool = True, null_keys: bool = False) -> History:
     """Draw a history; without `late`, no row is older than the newest row before its batch."""
@@ -50,11 +57,12 @@ def histories(draw: st.DrawFn, *, late: bool = True, null_keys: bool = False) ->
     key = {f"k{number}": dtype for number, dtype in enumerate(types)}
     cursor = draw(st.sampled_from(sorted(CURSORS)))
     batches, newest = [], 0
-    for _ in range(draw(st.integers(1, 4))):
+    for _ in range(draw(st.integers(1, 4) if SIZE == 1 else st.just(3))):
         lowest = 0 if late else newest
-        ticks = st.one_of(st.none(), st.integers(lowest, lowest + 5))
+        ticks = st.one_of(st.none(), st.integers(lowest, lowest + 5 * SIZE))
         parts = st.tuples(*(st.none() | KEYS[t] if null_keys else KEYS[t] for t in types))
-        drawn = draw(st.lists(st.tuples(parts, ticks, VALUES, TEXTS), max_size=6))
+        few = 0 if SIZE == 1 else 2 * SIZE
+        drawn = draw(st.lists(st.tuples(parts, ticks, VALUES, TEXTS), min_size=few, max_size=6 * SIZE))
         rows = []
         for key_parts, tick, v, w in drawn:
             at = None if tick is None else CURSORS[cursor](tick)

@@ -16,7 +16,6 @@ from typing import Any
 from fastflowtransform.document import Section, read_document, read_text
 from fastflowtransform.errors import BadValue, ConflictingSettings, Location, MissingDeltaFile
 from fastflowtransform.model import (
-    PLAIN,
     Delta,
     Incremental,
     Index,
@@ -99,7 +98,7 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
     ConflictingSettings
         Two spellings disagree.
     """
-    given = section.choice("materialized", Materialized, defaults.materialized)
+    materialized = section.choice("materialized", Materialized, defaults.materialized)
     settings = [*_settings(section, defaults.folder)]
     meta = section.section("meta", f'"meta" of "{name}"')
     if meta is not None:
@@ -113,19 +112,19 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         settings += _settings(project, defaults.folder)
         project.close()
     config = Config(
-        materialized=given,
+        materialized=materialized,
         tags=frozenset(section.texts("tags")),
         incremental=None,
-        layout=Layout(tuple(_indexes(section, name))),
+        layout=_layout(section, name),
         description=section.text("description", "") or "",
         dialect=section.text("dialect"),
         meta=MappingProxyType(dict(section.raw("meta") or {})),
     )
     section.close()
-    if config.layout != PLAIN and config.materialized in (Materialized.VIEW, Materialized.EPHEMERAL):
+    if (given := config.layout.set_by_user) and config.materialized in (Materialized.VIEW, Materialized.EPHEMERAL):
         raise BadValue(
-            f'"{name}" sets "indexes", but is materialized as "{config.materialized}"',
-            at=section.at("indexes"),
+            f'"{name}" sets "{given[0]}", but is materialized as "{config.materialized}"',
+            at=section.at(given[0]),
             hint="set materialized='table', or take the setting away",
         )
     decided = _decided(config, _merged(settings, name), section, name, own_delta=own_delta)
@@ -165,7 +164,22 @@ def _decided(
             hint="set materialized='incremental'",
         )
     incremental = _incremental(others, name, own_delta=own_delta)
-    return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental)
+    layout = replace(config.layout, key=incremental.unique_key)
+    return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental, layout=layout)
+
+
+def _layout(section: Section, name: str) -> Layout:
+    """Read how the table is to lie."""
+    partition_by, cluster_by = section.texts("partition_by"), section.texts("cluster_by")
+    if partition_by and cluster_by:
+        raise ConflictingSettings(
+            f'"{name}" sets both "partition_by" and "cluster_by"',
+            at=section.at("cluster_by"),
+            hint="keep one of the two",
+        )
+    properties = section.section("table_properties", f'"table_properties" of "{name}"')
+    pairs = {} if properties is None else {key: properties.text(key) or "" for key in properties.values}
+    return Layout(tuple(_indexes(section, name)), partition_by, cluster_by, MappingProxyType(pairs))
 
 
 def _indexes(section: Section, name: str) -> Iterator[Index]:

@@ -282,6 +282,8 @@ def _notes(result: StepResult) -> Iterable[str]:
     outcome = result.outcome
     if outcome is None:
         return
+    if outcome.warning is not None:
+        yield f"warning: {outcome.warning}; done by {outcome.strategy}"
     if outcome.duplicates:
         yield f"{counted(outcome.duplicates, 'duplicate')} dropped, the newest row of each key kept"
     if outcome.stale:

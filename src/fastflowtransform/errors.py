@@ -469,6 +469,12 @@ class NameTooLong(EngineError):
     code = "E125"
 
 
+class BadName(EngineError):
+    """A table has a name that the warehouse does not take."""
+
+    code = "E126"
+
+
 class RelationMissing(EngineError):
     """A table or view that a model or a check reads is not in the warehouse."""
 

@@ -104,9 +104,34 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a table lies in the warehouse; it changes how fast rows are found, and never which."""
+    """How a table lies in the warehouse; it changes how fast rows are found, and never which.
+
+    Parameters
+    ----------
+    indexes
+        Where the engine has such.
+    partition_by, cluster_by
+        Columns whose equal, or near, values lie together in files.
+    table_properties
+        What the table format calls so.
+    key
+        The columns that rows are merged by, where they are.
+    """
 
     indexes: tuple[Index, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    table_properties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    key: tuple[str, ...] = ()
+
+    @property
+    def set_by_user(self) -> tuple[str, ...]:
+        """The names of the settings that make it other than plain."""
+        names = ("indexes", "partition_by", "cluster_by", "table_properties")
+        return tuple(name for name, value in zip(names, self._settings(), strict=True) if value)
+
+    def _settings(self) -> tuple[object, ...]:
+        return self.indexes, self.partition_by, self.cluster_by, self.table_properties
 
 
 PLAIN = Layout()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from fastflowtransform import materializations
 from fastflowtransform.engines.base import Capabilities, Standing
+from fastflowtransform.errors import BadName
 from fastflowtransform.materializations.base import Action
 from fastflowtransform.model import Model
 from fastflowtransform.project import Project
@@ -71,8 +73,14 @@ def step_of(
     model: Model, relation: Relation, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool
 ) -> Step:
     """Decide what to do about one model, from what stands under its name."""
+    if capabilities.plain_names and not re.fullmatch(r"[A-Za-z0-9_]+", model.name):
+        raise BadName(
+            f'"{model.name}" cannot be the name of a table on this engine',
+            at=model.at,
+            hint="name it with letters, digits and underscores",
+        )
     decide = materializations.find(model.materialized).decide
     action = decide(model, over, capabilities, full_refresh=full_refresh)
-    if model.layout.indexes and not capabilities.indexes:
-        action = replace(action, why=f"{action.why}; this engine has no indexes to make")
+    if left := [name for name in model.layout.set_by_user if name not in capabilities.layouts]:
+        action = replace(action, why=f"{action.why}; this engine makes nothing of {', '.join(left)}")
     return Step(model, relation, action, over)

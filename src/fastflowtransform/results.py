@@ -19,11 +19,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteCounts:
-    """Rows that a write changed, and the way it took."""
+    """Rows that a write changed, the way it took, and what kept it from the way that was planned."""
 
     inserted: int
     updated: int
     strategy: str
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Outcome:
         The target's largest cursor, as the engine prints it; None where there is none.
     columns
         Changes of the table's columns, in words.
+    warning
+        What kept the write from the way that was planned.
     """
 
     strategy: str
@@ -58,6 +61,7 @@ class Outcome:
     watermark_before: str | None = None
     watermark_after: str | None = None
     columns: tuple[str, ...] = ()
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,15 @@ from fastflowtransform.model import Incremental, Materialized, Model, OnNullKey,
 from fastflowtransform.plan import Step
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome
-from tests.histories import History, Row, canonical, histories, increment
+from tests.histories import History, Row, canonical, examples, histories, increment
 
 TARGET = Relation("demo", "target")
 SOURCE = Relation("demo", "source")
-PROPERTY = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(
+    deadline=None,
+    max_examples=examples(40),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 class TableQuery:

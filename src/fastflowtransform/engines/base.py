@@ -73,17 +73,20 @@ class Capabilities:
     ----------
     comparing
         How it compares what the rule of an incremental run compares.
-    indexes
-        Whether `config(indexes=…)` makes indexes.
+    layouts
+        The settings of `Layout` that it makes something of.
     case_sensitive
         Whether `Orders` and `orders` are two tables.
+    plain_names
+        Whether the name of a table is made of letters of ASCII, digits and underscores only.
     longest_name
         How many bytes of UTF-8 a name may have; None where there is no limit that anyone would meet.
     """
 
     comparing: Comparing = Comparing()
-    indexes: bool = False
+    layouts: frozenset[str] = frozenset()
     case_sensitive: bool = False
+    plain_names: bool = False
     longest_name: int | None = None
 
 
@@ -204,7 +207,7 @@ class Engine(Protocol):
         ...
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
-        """Make a table that stands have the indexes of `layout`, before rows are merged into it."""
+        """Make a table that stands have the indexes and properties of `layout`, before rows are merged into it."""
         ...
 
     def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
@@ -223,10 +226,12 @@ class Engine(Protocol):
         *,
         null_safe: bool,
         changes: ColumnChanges = UNCHANGED,
+        cursor: str | None = None,
     ) -> WriteCounts:
         """Put `fresh`, which is staged and has each key once, in place of the rows of the same keys.
 
-        All or nothing; `null_safe` says that a key may have a NULL part, and that NULL equals NULL.
+        All or nothing; `null_safe` says that a key may have a NULL part, and that NULL equals NULL. Where others can
+        write between the decision about `fresh` and this, the row with the greater `cursor` stays.
         """
         ...
 

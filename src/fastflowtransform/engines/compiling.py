@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastflowtransform.engines.quoting import quoted
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
 
 
 class Texts:
-    """SQL texts that stand in expressions under a name, and are sent as they were written, not as a parser would."""
+    """SQL texts that stand in expressions under a name, and are sent as they were written, not as a parser would.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    quote
+        How the engine writes a name.
+    """
+
+    def __init__(self, quote: Callable[[str], str] = quoted) -> None:
+        self._quote = quote
         self._numbers = itertools.count(1)
         self._texts: dict[str, str] = {}
         self._compiled: dict[ops.Node, str] | None = None
@@ -50,7 +58,7 @@ class Texts:
         select = self._select(connection, table, pretty=pretty)
         if not names:
             return select
-        queries = ", ".join(f"{quoted(name)} AS (\n{self._texts[name]}\n)" for name in sorted(names))
+        queries = ", ".join(f"{self._quote(name)} AS (\n{self._texts[name]}\n)" for name in sorted(names))
         return f"WITH {queries} SELECT * FROM (\n{select}\n) AS model"
 
     def _select(self, connection: SQLBackend, table: ir.Table, *, pretty: bool) -> str:

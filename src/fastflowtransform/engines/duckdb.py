@@ -265,6 +265,7 @@ class DuckDBEngine:
         *,
         null_safe: bool,
         changes: ColumnChanges = UNCHANGED,
+        cursor: str | None = None,
     ) -> WriteCounts:
         """Delete the rows of `fresh`'s keys and insert `fresh`, in one transaction.
 

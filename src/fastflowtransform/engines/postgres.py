@@ -81,7 +81,7 @@ class PostgresEngine:
     dialect: ClassVar[str] = "postgres"
     capabilities: ClassVar[Capabilities] = Capabilities(
         comparing=Comparing(text_bytes="convert_to", encoding="UTF8", hashes_null_safe=False),
-        indexes=True,
+        layouts=frozenset({"indexes"}),
         case_sensitive=True,
         longest_name=63,
     )
@@ -299,6 +299,7 @@ class PostgresEngine:
         *,
         null_safe: bool,
         changes: ColumnChanges = UNCHANGED,
+        cursor: str | None = None,
     ) -> WriteCounts:
         """Put `fresh` in place of the rows of its keys, in one transaction.
 

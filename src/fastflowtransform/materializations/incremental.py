@@ -14,7 +14,7 @@ from fastflowtransform.incremental import VERDICT, Comparing, Verdict, Watermark
 from fastflowtransform.materializations.audit import Audit, audited
 from fastflowtransform.materializations.base import Action, Query, Target, Verb
 from fastflowtransform.materializations.columns import Fit, fit
-from fastflowtransform.model import PLAIN, Incremental, Model, OnNullKey, SqlBody
+from fastflowtransform.model import Incremental, Model, OnNullKey, SqlBody
 from fastflowtransform.results import Outcome, WriteCounts
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _build(engine: Engine, target: Target, query: Query, incremental: Incrementa
 def _increment(engine: Engine, target: Target, query: Query, incremental: Incremental) -> Outcome:
     """Take the delta into the table that stands there."""
     table = engine.table(target.relation)
-    if target.model.layout != PLAIN:
+    if target.model.layout.set_by_user:
         engine.arrange(target.relation, target.model.layout)
     watermark, whole = _reach(engine, table, target.model, incremental)
     with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
@@ -126,6 +126,7 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
         watermark_before=before,
         watermark_after=audit.newest if before is None or audit.late < audit.rows else before,
         columns=fitted.words,
+        warning=written.counts.warning,
     )
 
 
@@ -187,6 +188,7 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
             incremental.unique_key,
             null_safe=null_safe,
             changes=delta.fitted.changes,
+            cursor=incremental.updated_at,
         )
     return _Written(counts, verdicts)
 

@@ -1,0 +1,375 @@
+"""Spark: a session here, on a cluster or on Databricks; Delta tables, and others by rewriting them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastflowtransform import incremental as rule
+from fastflowtransform.engines import spark_catalog as catalog
+from fastflowtransform.engines import spark_delta as delta
+from fastflowtransform.engines import spark_swap as swap
+from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
+from fastflowtransform.engines.spark_errors import Unsupported
+from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
+from fastflowtransform.engines.spark_session import Session, Settings, opened
+from fastflowtransform.errors import BadSql, BadValue, EngineError, RelationMissing
+from fastflowtransform.incremental import Comparing
+from fastflowtransform.model import PLAIN, Layout
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import WriteCounts
+from fastflowtransform.settings import Profile
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+    from ibis.backends.pyspark import Backend
+    from ibis.expr.schema import Schema
+
+_VARIABLES = {
+    "FF_SPARK_MASTER": "master",
+    "FF_SPARK_APP_NAME": "app_name",
+    "FF_SPARK_REMOTE": "remote",
+    "FF_SPARK_JARS": "jars",
+    "FF_DBR_DATABASE": "database",
+    "FF_DBR_TABLE_FORMAT": "table_format",
+    "FF_DBR_WAREHOUSE_DIR": "warehouse_dir",
+}
+_FORMATS = ("delta", "parquet")
+
+
+class SparkEngine:
+    """A Spark session, and one of its databases.
+
+    Parameters
+    ----------
+    session
+        The session.
+    database
+        The database that unqualified names mean.
+    table_format
+        What new tables are made of: `delta` or `parquet`.
+    """
+
+    name: ClassVar[str] = "databricks_spark"
+    dialect: ClassVar[str] = "spark"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        comparing=Comparing(text_bytes="encode", encoding="UTF-8"),
+        layouts=frozenset({"partition_by", "cluster_by", "table_properties"}),
+        plain_names=True,
+    )
+
+    def __init__(self, session: Session, database: str = "default", table_format: str = "delta") -> None:
+        self._session = session
+        self._format = table_format
+        self._numbers = itertools.count(1)
+        self._texts = Texts(ticked)
+        self._run_id = uuid.uuid4().hex
+        self._writes: dict[Relation, int] = {}
+        self._known = catalog.databases(session)
+        if database.casefold() in self._known:
+            session.rows(f"USE {ticked(database)}")
+
+    @functools.cached_property
+    def connection(self) -> Backend:
+        """Ibis' backend, made when an expression needs it."""
+        from fastflowtransform.engines.spark_compiler import Compiling
+
+        return Compiling(self._session)
+
+    @classmethod
+    def database(cls, profile: Profile) -> str:
+        """Return the database that the profile names, or `default`."""
+        return profile.with_variables(_VARIABLES).text("database") or "default"
+
+    @classmethod
+    def connect(
+        cls, profile: Profile, *, read_only: bool = False, on_statement: Callable[[str], None] | None = None
+    ) -> SparkEngine:
+        """Use the session that is there, or open the profile's; without `read_only`, its database is made.
+
+        Raises
+        ------
+        ConnectionFailed, DatabaseLocked
+            There is no session to be had.
+        """
+        options = profile.with_variables(_VARIABLES)
+        database = options.text("database") or "default"
+        table_format = options.text("table_format") or "delta"
+        if table_format not in _FORMATS:
+            raise BadValue(
+                f'table_format is "{table_format}"', at=options.at("table_format"), hint="it can be delta or parquet"
+            )
+        extra = options.section("extra_conf")
+        jars = options.text("jars")
+        settings = Settings(
+            master=options.text("master") or "local[*]",
+            app_name=options.text("app_name") or "fft",
+            warehouse=profile.folder / (options.text("warehouse_dir") or ".fft/spark_warehouse"),
+            remote=options.text("remote"),
+            jars=None if jars is None else profile.folder / Path(jars),
+            conf={} if extra is None else {key: _spelt(extra.raw(key)) for key in extra.values},
+        )
+        of_catalog = options.text("catalog")
+        options.close()
+        session = opened(settings, on_statement)
+        try:
+            if of_catalog is not None:
+                session.rows(f"USE CATALOG {ticked(of_catalog)}")
+            engine = cls(session, database, table_format)
+            if not read_only:
+                engine._create_database(database)
+                session.rows(f"USE {ticked(database)}")
+                swap.recovered(session, database)
+        except EngineError:
+            session.close()
+            raise
+        return engine
+
+    def name_of(self, relation: Relation) -> tuple[str, ...]:
+        """Return database and name."""
+        return (relation.database, relation.name)
+
+    def table(self, relation: Relation) -> ir.Table:
+        """Return a table or view that exists."""
+        try:
+            return self._table(relation.name, relation.database)
+        except RelationMissing as error:
+            if relation.name.casefold() not in error.message.casefold():
+                raise  # The view is there, and what it reads is not.
+            raise RelationMissing(f'there is no table or view "{relation}"', hint="run or seed it first") from error
+
+    def sql(self, text: str) -> ir.Table:
+        """Return what a SELECT gives, without running it; it is sent as it is."""
+        return self._texts.table(text, self._described(text))
+
+    def check(self, text: str) -> None:
+        """Raise for a SELECT with a fault in its syntax, or with a function that the session does not have."""
+        # Spark looks for functions before it looks for tables.
+        with contextlib.suppress(RelationMissing):
+            self._described(text)
+
+    def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
+        """Return the SQL of an expression, with each text given to `sql` in front of it."""
+        # Rows that Python holds, and its functions, are shown to Spark under their names.
+        self.connection._run_pre_execute_hooks(table)
+        return self._texts.compiled(self.connection, table, pretty=pretty)
+
+    def schema(self, table: ir.Table) -> Schema:
+        """Return the columns and types that Spark gives an expression, without running it."""
+        return self._session.schema(self.compiled(table))
+
+    def rows(self, table: ir.Table) -> list[dict[str, object]]:
+        """Run an expression whose result is small, and return its rows."""
+        with self.batches(table) as found:
+            rows: list[dict[str, object]] = found.read_all().to_pylist()
+            return rows
+
+    @contextlib.contextmanager
+    def batches(self, table: ir.Table) -> Iterator[pa.RecordBatchReader]:
+        """Run an expression, and give its rows while the block runs."""
+        select = self.compiled(table)
+        with batches(self._session, select, self._session.schema(select).to_pyarrow()) as found:
+            yield found
+
+    def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Standing]:
+        """Return what stands under the relations' names, without regard to upper and lower case."""
+        return catalog.existing(self._session, relations, self._known)
+
+    @contextlib.contextmanager
+    def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Mark what is committed to a relation with this run; Delta itself refuses one of two writers."""
+        number = self._writes.get(relation, 1)
+        mark = {"fft": {"run": self._run_id, "relation": str(relation), "write": number}}
+        with self._session.marked(f"fft {self._run_id} {relation}", number, mark):
+            yield
+        # Only now: an attempt that is repeated is to be known as the same one.
+        self._writes[relation] = number + 1
+
+    @contextlib.contextmanager
+    def stage(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[ir.Table]:
+        """Keep rows where Spark computes, under a name that only this session sees, and that no crash leaves behind."""
+        name = f"__fft_stage_{next(self._numbers)}"
+        with self._selected(rows) as select:
+            frame = kept(self._session, self._session.frame(select))
+        frame.createOrReplaceTempView(name)
+        ended = False
+        try:
+            yield self._table(name)
+            ended = True
+        finally:
+            # After an error the session may be beyond use; the first error is the one to tell.
+            with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
+                self._session.forget(name)
+                let_go(frame)
+
+    def replace(
+        self,
+        relation: Relation,
+        rows: ir.Table | pa.RecordBatchReader,
+        *,
+        over: Kind | None,
+        layout: Layout = PLAIN,
+    ) -> WriteCounts:
+        """Replace a table: by a new version of it where both are Delta, else by another one that takes its name."""
+        self._create_database(relation.database)
+        with self._selected(rows) as select:
+            columns = self._session.schema(select)
+            stands = provider_of(self._session, relation) if over is Kind.TABLE else None
+            if stands == self._format == "delta":
+                return delta.replaced(self._session, relation, select, columns, layout)
+            comment = None
+            if stands is not None:
+                now = catalog.detail(self._session, relation)
+                layout, comment = catalog.laid_out(layout, now, columns), now.comment
+            make = functools.partial(self._make, select=select, columns=columns, layout=layout, comment=comment)
+            if over is None:
+                make(printed(relation))
+                return WriteCounts(self._count(printed(relation)), 0, "create table as select")
+            swap.swapped(self._session, relation, over, make)
+        return WriteCounts(self._count(printed(relation)), 0, "create and swap")
+
+    def arrange(self, relation: Relation, layout: Layout) -> None:
+        """Give a Delta table that stands the properties and the clustering of `layout`."""
+        if provider_of(self._session, relation) == "delta":
+            delta.arrange(self._session, relation, layout, catalog.detail(self._session, relation))
+
+    def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
+        """Make a view; a table of its name goes when the view stands."""
+        self._create_database(relation.database)
+        make = f"VIEW {printed(relation)} AS {self.compiled(table)}"
+        if over is Kind.TABLE:
+            swap.view_over_table(self._session, relation, f"CREATE {make}")
+        else:
+            self._session.run(f"CREATE OR REPLACE {make}")
+
+    def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
+        """Add rows by column name, with new columns in the same commit."""
+        if (why := self._why_rewritten(relation, changes)) is not None:
+            return self._rewritten(relation, fresh, (), changes, why)
+        select = self.compiled(fresh)
+        return delta.appended(self._session, relation, select, fresh.columns, evolve=bool(changes.added))
+
+    def merge(
+        self,
+        relation: Relation,
+        fresh: ir.Table,
+        key: tuple[str, ...],
+        *,
+        null_safe: bool,
+        changes: ColumnChanges = UNCHANGED,
+        cursor: str | None = None,
+    ) -> WriteCounts:
+        """Put `fresh` in place of the rows of its keys: by one MERGE on Delta, else by writing the table anew."""
+        if (why := self._why_rewritten(relation, changes)) is not None:
+            return self._rewritten(relation, fresh, key, changes, why)
+        select, columns = self.compiled(fresh), fresh.schema()
+        count, within = delta.bounds(self._session, select, columns, key)
+        way = delta.Merge(key, null_safe, within, cursor, evolve=bool(changes.added))
+        try:
+            inserted, updated = delta.merged(
+                self._session, relation, delta.merge_statement(relation, select, columns, way)
+            )
+        except Unsupported as error:
+            done = self._rewritten(relation, fresh, key, changes, "the MERGE was refused")
+            return WriteCounts(
+                done.inserted, done.updated, done.strategy, warning=f"Spark refused the MERGE: {error.message}"
+            )
+        if inserted + updated > count:
+            # Something else had put a key into the table twice, and a MERGE cannot make one row of two.
+            return self._rewritten(relation, fresh, key, UNCHANGED, "the table had a key twice")
+        return WriteCounts(inserted, updated, catalog.MERGE)
+
+    def interrupt(self) -> None:
+        """Make what runs now end with `KeyboardInterrupt`."""
+        self._session.interrupt()
+
+    def close(self) -> None:
+        """End a session that was started here; one that was there before stays as it was found."""
+        self._session.close()
+
+    def _why_rewritten(self, relation: Relation, changes: ColumnChanges) -> str | None:
+        """Return why rows cannot be written into a table as it stands; None where they can."""
+        provider = provider_of(self._session, relation)
+        if provider != "delta":
+            return f"{provider} cannot MERGE"
+        return "columns change" if changes.dropped or changes.retyped else None
+
+    def _rewritten(
+        self, relation: Relation, fresh: ir.Table, key: tuple[str, ...], changes: ColumnChanges, why: str
+    ) -> WriteCounts:
+        """Write the whole table as the rule says that it is to be, with changed columns."""
+        import ibis
+
+        old = self.table(relation)
+        before = self._count(printed(relation))
+        added = {name: ibis.null(dtype) for name, dtype in changes.added.items()}
+        target = old.drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added)
+        rows = fresh.select(*target.columns)
+        after = rule.merged(target, rows, key) if key else target.union(rows, distinct=False)
+        written = self.replace(relation, after, over=Kind.TABLE).inserted
+        count = self._count_of(fresh)
+        inserted = max(written - before, 0) if key else count
+        return WriteCounts(inserted, count - inserted, f"rewrite ({why})")
+
+    def _make(self, name: str, select: str, columns: Schema, layout: Layout, comment: str | None) -> None:
+        if self._format == "delta":
+            delta.made(self._session, name, select, columns, layout, comment)
+        else:
+            self._session.run(f"CREATE TABLE {name} {catalog.clauses(self._format, layout, comment)} AS {select}")
+
+    def _table(self, name: str, database: str | None = None) -> ir.Table:
+        import ibis.expr.operations as ops
+
+        parts = [ticked(part) for part in (database, name) if part is not None]
+        schema = self._session.schema(f"SELECT * FROM {'.'.join(parts)}")
+        namespace = ops.Namespace(catalog=None, database=database)
+        return ops.DatabaseTable(name, schema=schema, source=self.connection, namespace=namespace).to_expr()
+
+    def _described(self, text: str) -> Schema:
+        """Return the columns of a SELECT; nothing that changes anything can stand in a FROM."""
+        try:
+            return self._session.schema(f"SELECT * FROM (\n{text}\n) AS model")
+        except EngineError as error:
+            first = text.strip().partition(" ")[0]
+            if first.upper() not in ("SELECT", "WITH", "FROM", "VALUES", "TABLE", "(") and first.isalpha():
+                raise BadSql("a model's SQL is one SELECT", hint="take other statements away") from error
+            raise
+
+    def _create_database(self, database: str) -> None:
+        if database.casefold() not in self._known:
+            self._session.run(f"CREATE DATABASE IF NOT EXISTS {ticked(database)}")
+            self._known.add(database.casefold())
+
+    def _count(self, name: str) -> int:
+        return int(self._session.values(f"SELECT count(*) AS n FROM {name}")[0]["n"])
+
+    def _count_of(self, table: ir.Table) -> int:
+        return self._count(f"({self.compiled(table)})")
+
+    @contextlib.contextmanager
+    def _selected(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[str]:
+        """Give the SELECT that reads `rows`; Arrow rows stand behind a name while the block runs."""
+        import ibis.expr.types as ir
+
+        if isinstance(rows, ir.Table):
+            yield self.compiled(rows)
+            return
+        name = f"__fft_rows_{next(self._numbers)}"
+        frame_of(self._session, rows).createOrReplaceTempView(name)
+        try:
+            yield f"SELECT * FROM {ticked(name)}"
+        finally:
+            self._session.forget(name)
+
+
+def _spelt(value: Any) -> str:
+    """Return a value of `extra_conf` as Spark writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

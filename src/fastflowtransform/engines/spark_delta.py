@@ -1,0 +1,222 @@
+"""Delta: each write is one commit, and the table with its history stays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fastflowtransform.engines.spark_catalog import (
+    Detail,
+    clauses,
+    comments,
+    detail,
+    laid_out,
+    literal,
+    pairs,
+    printed,
+    ticked,
+)
+from fastflowtransform.engines.spark_session import Session
+from fastflowtransform.errors import EngineError
+from fastflowtransform.model import Layout
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import WriteCounts
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    from ibis.expr.schema import Schema
+
+_EVOLVE = "WITH SCHEMA EVOLUTION "
+_REFUSED_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
+"""What a column's name may hold only where Delta keeps names apart from those in the files."""
+
+
+def made(session: Session, name: str, select: str, columns: Schema, layout: Layout, comment: str | None = None) -> None:
+    """Make a Delta table under a name that is free."""
+    session.run(f"CREATE TABLE {name} {clauses('delta', _with_defaults(layout, columns), comment)} AS {select}")
+
+
+def replaced(session: Session, relation: Relation, select: str, columns: Schema, layout: Layout) -> WriteCounts:
+    """Replace the rows of a Delta table by a new version of it.
+
+    Where the columns are the same, only rows are written, and all that hangs on the table stays. Else the table is
+    described anew, with its properties, its comments, and the layout that it has or is to have.
+    """
+    name, now = printed(relation), detail(session, relation)
+    wanted = laid_out(layout, now, columns)
+    lies = (wanted.partition_by, wanted.cluster_by) == (now.partition_by, now.cluster_by)
+    if lies and list(session.schema(f"SELECT * FROM {name}").items()) == list(columns.items()):
+        arrange(session, relation, layout, now)
+        session.run(f"INSERT OVERWRITE TABLE {name} BY NAME {select}")
+        return WriteCounts(_written(session, relation), 0, "insert overwrite")
+    said = comments(session, relation)
+    described = clauses("delta", _with_defaults(wanted, columns), now.comment)
+    session.run(f"CREATE OR REPLACE TABLE {name} {described} AS {select}")
+    counts = WriteCounts(_written(session, relation), 0, "create or replace")
+    for column, comment in said.items():
+        if column in columns:
+            session.run(f"ALTER TABLE {name} ALTER COLUMN {ticked(column)} COMMENT {literal(comment)}")
+    return counts
+
+
+def appended(session: Session, relation: Relation, select: str, columns: Iterable[str], *, evolve: bool) -> WriteCounts:
+    """Add rows by column name; with `evolve`, with the columns that the table does not have yet, in the same commit."""
+    if not evolve:
+        session.run(f"INSERT INTO {printed(relation)} BY NAME {select}")
+        return WriteCounts(_written(session, relation), 0, "insert")
+    # An INSERT cannot add columns, and a MERGE of rows that match nothing can.
+    statement = (
+        f"MERGE {_EVOLVE}INTO {printed(relation)} AS old USING ({select}) AS fresh ON false "
+        f"WHEN NOT MATCHED THEN {_insert(list(columns))}"
+    )
+    inserted, _ = merged(session, relation, statement)
+    return WriteCounts(inserted, 0, "insert")
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """How rows are merged.
+
+    Parameters
+    ----------
+    key
+        What they are found by; a delta has each key once.
+    null_safe
+        Whether NULL equals NULL in it.
+    within
+        A condition on `old` that all rows of these keys meet, so that files without any are not read; may be empty.
+    guard
+        The cursor: a row does not take the place of one whose cursor is greater, whoever wrote that in the meantime.
+    evolve
+        Whether columns are added in the same commit.
+    """
+
+    key: tuple[str, ...]
+    null_safe: bool
+    within: str = ""
+    guard: str | None = None
+    evolve: bool = False
+
+
+def merge_statement(relation: Relation, select: str, columns: Iterable[str], merge: Merge) -> str:
+    """Return the MERGE of a delta into a table.
+
+    Examples
+    --------
+    >>> merge = Merge(("id",), null_safe=False, within="old.`id` BETWEEN 1 AND 9", guard="at")
+    >>> print(merge_statement(Relation("demo", "t"), "SELECT 1 AS id, 2 AS at", ["id", "at"], merge))
+    MERGE INTO `demo`.`t` AS old USING (SELECT 1 AS id, 2 AS at) AS fresh
+    ON old.`id` = fresh.`id` AND old.`id` BETWEEN 1 AND 9
+    WHEN MATCHED AND (old.`at` IS NULL OR fresh.`at` >= old.`at`) THEN UPDATE SET old.`at` = fresh.`at`
+    WHEN NOT MATCHED THEN INSERT (`id`, `at`) VALUES (fresh.`id`, fresh.`at`)
+    """
+    names = list(columns)
+    equal = "<=>" if merge.null_safe else "="
+    on = [f"old.{ticked(column)} {equal} fresh.{ticked(column)}" for column in merge.key]
+    # A column that is only about to be there cannot be named with its table.
+    side = "" if merge.evolve else "old."
+    values = ", ".join(f"{side}{ticked(c)} = fresh.{ticked(c)}" for c in names if c not in merge.key)
+    newer = ""
+    if merge.guard is not None:
+        cursor = ticked(merge.guard)
+        newer = f" AND (old.{cursor} IS NULL OR fresh.{cursor} >= old.{cursor})"
+    lines = [
+        f"MERGE {_EVOLVE if merge.evolve else ''}INTO {printed(relation)} AS old USING ({select}) AS fresh",
+        f"ON {' AND '.join([*on, merge.within] if merge.within else on)}",
+        f"WHEN MATCHED{newer} THEN UPDATE SET {values}" if values else "",
+        f"WHEN NOT MATCHED THEN {_insert(names)}",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def merged(session: Session, relation: Relation, statement: str) -> tuple[int, int]:
+    """Run a MERGE, and return how many rows were inserted, and how many updated."""
+    answer = session.run(statement)
+    if answer:
+        return int(answer[0]["num_inserted_rows"]), int(answer[0]["num_updated_rows"])
+    # Delta has this very write already: its answer was lost on the way, and the attempt was repeated.
+    metrics = _metrics(session, relation)
+    return int(metrics.get("numTargetRowsInserted", 0)), int(metrics.get("numTargetRowsUpdated", 0))
+
+
+def bounds(session: Session, select: str, columns: Schema, key: tuple[str, ...]) -> tuple[int, str]:
+    """Return how many rows a delta has, and the range of its keys as a condition on `old`.
+
+    Parameters
+    ----------
+    session
+        Where.
+    select
+        The delta, staged.
+    columns, key
+        Its columns, and those of the key.
+    """
+    ranged = [column for column in key if _has_ranges(columns[column])]
+    asked = ["count(*) AS n"]
+    for number, column in enumerate(ranged):
+        name = ticked(column)
+        asked.append(f"count({name}) AS n{number}, min({name}) AS low{number}, max({name}) AS high{number}")
+    (row,) = session.values(f"SELECT {', '.join(asked)} FROM ({select}) AS fresh")
+    found = []
+    for number, column in enumerate(ranged):
+        if 0 < row["n"] == row[f"n{number}"]:
+            low, high = (_constant(row[f"{end}{number}"], columns[column]) for end in ("low", "high"))
+            found.append(f"old.{ticked(column)} BETWEEN {low} AND {high}")
+    return int(row["n"]), " AND ".join(found)
+
+
+def arrange(session: Session, relation: Relation, layout: Layout, now: Detail) -> None:
+    """Give a Delta table the properties and the clustering of a layout; partitions change with a full refresh only."""
+    wanted = _defaults(layout)
+    missing = {name: value for name, value in wanted.items() if now.properties.get(name) != value}
+    if missing:
+        session.run(f"ALTER TABLE {printed(relation)} SET TBLPROPERTIES ({pairs(missing)})")
+    if layout.cluster_by and layout.cluster_by != now.cluster_by:
+        session.run(f"ALTER TABLE {printed(relation)} CLUSTER BY ({', '.join(map(ticked, layout.cluster_by))})")
+
+
+def _defaults(layout: Layout) -> dict[str, str]:
+    """Return the properties that a table is to have; one with a key marks old rows, and does not copy the others."""
+    keyed = {"delta.enableDeletionVectors": "true"} if layout.key else {}
+    return {**keyed, **layout.table_properties}
+
+
+def _with_defaults(layout: Layout, columns: Iterable[str]) -> Layout:
+    properties = _defaults(layout)
+    if any(_REFUSED_IN_NAMES.search(name) for name in columns):
+        properties.setdefault("delta.columnMapping.mode", "name")
+    return replace(layout, table_properties=properties)
+
+
+def _insert(columns: list[str]) -> str:
+    return f"INSERT ({', '.join(map(ticked, columns))}) VALUES ({', '.join(f'fresh.{ticked(c)}' for c in columns)})"
+
+
+def _written(session: Session, relation: Relation) -> int:
+    return int(_metrics(session, relation).get("numOutputRows", 0))
+
+
+def _metrics(session: Session, relation: Relation) -> Mapping[str, Any]:
+    """Return what the newest commit of this write says of itself."""
+    rows = session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 20")
+    ours = [row for row in rows if row["userMetadata"] == session.mark] if session.mark else rows
+    if not ours:
+        raise EngineError(f'the commit to "{relation}" is not in its history', hint="was the table replaced meanwhile?")
+    return dict(ours[0]["operationMetrics"] or {})
+
+
+def _has_ranges(dtype: dt.DataType) -> bool:
+    """Whether Delta keeps the least and the greatest value of such a column for each file."""
+    return bool(dtype.is_integer() or dtype.is_decimal() or dtype.is_date() or dtype.is_timestamp())
+
+
+def _constant(value: Any, dtype: dt.DataType) -> str:
+    import ibis.expr.datatypes as dt
+    from ibis.backends.sql.datatypes import PySparkType
+
+    if dtype.is_timestamp():
+        kind = "TIMESTAMP" if isinstance(dtype, dt.Timestamp) and dtype.timezone else "TIMESTAMP_NTZ"
+        return f"CAST({literal(str(value))} AS {kind})"
+    return f"CAST({literal(str(value))} AS {PySparkType.to_string(dtype)})"

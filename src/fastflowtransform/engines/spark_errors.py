@@ -1,0 +1,130 @@
+"""Spark's errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from typing import Any
+
+from fastflowtransform.errors import (
+    BadName,
+    ConnectionLost,
+    DatabaseLocked,
+    EngineError,
+    OutOfSpace,
+    RelationMissing,
+    WriteConflict,
+)
+
+
+class Unsupported(EngineError):
+    """A statement that Spark refused for what it is, before it looked at a row."""
+
+
+# What stands in an error's condition or, where it has none, in its text; the first that fits counts.
+_KINDS: tuple[tuple[str, type[EngineError], str | None], ...] = (
+    (
+        r"TABLE_OR_VIEW_NOT_FOUND|SCHEMA_NOT_FOUND|DELTA_TABLE_NOT_FOUND|DELTA_PATH_DOES_NOT_EXIST",
+        RelationMissing,
+        None,
+    ),
+    (
+        r"DELTA_CONCURRENT|Concurrent(Append|DeleteRead|DeleteDelete|Transaction|Write)Exception"
+        r"|DELTA_METADATA_CHANGED|MetadataChangedException|DELTA_PROTOCOL_CHANGED|ProtocolChangedException",
+        WriteConflict,
+        None,
+    ),
+    (r"No space left on device|java\.lang\.OutOfMemoryError", OutOfSpace, "make room, or let the model read less"),
+    (r"XSDB6", DatabaseLocked, "wait for the other process, or end it"),
+    (
+        r"StatusCode\.UNAVAILABLE|SESSION_CLOSED|INVALID_HANDLE|Py4JNetworkError|Answer from Java side is empty"
+        r"|Connection refused|stopped SparkContext",
+        ConnectionLost,
+        "see the log of Spark for why it ended",
+    ),
+)
+# A MERGE that is refused so may still be done by a rewrite: it is the statement that is at fault, and not the rows.
+_REFUSED = re.compile(
+    r"_LEGACY_ERROR_TEMP_2096|_LEGACY_ERROR_TEMP_1121|UNSUPPORTED_FEATURE|DELTA_UNSUPPORTED|DELTA_OPERATION_NOT_ALLOWED"
+    r"|DELTA_MERGE_UNSUPPORTED|DELTA_NON_DETERMINISTIC|DELTA_FAILED_TO_MERGE|DELTA_FEATURE"
+    r"|is not supported temporarily|Table does not support reads"
+)
+
+
+class Translated(contextlib.AbstractContextManager[None]):
+    """Turns Spark's errors into ours; `sql` is what was sent, where that is one statement."""
+
+    def __init__(self, sql: str | None, interrupted: threading.Event) -> None:
+        self._sql = sql
+        self._interrupted = interrupted
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None or not isinstance(error, _their_errors()):
+            return
+        if self._interrupted.is_set():
+            raise KeyboardInterrupt from error
+        ours = translated(error)
+        ours.sql = self._sql
+        raise ours from error
+
+
+def translated(error: Any) -> EngineError:
+    """Return our error for one of Spark, of the bridge to it, or of the line to its server."""
+    from pyspark.errors import PySparkException
+
+    text = f"{type(error).__name__}: {error}"
+    condition = (error.getCondition() if isinstance(error, PySparkException) else None) or ""
+    where = condition or text
+    message = last_words(str(error))
+    near = _near(error)
+    if condition.startswith("INVALID_SCHEMA_OR_RELATION_NAME"):
+        return BadName(message, hint="name it with letters, digits and underscores", near=near)
+    for pattern, kind, hint in _KINDS:
+        if re.search(pattern, where) or (not condition and re.search(pattern, text)):
+            return kind(message, hint=hint, near=near)
+    if _REFUSED.search(where):
+        return Unsupported(message, near=near)
+    return EngineError(message, near=near)
+
+
+def last_words(text: str) -> str:
+    """Return what a text of Spark or Java says is wrong, without classes, codes and plans.
+
+    Examples
+    --------
+    >>> last_words("[DIVIDE_BY_ZERO] Division by zero. Use `try_divide`. SQLSTATE: 22012\\n== SQL ==")
+    'Division by zero. Use `try_divide`'
+    >>> last_words("An error occurred while calling o60.sql.\\n: io.delta.X: [DELTA_Y] No.\\n\\tat z")
+    'No'
+    """
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("at ", "... ", "=="))] or ["(nothing)"]
+    found = next((line for line in lines if re.search(r"\[[A-Z][A-Z0-9_.]+\]", line)), None)
+    if found is None:
+        found = next((line for line in reversed(lines) if re.search(r"(Exception|Error): ", line)), lines[0])
+    found = re.sub(r"^.*?\[[A-Z][A-Z0-9_.]+\] ", "", found)
+    found = re.sub(r"^[: ]*([\w$]+\.)+[\w$]+: ", "", found)
+    found = re.sub(r"^(Caused by: )?([\w$]+\.)+[\w$]+(Exception|Error): ", "", found)
+    found = re.sub(r"\s*SQLSTATE: \w+(; line \d+ pos \d+)?;?", "", found)
+    return found.strip().rstrip(".;")
+
+
+def _near(error: Any) -> str | None:
+    """Return the text that Spark points at."""
+    from pyspark.errors import PySparkException
+
+    if not isinstance(error, PySparkException):
+        return None
+    with contextlib.suppress(AttributeError, NotImplementedError):
+        for context in error.getQueryContext():
+            return str(context.fragment())
+    found = re.search(r"`([^`]+)` cannot be resolved|routine `([^`]+)`|near '([^']+)'", str(error))
+    return None if found is None else next(filter(None, found.groups()))
+
+
+def _their_errors() -> tuple[type[BaseException], ...]:
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    return (PySparkException, Py4JError)
