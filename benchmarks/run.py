@@ -19,9 +19,10 @@ import memory
 import postgres
 import python_model
 import upsert
+import utest
 from sizes import FULL, QUICK
 
-BENCHMARKS = {module.__name__: module.measure for module in (commands, upsert, memory, python_model, postgres)}
+BENCHMARKS = {module.__name__: module.measure for module in (commands, upsert, memory, python_model, postgres, utest)}
 
 
 def main() -> None:

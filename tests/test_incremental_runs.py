@@ -353,6 +353,7 @@ def test_a_cursor_with_a_time_zone_is_compared_as_an_instant(events):
 
 WIDER = "select *, 'new' as extra from {{ source('raw', 'events') }}"
 RETYPED = "select id::bigint as id, ts, v from {{ source('raw', 'events') }}"
+INCOMPARABLE = "select id, 1 as ts, v from {{ source('raw', 'events') }}"
 NARROWER = "select id, ts from {{ source('raw', 'events') }}"
 
 
@@ -371,6 +372,7 @@ def change(project: ProjectFolder, mode: str, select: str) -> dict[str, Any]:
         (WIDER, '"extra" (string) is not in the table'),
         (RETYPED, '"id" is int32 in the table and int64 in the query'),
         (NARROWER, '"v" (string) is not in the query'),
+        (INCOMPARABLE, '"ts" is timestamp(6) in the table and int32 in the query'),
     ],
 )
 def test_by_default_a_changed_column_is_an_error_that_names_it(events, select, words):

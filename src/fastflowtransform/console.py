@@ -20,6 +20,9 @@ MARKS = {Status.SUCCESS: "ok", Status.WARN: "warn", Status.ERROR: "error", Statu
 _TOTALS = {Status.SUCCESS: "ok", Status.WARN: "warned", Status.ERROR: "failed", Status.SKIPPED: "skipped"}
 _STYLES = {Status.SUCCESS: "green", Status.WARN: "yellow", Status.ERROR: "bold red", Status.SKIPPED: "dim"}
 
+_CELLS = 20
+"""How many cells of a unit test are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -149,6 +152,20 @@ class Console:
                 self.say(f"\nto see them all:\n{result.sql.strip()}")
                 if result.stored is not None:
                     self.say(f"\nthey are kept in {result.stored}")
+
+    def unit_tests(self, results: Sequence[CheckResult]) -> None:
+        """Show each unit test in a line, and each that failed cell by cell."""
+        rows = [(MARKS[result.status], result.name, f"{result.seconds:.2f}") for result in results]
+        styles = [_STYLES[result.status] for result in results]
+        self.table(("", "unit test", "seconds"), rows, right=(2,), styles=styles)
+        for result in results:
+            if result.error is None:
+                continue
+            self.say("")
+            self.error(result.error, "" if f'"{result.name}"' in result.error.message else f"{result.name}: ")
+            self.rows(result.sample[:_CELLS])
+            if len(result.sample) > _CELLS:
+                self.say(f"and {len(result.sample) - _CELLS} more, which target/run_results.json holds")
 
     def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Show rows of data as a table."""

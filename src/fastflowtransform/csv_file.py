@@ -33,7 +33,7 @@ _DATE = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
 # What a text must look like to be taken for a type, from the narrowest type on. A leading zero or plus makes an
 # identifier of a number, and more digits than a type can hold make it another type's.
-_PATTERNS = {
+PATTERNS = {
     "boolean": r"(?i)^(true|false)$",
     "int64": r"^(0|-?[1-9]\d{0,18})$",
     "decimal(38, 0)": r"^(0|-?[1-9]\d{0,37})$",
@@ -404,7 +404,7 @@ def _narrowed(candidates: tuple[str, ...] | None, column: pa.StringArray) -> tup
     if values.null_count == len(values):
         return candidates
     left: list[str] = []
-    for name in _PATTERNS if candidates is None else candidates:
+    for name in PATTERNS if candidates is None else candidates:
         if _NARROWER.get(name) in left or _holds(name, values):
             left.append(name)
     return tuple(left)
@@ -414,7 +414,7 @@ def _holds(name: str, values: pa.StringArray) -> bool:
     import pyarrow as pa
     from pyarrow import compute
 
-    matches = compute.match_substring_regex(values, _PATTERNS[name])
+    matches = compute.match_substring_regex(values, PATTERNS[name])
     if not compute.all(matches, min_count=0).as_py():
         return False
     try:

@@ -372,6 +372,12 @@ class CheckFailed(DataError):
     code = "D300"
 
 
+class UnitTestFailed(DataError):
+    """A unit test's model gives other rows than the test expects, or a second run over the same rows changes them."""
+
+    code = "D310"
+
+
 class NullCursor(DataError):
     """A row to be appended has no `updated_at`, so the next run could not recognise it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_INLINE = "__fft_ephemeral_"
+INLINE = "__fft_ephemeral_"
 
 
 class Tables:
@@ -81,7 +82,8 @@ class Tables:
         inlined = self._inlined_below(model)
         if not inlined:
             return text
-        models = [f"{_quoted((_INLINE + node,), self._dialect)} AS (\n{self._inline_text(node)}\n)" for node in inlined]
+        names = {node: quoted_in((INLINE + node,), self._dialect) for node in inlined}
+        models = [f"{name} AS (\n{self._inline_text(node)}\n)" for node, name in names.items()]
         return f"WITH {', '.join(models)} SELECT * FROM (\n{text}\n) AS model"
 
     def _text(self, model: Model, template: Template, *, is_incremental: bool) -> str:
@@ -94,7 +96,7 @@ class Tables:
         text = without_semicolon(text, dialect)
         if not text.strip():
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
-        return text if dialect == self._dialect else self._translated(text, dialect, template.at)
+        return text if dialect == self._dialect else self.translated(text, dialect, template.at)
 
     def _inlined_below(self, model: Model) -> list[str]:
         """Return the ephemeral models that a SQL text needs in front of it, each once and after those that it reads."""
@@ -196,17 +198,17 @@ class Tables:
 
     def _name(self, node: str, dialect: str) -> Name:
         if self._is_ephemeral(node):
-            return _quoted((_INLINE + node,), dialect)
+            return quoted_in((INLINE + node,), dialect)
         return self._printed(self._project.relation(node), dialect)
 
     def _printed(self, relation: Relation, dialect: str) -> Name:
         """Return a relation's name; what only the engine at hand needs in it is left out for another one."""
         elsewhere = self._dialect != self._engine.dialect
         parts = (relation.database, relation.name) if elsewhere else self._engine.name_of(relation)
-        return Name(_quoted(parts, dialect), relation.database, relation.name)
+        return Name(quoted_in(parts, dialect), relation.database, relation.name)
 
-    def _translated(self, text: str, dialect: str, at: Location) -> str:
-        """Return a SELECT in the dialect that is wanted."""
+    def translated(self, text: str, dialect: str, at: Location) -> str:
+        """Return a SELECT that is written in `dialect` in the dialect that is wanted."""
         import sqlglot
         from sqlglot import exp
 
@@ -302,7 +304,9 @@ def _pointed_at(template: Template, near: str | None) -> Location:
     return Location(template.at.path) if near is None else template.at
 
 
-def _quoted(parts: tuple[str, ...], dialect: str) -> Name:
+@functools.cache
+def quoted_in(parts: tuple[str, ...], dialect: str) -> Name:
+    """Return a name as a dialect quotes it."""
     from sqlglot import exp
 
     return Name(".".join(exp.to_identifier(part, quoted=True).sql(dialect=dialect) for part in parts), name=parts[-1])

@@ -47,6 +47,8 @@ class Project:
         What its templates see.
     dialect
         The SQL dialect of models that name none; None is the engine's own.
+    elsewhere
+        The names of the models that are for other engines only.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Project:
     graph: Graph
     scope: Scope
     dialect: str | None = None
+    elsewhere: Set[str] = frozenset()
 
     def relation(self, node: str) -> Relation:
         """Return the table or view of a node."""
@@ -134,6 +137,7 @@ def load(
         graph=graphs.build(upstream, places),
         scope=scope,
         dialect=settings.dialect,
+        elsewhere=frozenset(elsewhere),
     )
 
 

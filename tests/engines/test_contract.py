@@ -290,3 +290,25 @@ def test_a_schema_of_a_failed_replace_can_be_used_by_the_next(table: Engine):
     table.replace(other, table.table(T), over=None)
 
     assert content(table, other) == [(1, "a"), (2, "b")]
+
+
+def test_the_scratch_schema_is_empty_each_time(table: Engine):
+    scratch = Relation(table.scratch(), "t")
+    table.replace(scratch, numbers((7, "x")), over=None)
+    assert content(table, scratch) == [(7, "x")]
+
+    assert table.scratch() == scratch.database
+    assert kind(table, scratch) is None
+    assert content(table) == [(1, "a"), (2, "b")]
+
+
+def test_a_schema_that_stands_is_never_the_scratch_schema(table: Engine):
+    theirs = Relation("another", "t")
+    table.replace(theirs, numbers((7, "x")), over=None)
+    table._scratch.name = "another"
+
+    with pytest.raises(EngineError):
+        table.scratch()
+
+    table._scratch.drop()
+    assert content(table, theirs) == [(7, "x")]

@@ -47,6 +47,10 @@ def fft(folder: Path, *arguments: str, env: str | None = "dev_duckdb") -> str:
     return answer.stdout
 
 
+def test_the_unit_tests_of_the_demo_pass(demo: Path):
+    assert "4 ok" in fft(demo, "utest", ".", env=None)
+
+
 def shown(folder: Path, env: str) -> dict[str, list[tuple[object, ...]]]:
     """Return the rows of the fact tables as `fft show` gives them to other programs."""
     found = {}

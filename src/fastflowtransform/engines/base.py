@@ -251,6 +251,13 @@ class Engine(Protocol):
         """
         ...
 
+    def scratch(self) -> str:
+        """Return a schema of this connection's own, made by it and empty; `close` drops it.
+
+        It is the same one each time, and each time it is empty again: what was made of it is of no use then.
+        """
+        ...
+
     def interrupt(self) -> None:
         """Make what runs now end with `KeyboardInterrupt`; called from another thread."""
         ...

@@ -14,6 +14,7 @@ from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChange
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
 from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
     BadSql,
     EngineError,
@@ -70,6 +71,7 @@ class DuckDBEngine:
         self._numbers = itertools.count(1)
         self._types: dict[str, dt.DataType] = {}
         self._texts = Texts()
+        self._scratch = Scratch(self._rows)
         self._belongings: dict[tuple[str, str], _Belongings] | None = None
         # As Ibis sets them: it may be loaded later, or not at all.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
@@ -287,13 +289,24 @@ class DuckDBEngine:
             new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
             return WriteCounts(self._insert(relation, fresh, new), updated, way)
 
+    def scratch(self) -> str:
+        """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
+        self._texts.restart()
+        self._numbers = itertools.count(1)
+        self._scratch.empty()
+        self._known.add(self._scratch.name)
+        return self._scratch.name
+
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
         self._duckdb.interrupt()
 
     def close(self) -> None:
         """Close the database; what was committed is in the file."""
-        self._duckdb.close()
+        try:
+            self._scratch.drop()
+        finally:
+            self._duckdb.close()
 
     def _table(self, parts: tuple[str, ...]) -> ir.Table:
         """Return a table; Ibis' own way to ask for its columns takes Arrow, whose import takes a tenth of a second."""

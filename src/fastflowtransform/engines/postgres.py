@@ -29,6 +29,7 @@ from fastflowtransform.engines.postgres_rows import (
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.postgres_words import unknown
 from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
     BadSql,
     EngineError,
@@ -96,6 +97,7 @@ class PostgresEngine:
         self._lock_wait = lock_wait
         self._numbers = itertools.count(1)
         self._texts = Texts()
+        self._scratch = Scratch(self._session.rows)
         self._shown: set[str] = set()
         self._known: set[str] = set()
 
@@ -315,12 +317,23 @@ class PostgresEngine:
         analyze(self._session, relation, sum(counts))
         return WriteCounts(*counts, way)
 
+    def scratch(self) -> str:
+        """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
+        self._texts.restart()
+        self._numbers = itertools.count(1)
+        self._scratch.empty()
+        self._known.add(self._scratch.name)
+        return self._scratch.name
+
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
         self._session.cancel()
 
     def close(self) -> None:
         """Close the connection; what was not committed is rolled back."""
+        self._session.close()
+        # Over a new connection: the old one may have been left in the midst of a transaction, or of a stream.
+        self._scratch.drop()
         self._session.close()
 
     def _table(self, schema: str, name: str) -> ir.Table:

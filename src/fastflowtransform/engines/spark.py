@@ -16,6 +16,7 @@ from fastflowtransform.engines import spark_delta as delta
 from fastflowtransform.engines import spark_swap as swap
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
@@ -74,6 +75,7 @@ class SparkEngine:
         self._numbers = itertools.count(1)
         self._texts = Texts(ticked)
         self._frames: list[str] = []
+        self._scratch = Scratch(session.rows)
         self._run_id = uuid.uuid4().hex
         self._writes: dict[Relation, int] = {}
         self._known = catalog.databases(session)
@@ -201,6 +203,14 @@ class SparkEngine:
         """Return what stands under the relations' names, without regard to upper and lower case."""
         return catalog.existing(self._session, relations, self._known)
 
+    def scratch(self) -> str:
+        """Empty a database of this session's own, and begin the names of texts and stages anew."""
+        self._texts.restart()
+        self._numbers = itertools.count(1)
+        self._scratch.empty()
+        self._known.add(self._scratch.name)
+        return self._scratch.name
+
     @contextlib.contextmanager
     def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> Iterator[None]:
         """Mark what is committed to a relation with this run; Delta itself refuses one of two writers."""
@@ -311,10 +321,12 @@ class SparkEngine:
 
     def close(self) -> None:
         """End a session that was started here; one that was there before stays as it was found."""
-        with contextlib.suppress(EngineError):
+        try:
             for name in self._frames:
                 self._session.forget(name)
-        self._session.close()
+            self._scratch.drop()
+        finally:
+            self._session.close()
 
     def _why_rewritten(self, relation: Relation, changes: ColumnChanges) -> str | None:
         """Return why rows cannot be written into a table as it stands; None where they can."""
