@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from fastflowtransform.attempts import attempted
-from fastflowtransform.csv_file import read_rows
 from fastflowtransform.engines.base import Engine, Standing, kind_of
 from fastflowtransform.errors import Location, UnknownRef, hint_from
 from fastflowtransform.model import Seed
@@ -17,6 +16,7 @@ from fastflowtransform.project import SEED_ENDINGS
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import Outcome, Status, StepResult
+from fastflowtransform.seed_files import read_rows
 
 
 def load(
