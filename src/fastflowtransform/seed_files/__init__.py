@@ -1,12 +1,14 @@
 """The rows of a seed's file, as a stream of Arrow batches that is the same for every engine.
 
-A text file is read once, a piece at a time: its types are found, and whatever is wrong with it, before an engine is
-given a row, so that none is given a part of a bad file. Its texts are kept aside meanwhile, and become values of these
-types on their way to the engine.
+A file is read as a whole before an engine is given a row: its types are found, and whatever is wrong with it, so that
+no engine is given a part of a bad file. What was read of a text file is kept aside meanwhile, as values of the types
+that are known so far. Only where a column turns out to be text after all is the file read once more, as is a Parquet
+file.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,9 +24,9 @@ from fastflowtransform.seed_files.stow import Stow, ahead
 from fastflowtransform.seed_files.types import (
     Candidates,
     arrow_type,
+    cast,
     declared_types,
     ibis_name,
-    is_castable,
     require_columns,
     typed,
 )
@@ -107,13 +109,15 @@ def open_seed(path: Path, types: Mapping[str, str], known: Fingerprint | None = 
 
     source = _source(path)
     with closing(Stow()) as stow:
-        kept = None if isinstance(source, Parquet) else stow
-        finding = _read(source, _Finding(source, types), kept)
+        finding = _read(source, _Finding(source, types), stow)
         if known is not None:
             known.require_same(path)
         schema = finding.schema()
-        parts = stow.batches() if kept is not None else (part.rows for part in source.parts())
-        with closing(_values(parts, schema, path, known if kept is None else None)) as batches:
+        if finding.is_kept:
+            parts, known = stow.batches(), None
+        else:
+            parts = (part.rows for part in source.parts())
+        with closing(_values(parts, schema, path, known)) as batches:
             yield Opened(tuple(finding.columns()), pa.RecordBatchReader.from_batches(schema, batches))
 
 
@@ -191,9 +195,9 @@ def _values(
 def _read(source: _Source, finding: _Finding, stow: Stow | None) -> _Finding:
     """Read a whole file for its columns; its rows go to `stow`."""
     for part in ahead(source.parts()):
-        finding.take(part)
-        if stow is not None:
-            stow.put(part.rows)
+        rows = finding.take(part)
+        if stow is not None and finding.is_kept:
+            stow.put(rows)
     finding.end()
     return finding
 
@@ -216,25 +220,54 @@ class _Finding:
             require_columns(types, self._own, source.path)
         self._candidates = {name: Candidates() for name in self._own or ()}
         self._ends: dict[str, str] = {}
+        self.is_kept = not isinstance(source, Parquet)
+        """Whether all rows that were taken up can be had again without reading the file."""
 
-    def take(self, part: Part) -> None:
-        """Take some rows up.
+    def take(self, part: Part) -> pa.RecordBatch:
+        """Take some rows up, and return them in the types that are known so far.
 
         Raises
         ------
         BadSeed
             A value is not of the type that is declared for its column.
         """
-        for name in part.rows.schema.names:
-            before, column = self._candidates.setdefault(name, Candidates()), part.rows.column(name)
-            type_ = self._types.get(name)
-            if type_ is not None:
-                if not is_castable(column, type_):
-                    raise _bad_value(part, name, type_, self._declared[name], self._path)
-            elif self._of_file(name) is None:
-                now = self._candidates[name] = before.narrowed(column, part.allowed.get(name))
-                if now.left == () != before.left:
-                    self._ends[name] = _end(now, part)
+        import pyarrow as pa
+
+        names = part.rows.schema.names
+        return pa.record_batch([self._taken(name, part) for name in names], names=names)
+
+    def _taken(self, name: str, part: Part) -> pa.Array:
+        import pyarrow as pa
+
+        before, column = self._candidates.setdefault(name, Candidates()), part.rows.column(name)
+        if self._of_file(name) is not None and name not in self._types:
+            return column
+        if name in self._types:
+            try:
+                return cast(column, self._types[name])
+            except pa.ArrowException as error:
+                raise self._bad_value(part, name) from error
+        now, values = before.narrowed(column, part.allowed.get(name))
+        self._candidates[name] = now
+        if now.left == () != before.left:
+            self._ends[name] = _end(now, part)
+            # What was a number, say, cannot be given back as it was written.
+            self.is_kept = self.is_kept and before.left in (None, ("json",))
+        return values
+
+    def _bad_value(self, part: Part, name: str) -> BadSeed:
+        """Return the error for the first value of a column that cannot be cast."""
+        import pyarrow as pa
+
+        column, row = part.rows.column(name), 0
+        with contextlib.suppress(pa.ArrowException):
+            for row in range(len(column)):
+                cast(column.slice(row, 1), self._types[name])
+        return BadSeed(
+            f'"{column[row]}" in the column "{name}" is not of the type "{self._declared[name]}"',
+            at=Location(self._path, part.lines[row] if part.lines else None),
+            hint="correct the value, or declare another type",
+        )
 
     def end(self) -> None:
         """Take the end of the file up; it is known only now which columns a file of JSON has."""
@@ -273,14 +306,3 @@ def _end(candidates: Candidates, part: Part) -> str:
     row, value = candidates.ended
     shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
     return f'"{shown}"' + (f" in line {part.lines[row]}" if part.lines else "")
-
-
-def _bad_value(part: Part, name: str, type_: pa.DataType, declared: str, path: Path) -> BadSeed:
-    """Return the error for the first value of a column that cannot be cast."""
-    column = part.rows.column(name)
-    row = next(row for row in range(len(column)) if not is_castable(column.slice(row, 1), type_))
-    return BadSeed(
-        f'"{column[row]}" in the column "{name}" is not of the type "{declared}"',
-        at=Location(path, part.lines[row] if part.lines else None),
-        hint="correct the value, or declare another type",
-    )

@@ -64,9 +64,10 @@ class Separated:
 
     def _plain(self, data: bytes) -> pa.RecordBatch | None:
         """Return the rows of a text without quotes whose lines are one record each; None for any other text."""
+        import numpy as np
         import pyarrow as pa
 
-        if b'"' in data or not data.strip() or len(data) > _LONGEST_VALUE:
+        if b'"' in data or data.isspace() or len(data) > _LONGEST_VALUE:
             return None
         if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
             return None
@@ -74,7 +75,9 @@ class Separated:
             rows = self._parsed(data)
         except pa.ArrowInvalid:
             return None  # It is ragged or not UTF-8, and the longer way tells where.
-        return rows if rows.num_rows == data.count(b"\n") + (not data.endswith(b"\n")) else None
+        # NumPy counts several times faster than `bytes`.
+        ends = int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+        return rows if rows.num_rows == ends + (not data.endswith(b"\n")) else None
 
     def _split(self, lines: Sequence[str], first: int) -> tuple[list[int], int]:
         """Return the line on which each record begins, and how many of the lines hold whole records."""

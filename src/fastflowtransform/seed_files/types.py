@@ -6,6 +6,7 @@ of the type here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,92 +58,104 @@ class Candidates:
         """The type of the column, if no more values follow."""
         return self.left[0] if self.left else "string"
 
-    def narrowed(self, column: pa.StringArray, allowed: tuple[str, ...] | None = None) -> Candidates:
-        """Return those that hold the values of `column` as well.
+    def narrowed(self, column: pa.StringArray, allowed: tuple[str, ...] | None = None) -> tuple[Candidates, pa.Array]:
+        """Take the values of `column` up as well.
+
+        Returns
+        -------
+        tuple of Candidates and Array
+            Those that hold all values, and the column in the narrowest of them; as it is where that is text, JSON, or
+            not known yet.
 
         Examples
         --------
         >>> import pyarrow as pa
-        >>> Candidates().narrowed(pa.array(["1", None, "2"])).type
-        'int64'
-        >>> Candidates().narrowed(pa.array(["1", "2"])).narrowed(pa.array(["1", "007"]))
+        >>> whole, values = Candidates().narrowed(pa.array(["1", None, "2"]))
+        >>> whole.type, values.to_pylist()
+        ('int64', [1, None, 2])
+        >>> whole.narrowed(pa.array(["1", "007"]))[0]
         Candidates(left=(), ended=(1, '007'))
         """
         if self.left == () or column.null_count == len(column):
-            return self
+            return self, column
         before = tuple(_PATTERNS) if self.left is None else self.left
         if allowed is not None:
             before = allowed if self.left is None else tuple(name for name in before if name in allowed)
-        if allowed == ("json",):
-            return Candidates(before)
-        left = _left(before, column)
+        if allowed == ("json",) or not before:
+            return Candidates(before), column
+        left, values = _left(before, column)
         if left is None:
-            return self
-        return Candidates(left, _end(before, column) if before and not left else None)
+            return self, column
+        return Candidates(left, None if left else _end(before, column)), values
 
 
-def _left(candidates: Iterable[str], column: pa.StringArray) -> tuple[str, ...] | None:
-    """Return those of the candidates that hold all values; None where there is no value."""
-    left: list[str] = []
-    bare: pa.StringArray | None = None
+def _left(candidates: Iterable[str], column: pa.StringArray) -> tuple[tuple[str, ...] | None, pa.Array]:
+    """Return those of the candidates that hold all values, None where there is no value, and the column in the first.
+
+    A whole number is a float too, unless it has too many digits for one.
+    """
+    if column.null_count == len(column):
+        return None, column
+    left: dict[str, pa.Array | None] = {}
+    texts, bare = _Texts(column.drop_null()), None
     for name in candidates:
-        if _NARROWER.get(name) in left or _surely_holds(name, column):
-            left.append(name)
+        if _NARROWER.get(name) in left or (name == "float64" and "int64" in left and texts.longest <= 15):
+            left[name] = None
             continue
-        if bare is None:
-            bare = bared(column)
-            if bare.null_count == len(bare):
-                return None
-        if _holds(name, bare):
-            left.append(name)
-    return tuple(left)
+        values = _surely(name, column, texts)
+        if values is None:
+            if bare is None:
+                bare = bared(column)
+                if bare.null_count == len(bare):
+                    return None, column
+            values = _by_pattern(name, bare)
+        if values is not None:
+            left[name] = values
+    return tuple(left), next(iter(left.values()), column)
 
 
 def _end(candidates: tuple[str, ...], column: pa.StringArray) -> tuple[int, str]:
     """Return the first row at which none of the candidates is left, and its value."""
+
+    def is_over(rows: int) -> bool:
+        return _left(candidates, column.slice(0, rows))[0] == ()
+
     few, many = 0, 1
-    while many < len(column) and _left(candidates, column.slice(0, many)) != ():
+    while many < len(column) and not is_over(many):
         few, many = many, many * 2
     many = min(many, len(column))
     while many - few > 1:
         middle = (few + many) // 2
-        if _left(candidates, column.slice(0, middle)) == ():
-            many = middle
-        else:
-            few = middle
+        few, many = (few, middle) if is_over(middle) else (middle, many)
     return many - 1, str(column[many - 1])
 
 
-def _holds(name: str, values: pa.StringArray) -> bool:
-    import pyarrow as pa
+def _by_pattern(name: str, bare: pa.StringArray) -> pa.Array | None:
+    """Return values of a type; None where a text is not of it."""
     from pyarrow import compute
 
-    matches = compute.match_substring_regex(values, _PATTERNS[name])
-    if not compute.all(matches, min_count=0).as_py():
-        return False
-    try:
-        values.cast(arrow_type(name))
-    except pa.ArrowException:
-        return False
-    return True
+    matches = compute.match_substring_regex(bare, _PATTERNS[name])
+    return _cast_or_none(bare, name) if compute.all(matches, min_count=0).as_py() else None
 
 
-def _surely_holds(name: str, column: pa.StringArray) -> bool:
-    """Whether a type holds all values, as far as that can be told without reading each by a pattern."""
+def _surely(name: str, column: pa.StringArray, texts: _Texts) -> pa.Array | None:
+    """Return the same without reading each text by a pattern; None where that is not enough."""
+    proof = _PROOFS.get(name)
+    values = None if proof is None else _cast_or_none(column, name)
+    return values if values is not None and proof is not None and proof(texts, values) else None
+
+
+def _cast_or_none(texts: pa.StringArray, name: str) -> pa.Array | None:
     import pyarrow as pa
 
-    proof = _PROOFS.get(name)
-    if proof is None:
-        return False
     try:
-        values = column.cast(arrow_type(name))
+        return texts.cast(arrow_type(name))
     except pa.ArrowException:
-        return False
-    return proof(_Texts(column.drop_null()), values)
+        return None
 
 
 class _Texts:
-    """The bytes of texts, of which none is NULL."""
+    """The bytes of some texts, of which none is NULL."""
 
     def __init__(self, texts: pa.StringArray) -> None:
         import numpy as np
@@ -151,7 +164,8 @@ class _Texts:
         ends = np.frombuffer(offsets, np.int32, len(texts) + 1, texts.offset * 4)
         self.lengths = np.diff(ends)
         self._starts = ends[:-1]
-        self._bytes = np.frombuffer(data, np.uint8)
+        self.longest = int(self.lengths.max())
+        self._bytes = np.frombuffer(data or b"", np.uint8)
         self.all = self._bytes[ends[0] : ends[-1]]
 
     def at(self, place: int | npt.NDArray[np.int_]) -> _Bytes:
@@ -254,6 +268,7 @@ def _is_readable(text: str) -> bool:
     return bool(scalar or dtype.is_date() or dtype.is_timestamp())
 
 
+@functools.cache
 def arrow_type(text: str) -> pa.DataType:
     """Return the Arrow type that values of an Ibis type are sent as."""
     import ibis
@@ -327,17 +342,6 @@ def _extended(texts: pa.StringArray, type_: pa.BaseExtensionType) -> pa.Extensio
     except ValueError as error:
         raise pa.ArrowInvalid(str(error)) from error
     return pa.ExtensionArray.from_storage(type_, pa.array(values, type_.storage_type))
-
-
-def is_castable(column: pa.Array, type_: pa.DataType) -> bool:
-    """Whether all values of a column are of a type."""
-    import pyarrow as pa
-
-    try:
-        cast(column, type_)
-    except pa.ArrowException:
-        return False
-    return True
 
 
 def bared(texts: pa.StringArray) -> pa.StringArray:
