@@ -155,23 +155,31 @@ def _cast_or_none(texts: pa.StringArray, name: str) -> pa.Array | None:
 
 
 class _Texts:
-    """The bytes of some texts, of which none is NULL."""
+    """Some texts, of which none is NULL, and their bytes."""
 
     def __init__(self, texts: pa.StringArray) -> None:
         import numpy as np
 
         _, offsets, data = texts.buffers()
-        ends = np.frombuffer(offsets, np.int32, len(texts) + 1, texts.offset * 4)
-        self.lengths = np.diff(ends)
-        self._starts = ends[:-1]
-        self.longest = int(self.lengths.max())
+        self._texts = texts
+        self._ends = np.frombuffer(offsets, np.int32, len(texts) + 1, texts.offset * 4)
         self._bytes = np.frombuffer(data or b"", np.uint8)
-        self.all = self._bytes[ends[0] : ends[-1]]
+        self.lengths = np.diff(self._ends)
+        self.longest = int(self.lengths.max())
 
     def at(self, place: int | npt.NDArray[np.int_]) -> _Bytes:
         """Return the byte of each text in a place, and another text's where it is shorter."""
-        found: _Bytes = self._bytes[(self._starts + place).clip(max=len(self._bytes) - 1)]
+        found: _Bytes = self._bytes[(self._ends[:-1] + place).clip(max=len(self._bytes) - 1)]
         return found
+
+    def with_letter(self, letter: str) -> tuple[pa.StringArray, npt.NDArray[np.bool_]]:
+        """Return the texts that hold a letter of any case, and for all of the texts whether each is one of them."""
+        import numpy as np
+
+        found = np.flatnonzero((self._bytes[self._ends[0] : self._ends[-1]] | 32) == ord(letter)) + self._ends[0]
+        held = np.zeros(len(self._texts), bool)
+        held[np.searchsorted(self._ends, found, side="right") - 1] = True
+        return self._texts.take(np.flatnonzero(held)), held
 
 
 if TYPE_CHECKING:
@@ -192,15 +200,19 @@ def _are_whole(texts: _Texts, values: pa.Array) -> bool:
 
 def _are_floats(texts: _Texts, values: pa.Array) -> bool:
     """Whether no text has zeros or letters that a float's has not, or too many digits."""
-    from pyarrow import compute
+    import numpy as np
 
     signed = (texts.at(0) == ord("-")).astype(int)
     first, second, lengths = texts.at(signed), texts.at(signed + 1), texts.lengths - signed
-    if not (_is_digit(first) | (first == ord("."))).all() or ((texts.all | 32) == ord("e")).any():
+    if not (_is_digit(first) | (first == ord("."))).all():
         return False
     if ((first == ord("0")) & (lengths > 1) & _is_digit(second)).any():
         return False
-    return bool((lengths <= 15).all()) or bool(compute.max(compute.abs(values)).as_py() < 1e15)
+    with_power, has_power = texts.with_letter("e")
+    sizes = np.abs(values.drop_null().to_numpy())
+    if not ((lengths <= 15) | (sizes < 1e15) | has_power).all():
+        return False
+    return _by_pattern("float64", with_power) is not None
 
 
 def _is_digit(places: _Bytes) -> npt.NDArray[np.bool_]:
