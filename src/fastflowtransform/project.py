@@ -10,6 +10,7 @@ from typing import Any
 
 from fastflowtransform import checks as built_in
 from fastflowtransform import graph as graphs
+from fastflowtransform import seed_files
 from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
 from fastflowtransform.document import Section, read_document, read_text, render_document
@@ -21,8 +22,6 @@ from fastflowtransform.py_model import read_python_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.sql_model import read_sql_model
 from fastflowtransform.template import RESERVED, Scope, Template, compile_template
-
-SEED_ENDINGS = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +259,13 @@ def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
                 raise DuplicateName(f'seed "{name}" stands here twice', at=section.at(), hint="keep one of the two")
             settings[name] = section
         document.close()
-    files = {file.name.partition(".")[0]: file for file in _files(folder / "seeds", SEED_ENDINGS)}
+    files = {file.name.partition(".")[0]: file for file in _files(folder / "seeds", seed_files.ENDINGS)}
     for name, section in settings.items():
         if name not in files:
             raise UnknownRef(
                 f'there is no seed file "{name}"', at=section.at("name"), hint=hint_from(name, files, "seeds")
             )
-    for file in _files(folder / "seeds", SEED_ENDINGS):
+    for file in _files(folder / "seeds", seed_files.ENDINGS):
         yield _seed(file, database, settings.get(file.name.partition(".")[0]))
 
 

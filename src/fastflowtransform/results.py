@@ -27,6 +27,15 @@ class WriteCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a seed: its name, its Ibis type, and why it has that type."""
+
+    name: str
+    type: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a materialization did to the warehouse.
 
@@ -44,6 +53,8 @@ class Outcome:
         The target's largest cursor, as the engine prints it; None where there is none.
     columns
         Changes of the table's columns, in words.
+    types
+        The columns of a seed that was loaded.
     """
 
     strategy: str
@@ -58,6 +69,7 @@ class Outcome:
     watermark_before: str | None = None
     watermark_after: str | None = None
     columns: tuple[str, ...] = ()
+    types: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastflowtransform.errors import BadSeed, Location
+from fastflowtransform.results import Column
 from fastflowtransform.seed_files.json_lines import JsonLines
 from fastflowtransform.seed_files.opening import ENDINGS, Fingerprint, Part, ending_of, fingerprint
 from fastflowtransform.seed_files.parquet import Parquet
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENDINGS",
-    "Column",
     "Fingerprint",
     "Opened",
     "columns",
@@ -52,15 +52,6 @@ _SHOWN = 40
 """Characters of a value that are shown as a reason."""
 
 _Source = Separated | JsonLines | Parquet
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a file: its name, its Ibis type, and why it has that type."""
-
-    name: str
-    type: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +142,7 @@ def described(path: Path, types: Mapping[str, str]) -> tuple[Column, ...]:
     >>> _ = path.write_text("code,rate\n112,0.5\n007,0.25\n")
     >>> for column in described(path, {}):
     ...     print(column.name, column.type, "-", column.why)
-    code string - "007" in line 3
+    code string - line 3 holds "007"
     rate float64 - all values
     """
     source = _source(path)
@@ -305,4 +296,5 @@ def _end(candidates: Candidates, part: Part) -> str:
         return SEVERAL_KINDS
     row, value = candidates.ended
     shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
-    return f'"{shown}"' + (f" in line {part.lines[row]}" if part.lines else "")
+    where = f"line {part.lines[row]}" if part.lines else "it"
+    return f'{where} holds "{shown}"'

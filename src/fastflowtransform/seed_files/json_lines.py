@@ -23,6 +23,10 @@ _ROWS = 1 << 13
 """Rows to take up at a time."""
 
 
+class _Unsound(Exception):
+    """What Python reads as JSON, and is none."""
+
+
 class _Number(str):
     """A number as it is written."""
 
@@ -73,10 +77,10 @@ class JsonLines:
                 parse_constant=_refused,
             )
         except RecursionError as error:
-            raise self._bad("nested too deeply", number) from error
-        except UnicodeDecodeError:
-            raise
-        except ValueError as error:
+            raise self._bad("it is nested too deeply", number) from error
+        except json.JSONDecodeError as error:
+            raise self._bad(f"{error.msg} at character {error.colno}", number) from error
+        except _Unsound as error:
             raise self._bad(str(error), number) from error
         if not isinstance(record, dict):
             raise self._bad("it is not an object", number)
@@ -91,12 +95,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f'the key "{next(key for key in keys if keys.count(key) > 1)}" stands in it twice')
+        raise _Unsound(f'the key "{next(key for key in keys if keys.count(key) > 1)}" stands in it twice')
     return found
 
 
 def _refused(constant: str) -> None:
-    raise ValueError(f'"{constant}" is no number of JSON')
+    raise _Unsound(f'"{constant}" is no number of JSON')
 
 
 def _part(records: list[dict[str, Any]], names: tuple[str, ...], lines: list[int]) -> Part:

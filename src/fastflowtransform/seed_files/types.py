@@ -116,18 +116,24 @@ def _left(candidates: Iterable[str], column: pa.StringArray) -> tuple[tuple[str,
 
 def _end(candidates: tuple[str, ...], column: pa.StringArray) -> tuple[int, str]:
     """Return the first row at which none of the candidates is left, and its value."""
+    bare = bared(column)
+    row = max(_failure(name, bare) for name in candidates)
+    return row, str(column[row])
 
-    def is_over(rows: int) -> bool:
-        return _left(candidates, column.slice(0, rows))[0] == ()
 
-    few, many = 0, 1
-    while many < len(column) and not is_over(many):
-        few, many = many, many * 2
-    many = min(many, len(column))
+def _failure(name: str, bare: pa.StringArray) -> int:
+    """Return the first row whose text is not of a type that does not hold all."""
+    from pyarrow import compute
+
+    found = compute.index(compute.match_substring_regex(bare, _PATTERNS[name]), False).as_py()
+    few, many = 0, len(bare) if found < 0 else found
+    if found >= 0 and _cast_or_none(bare.slice(0, many), name) is not None:
+        return many
+    # All look like it up to there, and one of them is not, as the thirtieth of February.
     while many - few > 1:
         middle = (few + many) // 2
-        few, many = (few, middle) if is_over(middle) else (middle, many)
-    return many - 1, str(column[many - 1])
+        few, many = (few, middle) if _cast_or_none(bare.slice(0, middle), name) is None else (middle, many)
+    return few
 
 
 def _by_pattern(name: str, bare: pa.StringArray) -> pa.Array | None:
@@ -212,7 +218,7 @@ def _are_floats(texts: _Texts, values: pa.Array) -> bool:
     sizes = np.abs(values.drop_null().to_numpy())
     if not ((lengths <= 15) | (sizes < 1e15) | has_power).all():
         return False
-    return _by_pattern("float64", with_power) is not None
+    return len(with_power) == 0 or _by_pattern("float64", with_power) is not None
 
 
 def _is_digit(places: _Bytes) -> npt.NDArray[np.bool_]:
