@@ -14,6 +14,7 @@ from fastflowtransform import seed_files
 from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
 from fastflowtransform.document import Section, read_document, read_text, render_document
+from fastflowtransform.engines.base import MARKS
 from fastflowtransform.errors import DuplicateName, Location, UnknownRef, UnknownSource, hint_from
 from fastflowtransform.graph import Graph
 from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Seed, Source
@@ -214,6 +215,9 @@ def _require_places_of_their_own(found: Iterable[Model | Seed], database: str) -
     taken: dict[tuple[str, str], Model | Seed] = {}
     for item in found:
         relation = item.relation if isinstance(item, Seed) else Relation(database, item.name)
+        if relation.name.casefold() == MARKS:
+            message = f'"{item.name}" would be the table "{relation}", which fft has for itself'
+            raise DuplicateName(message, at=item.at, hint="rename it")
         first = taken.setdefault(relation.folded, item)
         if first is not item:
             raise DuplicateName(

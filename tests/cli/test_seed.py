@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ProjectFolder
+from tests.conftest import PROFILES, ProjectFolder
 
 CSV = "code,n,at\n007,1,2026-01-01 10:00\n112,,2026-01-02 11:30\n"
 Change = Callable[[ProjectFolder], object]
@@ -61,6 +61,23 @@ def test_a_seed_is_loaded_again_after_any_change(seeded: ProjectFolder, change: 
     assert strategies(seeded) == {"codes": "load"}
     assert seeded.fft("seed").code == 0
     assert strategies(seeded) == {"codes": "unchanged"}
+
+
+@pytest.mark.parametrize("schema", ["demo", "w", "W"])
+def test_a_schema_may_be_called_as_the_file_of_the_database(project: ProjectFolder, schema: str):
+    project.write({"seeds/codes.csv": CSV, "profiles.yml": PROFILES.replace("schema: demo", f"schema: {schema}")})
+
+    assert [project.fft("seed").code, strategies(project)] == [0, {"codes": "load"}]
+    assert [project.fft("seed").code, strategies(project)] == [0, {"codes": "unchanged"}]
+
+
+def test_no_seed_or_model_takes_the_place_of_the_notes(project: ProjectFolder):
+    project.write({"seeds/fft_seeds.csv": CSV})
+
+    answer = project.fft("seed")
+
+    assert answer.code == 2
+    assert answer.err.startswith('M101 "fft_seeds" would be the table "demo.fft_seeds", which fft has for itself')
 
 
 def test_full_refresh_loads_what_has_not_changed(seeded: ProjectFolder):

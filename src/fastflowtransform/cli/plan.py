@@ -41,10 +41,9 @@ def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
         existing = opened.existing(engine, (*names, *seeds))
         built = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)
         loads = seed.plan([opened.project.seeds[name] for name in seeds], existing, engine, full_refresh=full_refresh)
-    counts = " and ".join(
-        counted(len(found), word) for found, word in ((seeds, "seed"), (names, "model")) if found or word == "model"
-    )
-    console.say(f"{opened.project.name}: {counts} on {engine.name} ({opened.profile.name})")
+    counts = [counted(len(found), word) for word, found in (("seed", seeds), ("model", names)) if found]
+    what = " and ".join(counts) or "0 models"
+    console.say(f"{opened.project.name}: {what} on {engine.name} ({opened.profile.name})")
     _show_seeds(loads, console)
     _show_models(built, console)
     return 0

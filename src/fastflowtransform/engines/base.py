@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from fastflowtransform.settings import Profile
 
+MARKS = "fft_seeds"
+"""The name of the tables in which engines note what others were written with."""
+
 
 class Kind(StrEnum):
     """What a name in the warehouse is."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastflowtransform.engines import duckdb_marks as marks
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
 from fastflowtransform.engines.quoting import literal, quoted
@@ -243,7 +243,10 @@ class DuckDBEngine:
 
     def is_marked(self, relation: Relation, mark: str) -> bool:
         """Whether a table has the mark, and rows of the same hashes."""
-        return marks.is_marked(self._name(relation), _marks_of(relation), _key(relation), mark, self._rows)
+        noted_in = _marks_of(relation)
+        if noted_in not in self.existing([noted_in]):
+            return False
+        return marks.is_marked(self._name(relation), self._name(noted_in), _key(relation), mark, self._rows)
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Do nothing: a column store finds rows without indexes."""
@@ -449,7 +452,7 @@ class DuckDBEngine:
 
 
 def _marks_of(relation: Relation) -> Relation:
-    return Relation(relation.database, marks.MARKS)
+    return Relation(relation.database, MARKS)
 
 
 def _key(relation: Relation) -> str:

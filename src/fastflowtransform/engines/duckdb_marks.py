@@ -7,11 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fastflowtransform.engines.quoting import literal, quoted
-from fastflowtransform.relation import Relation
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
-
-MARKS = "fft_seeds"
 
 
 def mark(name: str, marks: str, key: str, text: str, rows: Rows, run: Callable[[str], Any]) -> None:
@@ -33,14 +30,10 @@ def mark(name: str, marks: str, key: str, text: str, rows: Rows, run: Callable[[
     run(f"INSERT INTO {marks} VALUES ({literal(key)}, {literal(text)}, {literal(_digest(name, rows))})")
 
 
-def is_marked(name: str, marks: Relation, key: str, text: str, rows: Rows) -> bool:
-    """Whether a table is as it was when it was given a mark."""
-    here = f"schema_name = {literal(marks.database)} AND table_name = {literal(marks.name)}"
-    if not rows(f"SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND {here}"):
-        return False
-    of = f"name = {literal(key)} AND mark = {literal(text)}"
-    noted = rows(f"SELECT rows FROM {quoted(marks.database)}.{quoted(marks.name)} WHERE {of}")
-    return noted == [(_digest(name, rows),)]
+def is_marked(name: str, marks: str, key: str, text: str, rows: Rows) -> bool:
+    """Whether a table is as it was when it was given a mark; there is a table that marks are noted in."""
+    noted = rows(f"SELECT rows FROM {marks} WHERE name = {literal(key)} AND mark = {literal(text)}")
+    return bool(noted) and noted == [(_digest(name, rows),)]
 
 
 def _digest(name: str, rows: Rows) -> str:

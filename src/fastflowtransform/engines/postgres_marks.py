@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastflowtransform.engines.base import MARKS
 from fastflowtransform.engines.postgres_rows import printed
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.relation import Relation
-
-_MARKS = "fft_seeds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +74,4 @@ def _is_plain(name: str) -> str:
 
 
 def _marks(relation: Relation) -> str:
-    return f"{quoted(relation.database)}.{quoted(_MARKS)}"
+    return f"{quoted(relation.database)}.{quoted(MARKS)}"

@@ -69,13 +69,7 @@ class JsonLines:
 
     def _record(self, line: bytes, number: int) -> dict[str, Any]:
         try:
-            record = json.loads(
-                line.decode(),
-                object_pairs_hook=_object,
-                parse_int=_Number,
-                parse_float=_Number,
-                parse_constant=_refused,
-            )
+            record = _JSON.decode(line.decode())
         except RecursionError as error:
             raise self._bad("it is nested too deeply", number) from error
         except json.JSONDecodeError as error:
@@ -101,6 +95,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refused(constant: str) -> None:
     raise _Unsound(f'"{constant}" is no number of JSON')
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_int=_Number, parse_float=_Number, parse_constant=_refused)
 
 
 def _part(records: list[dict[str, Any]], names: tuple[str, ...], lines: list[int]) -> Part:
