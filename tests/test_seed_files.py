@@ -165,6 +165,16 @@ def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path):
         pytest.fail("no error before the first row")
 
 
+def test_a_parquet_file_that_changes_while_its_rows_are_taken_is_refused(tmp_path):
+    path = tmp_path / "seed.parquet"
+    parquet.write_table(pa.table({"id": [1]}), path)
+
+    with open_seed(path, {}, fingerprint(path, {})) as found:
+        path.touch()
+        with pytest.raises(BadSeed, match="changed while it was read"):
+            found.rows.read_all()
+
+
 def test_a_fingerprint_is_of_content_types_and_form(tmp_path):
     first = fingerprint(written(tmp_path, "a\n1\n"), {}).text
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from fastflowtransform.engines.base import Engine, Kind
+from fastflowtransform.engines.postgres import PostgresEngine
 from fastflowtransform.errors import EngineError
 from fastflowtransform.relation import Relation
 from tests.conftest import postgres_engine
@@ -111,7 +112,7 @@ def test_any_name_can_have_a_mark(engine: Engine):
 
 
 @pytest.fixture
-def postgres() -> Iterator[Engine]:
+def postgres() -> Iterator[PostgresEngine]:
     """PostgreSQL, empty."""
     opened = postgres_engine()
     yield opened
@@ -141,3 +142,18 @@ def test_care_for_a_table_leaves_its_mark(postgres: Engine, care: str):
     by_hand(postgres, care)
 
     assert postgres.is_marked(T, "one")
+
+
+@pytest.mark.engine("postgres")
+def test_who_may_not_note_anything_may_write_all_the_same(postgres: PostgresEngine):
+    postgres.replace(T, numbers((1, "a")), over=None)
+    run = postgres._session.run
+    run("DROP ROLE IF EXISTS fft_writer; CREATE ROLE fft_writer; GRANT USAGE ON SCHEMA demo TO fft_writer")
+    run("GRANT SELECT, INSERT, DELETE ON demo.t TO fft_writer; SET ROLE fft_writer")
+
+    postgres.replace(T, numbers((2, "b")), over=Kind.TABLE, mark="one")
+    marked = postgres.is_marked(T, "one")
+    run("RESET ROLE; DROP OWNED BY fft_writer; DROP ROLE fft_writer")
+
+    assert not marked
+    assert postgres.rows(postgres.table(T)) == [{"id": 2, "v": "b"}]

@@ -263,8 +263,8 @@ class PostgresEngine:
 
         self._create_schema(relation.database)
         noted = None if mark is None else Mark(relation, mark)
-        if noted is not None:
-            noted.prepare(self._session)
+        if noted is not None and not noted.prepare(self._session):
+            noted = None
         hung = None if over is None else belongings(printed(relation), self._session.rows)
         if over is Kind.TABLE and hung is not None and not hung.simple:
             with self.stage(rows) as staged:

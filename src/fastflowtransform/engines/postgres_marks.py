@@ -22,17 +22,24 @@ class Mark:
     relation: Relation
     text: str
 
-    def prepare(self, session: Session) -> None:
-        """Make the table that marks are noted in, where there is none; two at once would be in each other's way."""
+    def prepare(self, session: Session) -> bool:
+        """Make the table that marks are noted in, where there is none; False where we have no right to note anything.
+
+        Two sessions that made it at once would be in each other's way.
+        """
         marks = _marks(self.relation)
-        if session.rows(f"SELECT to_regclass({literal(marks)}) IS NOT NULL AS is_there") == [(True,)]:
-            return
+        may_note = _may(marks, "INSERT", "UPDATE", "SELECT")
+        may_make = f"has_schema_privilege({literal(self.relation.database)}, 'CREATE')"
+        ((noted, made),) = session.rows(f"SELECT {may_note} AS noted, {may_make} AS made")
+        if noted is not None or not made:
+            return bool(noted)
         with session.transaction():
             session.run(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(f'fft {marks}')}, 0))")
             session.run(
                 f"CREATE TABLE IF NOT EXISTS {marks} (name text PRIMARY KEY, mark text NOT NULL, "
                 "columns text NOT NULL, rows bigint NOT NULL, written_by xid)"
             )
+        return True
 
     def note(self, session: Session, written: int) -> None:
         """Note the mark; called at the end of the transaction that gives the table its rows or its name."""
@@ -48,7 +55,7 @@ class Mark:
     def stands(self, session: Session) -> bool:
         """Whether the table has the mark, and is as it was then."""
         name, marks = printed(self.relation), _marks(self.relation)
-        if session.rows(f"SELECT to_regclass({literal(marks)}) IS NULL AS is_missing") == [(True,)]:
+        if session.rows(f"SELECT {_may(marks, 'SELECT')} AS may_read") != [(True,)]:
             return False
         noted = session.rows(
             f"SELECT m.rows, m.written_by::text AS written_by FROM {marks} m, pg_class c WHERE {_is_plain(name)} "
@@ -71,6 +78,11 @@ _COLUMNS = (
 def _is_plain(name: str) -> str:
     """Return the condition for a relation to be a table whose rows tell the transaction that they come from."""
     return f"c.oid = {literal(name)}::regclass AND c.relkind IN ('r', 'p')"
+
+
+def _may(marks: str, *rights: str) -> str:
+    """Return whether we have rights on a table, as SQL; NULL where it is not there."""
+    return " AND ".join(f"has_table_privilege(to_regclass({literal(marks)}), {literal(right)})" for right in rights)
 
 
 def _marks(relation: Relation) -> str:

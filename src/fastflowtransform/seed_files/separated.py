@@ -1,6 +1,7 @@
 """The rows of a file of separated values.
 
-Python's `csv` decides where a record ends, unless there is no quote, so that each line is one; and Arrow splits it.
+Arrow splits the records. Where one ends is decided by Python's `csv`, unless there are no quotes but at the ends of
+values, and each line is one record.
 
 DuckDB's CSV reader is faster. It is not used because 1.5.6 in parallel refuses large files with quoted line breaks, and
 otherwise drops what stands behind an open quote without a word and needs memory that grows with the file.
@@ -23,6 +24,8 @@ from fastflowtransform.seed_files.opening import Part, column_names, ending_of, 
 if TYPE_CHECKING:
     import gzip
 
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 _DELIMITERS = ",;\t|"
@@ -63,21 +66,27 @@ class Separated:
                 raise _unsplittable(Location(self.path, line))
 
     def _plain(self, data: bytes) -> pa.RecordBatch | None:
-        """Return the rows of a text without quotes whose lines are one record each; None for any other text."""
+        """Return the rows of a text whose lines are one record each, and whose quotes are none inside of values.
+
+        None for any other text.
+        """
         import numpy as np
         import pyarrow as pa
 
-        if b'"' in data or data.isspace() or len(data) > _LONGEST_VALUE:
+        if data.isspace() or len(data) > _LONGEST_VALUE:
             return None
         if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+            return None
+        found = np.frombuffer(data, np.uint8)
+        if b'"' in data and not _are_around_values(found, self.delimiter):
             return None
         try:
             rows = self._parsed(data)
         except pa.ArrowInvalid:
             return None  # It is ragged or not UTF-8, and the longer way tells where.
         # NumPy counts several times faster than `bytes`.
-        ends = int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
-        return rows if rows.num_rows == ends + (not data.endswith(b"\n")) else None
+        ends = int(np.count_nonzero(found == ord("\n"))) + (not data.endswith(b"\n"))
+        return rows if rows.num_rows == ends else None
 
     def _split(self, lines: Sequence[str], first: int) -> tuple[list[int], int]:
         """Return the line on which each record begins, and how many of the lines hold whole records."""
@@ -153,6 +162,20 @@ def _pieces(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
             yield data[:end]
     if rest:
         yield rest
+
+
+def _are_around_values(data: npt.NDArray[np.uint8], delimiter: str) -> bool:
+    """Whether each quote stands at one end of a value, and so each second one at its other end."""
+    import numpy as np
+
+    quotes = np.flatnonzero(data == ord('"'))
+    first, last = quotes[::2], quotes[1::2]
+    if len(first) != len(last):
+        return False
+    before, after = data[first - 1], data[np.minimum(last + 1, len(data) - 1)]
+    begins = (first == 0) | (before == ord(delimiter)) | (before == ord("\n"))
+    ends = (last == len(data) - 1) | (after == ord(delimiter)) | (after == ord("\n")) | (after == ord("\r"))
+    return bool(begins.all() and ends.all())
 
 
 def _lines(piece: bytes) -> Iterator[str]:

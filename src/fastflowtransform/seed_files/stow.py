@@ -6,10 +6,9 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
-from fastflowtransform.errors import Location, UnwritableFolder
+from fastflowtransform.errors import UnwritableFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +48,6 @@ class Stow:
             except OSError as error:
                 raise UnwritableFolder(
                     f'cannot keep the rows of a seed on the disk: "{error.strerror or error}"',
-                    at=Location(Path(tempfile.gettempdir())),
                     hint="make room there, or let TMPDIR name another folder",
                 ) from error
             self._few = []
