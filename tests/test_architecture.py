@@ -25,7 +25,7 @@ FLOORS = {
     "words": ["errors", "relation"],
     "texts": ["document", "graph", "results", "starter", "template"],
     "nouns": ["model", "report", "select", "settings"],
-    "rule": ["config", "csv_file", "engines.quoting", "incremental", "terms"],
+    "rule": ["config", "engines.quoting", "incremental", "seed_files", "terms"],
     "engine": ["engines.base", "engines.compiling", "engines.scratch"],
     "shapes": ["attempts", "checks", "engines", "materializations", "sql_model"],
     "reading": ["py_model"],

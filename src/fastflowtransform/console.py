@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MARKS = {Status.SUCCESS: "ok", Status.WARN: "warn", Status.ERROR: "error", Status.SKIPPED: "skip"}
 _TOTALS = {Status.SUCCESS: "ok", Status.WARN: "warned", Status.ERROR: "failed", Status.SKIPPED: "skipped"}
 _STYLES = {Status.SUCCESS: "green", Status.WARN: "yellow", Status.ERROR: "bold red", Status.SKIPPED: "dim"}
+_FEW = 20
+"""Columns of a seed that are shown in a line."""
 
 _CELLS = 20
 """How many cells of a unit test are shown."""
@@ -293,8 +295,16 @@ def _notes(result: StepResult) -> Iterable[str]:
     if outcome.null_keys:
         yield f"{counted(outcome.null_keys, 'row')} with a NULL in the key"
     yield from outcome.columns
+    if outcome.types:
+        shown = [f"{column.name} {column.type}{_reason(column.why)}" for column in outcome.types[:_FEW]]
+        more = len(outcome.types) - len(shown)
+        yield ", ".join(shown) + (f" and {more} more, see fft plan" if more else "")
     if outcome.watermark_before is not None and outcome.watermark_before != outcome.watermark_after:
         yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
+
+
+def _reason(why: str) -> str:
+    return "" if why == "all values" else f" ({why})"
 
 
 def _stacked(heads: Sequence[str], row: Sequence[str]) -> str:

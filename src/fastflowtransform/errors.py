@@ -349,7 +349,7 @@ class DataError(FftError):
 
 
 class BadSeed(DataError):
-    """A seed file is empty, ragged, not text in UTF-8, or holds a value that is not of its column's type."""
+    """A seed file is empty, ragged, not text in UTF-8, or holds what is no JSON or no value of its column's type."""
 
     code = "D100"
 

@@ -53,6 +53,12 @@ class Opened:
         """Return the seeds that a selection means."""
         return self._only(self.project.seeds, "seed", chosen)
 
+    def models_and_seeds(self, chosen: Chosen) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the models that a selection means, and the seeds."""
+        found = self._only({**self.project.models, **self.project.seeds}, "model or seed", chosen)
+        models = tuple(name for name in found if name in self.project.models)
+        return models, tuple(name for name in found if name in self.project.seeds)
+
     def _only(self, kind: Mapping[str, object], word: str, chosen: Chosen) -> tuple[str, ...]:
         names = self.selected(chosen)
         found = tuple(name for name in names if name in kind)

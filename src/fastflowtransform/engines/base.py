@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from fastflowtransform.settings import Profile
 
+MARKS = "fft_seeds"
+"""The name of the tables in which engines note what others were written with."""
+
 
 class Kind(StrEnum):
     """What a name in the warehouse is."""
@@ -215,10 +218,19 @@ class Engine(Protocol):
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
+        mark: str | None = None,
     ) -> WriteCounts:
         """Make a table of rows of the warehouse or from outside.
 
-        Old rows stay until the new ones stand; `over` is what stands there now.
+        Old rows stay until the new ones stand; `over` is what stands there now. `mark` is noted in the warehouse, in
+        the same transaction where there are any, for `is_marked` to find.
+        """
+        ...
+
+    def is_marked(self, relation: Relation, mark: str) -> bool:
+        """Whether a table that stands holds the rows and columns that were written with a mark, and no others.
+
+        False where that cannot be known: rows that anything else has changed meanwhile are never taken for those.
         """
         ...
 

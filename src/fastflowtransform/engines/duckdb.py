@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines import duckdb_marks as marks
+from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
 from fastflowtransform.engines.quoting import literal, quoted
@@ -224,6 +225,7 @@ class DuckDBEngine:
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
+        mark: str | None = None,
     ) -> WriteCounts:
         """Replace a table, in one transaction with the end of a view of its name."""
         name = self._name(relation)
@@ -237,7 +239,16 @@ class DuckDBEngine:
                 self._run(statement)
             # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
             written = int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
+            if mark is not None:
+                marks.mark(name, self._name(_marks_of(relation)), _key(relation), mark, self._rows, self._run)
         return WriteCounts(written, 0, "create table as select")
+
+    def is_marked(self, relation: Relation, mark: str) -> bool:
+        """Whether a table has the mark, and rows of the same hashes."""
+        noted_in = _marks_of(relation)
+        if noted_in not in self.existing([noted_in]):
+            return False
+        return marks.is_marked(self._name(relation), self._name(noted_in), _key(relation), mark, self._rows)
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Do nothing: a column store finds rows without indexes."""
@@ -452,3 +463,12 @@ class DuckDBEngine:
         with translated(statement):
             rows: list[tuple[Any, ...]] = self._duckdb.execute(statement).fetchall()
         return rows
+
+
+def _marks_of(relation: Relation) -> Relation:
+    return Relation(relation.database, MARKS)
+
+
+def _key(relation: Relation) -> str:
+    """Return what a table is called among the marks, whose upper and lower case is one here."""
+    return relation.name.casefold()

@@ -14,6 +14,7 @@ from fastflowtransform.engines import postgres_types as types
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
+from fastflowtransform.engines.postgres_marks import Mark
 from fastflowtransform.engines.postgres_rows import (
     alter,
     analyze,
@@ -249,6 +250,7 @@ class PostgresEngine:
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
+        mark: str | None = None,
     ) -> WriteCounts:
         """Replace a table, in one transaction: by another table under its name, or row by row where it must stay.
 
@@ -262,14 +264,21 @@ class PostgresEngine:
         import ibis.expr.types as ir
 
         self._create_schema(relation.database)
+        noted = None if mark is None else Mark(relation, mark)
+        if noted is not None and not noted.prepare(self._session):
+            noted = None
         hung = None if over is None else belongings(printed(relation), self._session.rows)
         if over is Kind.TABLE and hung is not None and not hung.simple:
             with self.stage(rows) as staged:
-                return relations.rewritten(self._session, relation, self.compiled(staged), layout)
+                return relations.rewritten(self._session, relation, self.compiled(staged), layout, noted)
         source = self.compiled(rows) if isinstance(rows, ir.Table) else rows
         if over is Kind.TABLE and hung is not None:
-            return relations.swapped(self._session, relation, source, hung, layout)
-        return relations.made(self._session, relation, source, hung, layout)
+            return relations.swapped(self._session, relation, source, hung, layout, noted)
+        return relations.made(self._session, relation, source, hung, layout, noted)
+
+    def is_marked(self, relation: Relation, mark: str) -> bool:
+        """Whether a table has the mark, and all of its rows come from the transaction that gave it."""
+        return Mark(relation, mark).stands(self._session)
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""

@@ -20,7 +20,7 @@ from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
-from fastflowtransform.engines.spark_session import Session, Settings, opened
+from fastflowtransform.engines.spark_session import Session, Settings, is_noted, opened
 from fastflowtransform.errors import BadSql, BadValue, EngineError, RelationMissing
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Frame, Layout
@@ -245,10 +245,11 @@ class SparkEngine:
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
+        mark: str | None = None,
     ) -> WriteCounts:
         """Replace a table: by a new version of it where both are Delta, else by another one that takes its name."""
         self._create_database(relation.database)
-        with self._selected(rows) as select:
+        with self._session.noted(mark), self._selected(rows) as select:
             columns = self._session.schema(select)
             stands = provider_of(self._session, relation) if over is Kind.TABLE else None
             if stands == self._format == "delta":
@@ -263,6 +264,13 @@ class SparkEngine:
                 return WriteCounts(self._count(printed(relation)), 0, "create table as select")
             swap.swapped(self._session, relation, over, make)
         return WriteCounts(self._count(printed(relation)), 0, "create and swap")
+
+    def is_marked(self, relation: Relation, mark: str) -> bool:
+        """Whether a Delta table's newest version was written with the mark; other formats do not say who wrote them."""
+        if provider_of(self._session, relation) != "delta":
+            return False
+        (newest,) = self._session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")
+        return is_noted(newest["userMetadata"], mark)
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Give a Delta table that stands the properties and the clustering of `layout`."""

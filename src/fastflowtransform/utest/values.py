@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from fastflowtransform.csv_file import PATTERNS
+from fastflowtransform.seed_files.types import PATTERNS
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
