@@ -79,7 +79,7 @@ def changes() -> Iterator[Any]:
         yield pytest.param(change, id=name, marks=refused if name in NOT_ON_SPARK else [])
 
 
-@pytest.mark.parametrize("change", changes())
+@pytest.mark.parametrize("change", list(changes()))
 def test_a_table_that_was_changed_by_hand_has_no_mark(marked: Engine, change: str):
     by_hand(marked, change)
 
