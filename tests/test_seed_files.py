@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from fastflowtransform.errors import BadSeed, FftError, MissingColumn, UnwritableFolder
 from fastflowtransform.seed_files import columns, described, fingerprint, open_seed, read_rows, separated, stow
-from fastflowtransform.seed_files.types import _PATTERNS, _PROOFS, Candidates, _by_pattern, _left, bared
+from fastflowtransform.seed_files.types import _PROOFS, PATTERNS, Candidates, _by_pattern, _left, bared
 
 VALUES = st.from_regex(r"\A[-+ ]?[0-9]{0,3}[.eE0-9]{0,18}[-+0-9eE]{0,3}\Z") | st.sampled_from(
     ["true", "FALSE", "0", "1", "-0", "00", "0x1F", "nan", "inf", "-inf", "1e5", "1.5E-7", "-.5", "5.", ".", "1_0", "é"]
@@ -55,7 +55,7 @@ def refusal(path: Path, **types: str) -> FftError:
 def test_the_reason_for_a_text_is_the_first_value_after_which_no_type_is_left(values: list[str | None]):
     column = pa.array(values, pa.string())
     candidates, _ = Candidates().narrowed(column)
-    lengths = [length for length in range(1, len(values) + 1) if _left(_PATTERNS, column.slice(0, length))[0] == ()]
+    lengths = [length for length in range(1, len(values) + 1) if _left(PATTERNS, column.slice(0, length))[0] == ()]
 
     assert candidates.ended == ((lengths[0] - 1, values[lengths[0] - 1]) if lengths else None)
 
@@ -65,9 +65,9 @@ def test_the_reason_for_a_text_is_the_first_value_after_which_no_type_is_left(va
 def test_what_is_told_without_a_pattern_is_what_the_patterns_tell(values: list[str | None]):
     column = pa.array(values, pa.string())
     bare = bared(column)
-    by_pattern = tuple(name for name in _PATTERNS if _by_pattern(name, bare) is not None)
+    by_pattern = tuple(name for name in PATTERNS if _by_pattern(name, bare) is not None)
 
-    left, found = _left(_PATTERNS, column)
+    left, found = _left(PATTERNS, column)
 
     assert left == (None if bare.null_count == len(bare) else by_pattern)
     assert not left or found.equals(_by_pattern(left[0], bare))
