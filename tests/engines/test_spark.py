@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -576,16 +578,10 @@ def test_a_server_that_does_not_answer_is_an_error_without_its_token():
 
 @pytest.mark.slow
 def test_tables_are_found_by_the_next_process_and_a_second_one_at_once_is_told_who_has_them(tmp_path: Path):
-    files = {
-        "project.yml": "name: test\n",
-        "profiles.yml": "dev:\n  engine: spark\n  spark: {database: demo, warehouse_dir: our house}\n",
-        "models/m.ff.sql": "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\n"
-        "select 1 as id, 2 as at",
-    }
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+    write_project(
+        tmp_path,
+        "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\nselect 1 as id, 2 as at",
+    )
 
     first = fft(tmp_path, "run")
     assert first.returncode == 0, first.stderr
@@ -610,6 +606,39 @@ def test_tables_are_found_by_the_next_process_and_a_second_one_at_once_is_told_w
     second = fft(tmp_path, "run")
     assert second.returncode == 0, second.stderr
     assert "0 inserted" in second.stdout and "MERGE" not in second.stdout
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_what_spark_computes_without_a_traceback(tmp_path: Path):
+    write_project(
+        tmp_path,
+        "{{ config(materialized='table') }}\nselect max(a.id * b.id % 7) as x from "
+        "range(10000000) a cross join range(10000000) b",
+    )
+    command = [sys.executable, "-m", "fastflowtransform", "run", "-v", "."]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    while not (line := running.stdout.readline()).startswith("  > CREATE TABLE"):
+        assert line
+    time.sleep(2)
+
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+
+    assert (running.returncode, errors.split()[0]) == (130, "C130"), errors
+    assert "Traceback" not in errors
+
+
+def write_project(folder: Path, model: str) -> None:
+    files = {
+        "project.yml": "name: test\n",
+        "profiles.yml": "dev:\n  engine: spark\n  spark: {database: demo, warehouse_dir: our house}\n",
+        "models/m.ff.sql": model,
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
 
 
 def fft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
