@@ -187,6 +187,19 @@ def test_columns_that_go_or_change_their_type_are_one_new_version_of_the_table(e
     ]
 
 
+def test_local_times_may_come_to_a_table_that_had_none(engine: SparkEngine):
+    stamps = pa.table({"id": [3], "v": ["c"], "at": pa.array([0], pa.timestamp("us"))})
+    with engine.stage(stamps.to_reader()) as staged:
+        engine.merge(
+            T, staged, ("id",), null_safe=False, changes=ColumnChanges(added={"at": ibis.dtype("timestamp(6)")})
+        )
+    engine.replace(V, rows_of((1, "a")), over=None)
+
+    engine.replace(V, stamps.to_reader(), over=Kind.TABLE)
+
+    assert engine.rows(engine.table(V))[0]["at"] == engine.rows(engine.table(T).filter(ibis._.id == 3))[0]["at"]
+
+
 def test_each_commit_says_which_run_wrote_it(engine: SparkEngine):
     with engine.writing(T, print):
         merge(engine, (3, "c"))
@@ -606,6 +619,31 @@ def test_tables_are_found_by_the_next_process_and_a_second_one_at_once_is_told_w
     second = fft(tmp_path, "run")
     assert second.returncode == 0, second.stderr
     assert "0 inserted" in second.stdout and "MERGE" not in second.stdout
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_at_its_merge_leaves_a_whole_table_and_the_next_run_succeeds(tmp_path: Path):
+    write_project(
+        tmp_path,
+        "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\n"
+        "select id, {{ var('at') }} as at from range(3)",
+    )
+    table = f"delta.`{tmp_path}/our house/demo.db/m`"
+    assert fft(tmp_path, "run", "--vars", "at: 1").returncode == 0
+    command = [sys.executable, "-m", "fastflowtransform", "run", "-v", "--vars", "at: 2", "."]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    while not (line := running.stdout.readline()).startswith("  > MERGE"):
+        assert line
+
+    running.kill()
+    running.communicate()
+
+    found = {row["at"] for row in shared_session().rows(f"SELECT at FROM {table}")}
+    assert found in ({1}, {2})
+    again = fft(tmp_path, "run", "--vars", "at: 2")
+    assert again.returncode == 0, again.stderr
+    assert [row["at"] for row in shared_session().rows(f"SELECT at FROM {table}")] == [2, 2, 2]
 
 
 @pytest.mark.slow
