@@ -629,8 +629,8 @@ def test_a_process_that_is_killed_at_its_merge_leaves_a_whole_table_and_the_next
         "select id, {{ var('at') }} as at from range(3)",
     )
     table = f"delta.`{tmp_path}/our house/demo.db/m`"
-    assert fft(tmp_path, "run", "--vars", "at: 1").returncode == 0
-    command = [sys.executable, "-m", "fastflowtransform", "run", "-v", "--vars", "at: 2", "."]
+    assert fft(tmp_path, "run", "--vars", "at=1").returncode == 0
+    command = [sys.executable, "-m", "fastflowtransform", "run", "-v", "--vars", "at=2", "."]
     running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert running.stdout is not None
     while not (line := running.stdout.readline()).startswith("  > MERGE"):
@@ -641,7 +641,7 @@ def test_a_process_that_is_killed_at_its_merge_leaves_a_whole_table_and_the_next
 
     found = {row["at"] for row in shared_session().rows(f"SELECT at FROM {table}")}
     assert found in ({1}, {2})
-    again = fft(tmp_path, "run", "--vars", "at: 2")
+    again = fft(tmp_path, "run", "--vars", "at=2")
     assert again.returncode == 0, again.stderr
     assert [row["at"] for row in shared_session().rows(f"SELECT at FROM {table}")] == [2, 2, 2]
 
