@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.artifacts import describe_check, describe_error, describe_step, to_json
-from fastflowtransform.errors import FftError, counted
+from fastflowtransform.errors import FftError, NotPublished, counted
 from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Console:
             (
                 MARKS[result.status],
                 result.name,
-                result.node,
+                f"{result.node} (new rows)" if result.new_only else result.node,
                 "" if result.failures is None else str(result.failures),
                 f"{result.seconds:.2f}",
             )
@@ -253,6 +253,8 @@ def _summary(result: StepResult) -> str:
 def _counts(result: StepResult) -> tuple[str, str, str, str]:
     outcome = result.outcome
     if outcome is None:
+        if isinstance(result.error, NotPublished):
+            return "", "", "", "not published"
         return "", "", "", "" if result.blocked_by is None else f"{result.blocked_by} failed"
     shown = ["" if value is None else str(value) for value in (outcome.inserted, outcome.updated, outcome.unchanged)]
     return shown[0], shown[1], shown[2], outcome.strategy
@@ -276,6 +278,8 @@ def _notes(result: StepResult) -> Iterable[str]:
     if outcome.null_keys:
         yield f"{counted(outcome.null_keys, 'row')} with a NULL in the key"
     yield from outcome.columns
+    for words in outcome.contract:
+        yield f"breaks its contract: {words}"
     if outcome.watermark_before is not None and outcome.watermark_before != outcome.watermark_after:
         yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
 

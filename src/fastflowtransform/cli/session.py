@@ -53,6 +53,11 @@ class Opened:
         """Return the seeds that a selection means."""
         return self._only(self.project.seeds, "seed", chosen)
 
+    def made(self, chosen: Chosen) -> tuple[str, ...]:
+        """Return what `fft build` makes or looks at: models, seeds, and sources for their checks."""
+        self._only({**self.project.models, **self.project.seeds}, "model or seed", chosen)
+        return self.selected(chosen)
+
     def _only(self, kind: Mapping[str, object], word: str, chosen: Chosen) -> tuple[str, ...]:
         names = self.selected(chosen)
         found = tuple(name for name in names if name in kind)

@@ -237,6 +237,10 @@ class DuckDBEngine:
             written = int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
         return WriteCounts(written, 0, "create table as select")
 
+    def drop(self, relation: Relation) -> None:
+        """Drop a table, if it is there."""
+        self._run(f"DROP TABLE IF EXISTS {self._name(relation)}")
+
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Do nothing: a column store finds rows without indexes."""
 

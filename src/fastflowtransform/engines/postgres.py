@@ -269,6 +269,10 @@ class PostgresEngine:
             return relations.swapped(self._session, relation, source, hung, layout)
         return relations.made(self._session, relation, source, hung, layout)
 
+    def drop(self, relation: Relation) -> None:
+        """Drop a table, if it is there."""
+        self._session.run(f"DROP TABLE IF EXISTS {printed(relation)}")
+
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
         relations.arrange(self._session, relation, layout)

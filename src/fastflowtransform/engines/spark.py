@@ -236,6 +236,10 @@ class SparkEngine:
             swap.swapped(self._session, relation, over, make)
         return WriteCounts(self._count(printed(relation)), 0, "create and swap")
 
+    def drop(self, relation: Relation) -> None:
+        """Drop a table, if it is there."""
+        self._session.run(f"DROP TABLE IF EXISTS {printed(relation)}")
+
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Give a Delta table that stands the properties and the clustering of `layout`."""
         if provider_of(self._session, relation) == "delta":
