@@ -121,7 +121,8 @@ class Failing:
         text = condition.text
         if condition.column is not None:
             present(table, [condition.column], "column")
-            text = f"{self._quoted(condition.column)} {text}"
+            # The text is the engine's own SQL, whatever dialect the project's is written in.
+            text = f"{_quoted(condition.column, self._engine.dialect)} {text}"
         found = self._engine.sql(
             f"SELECT checked.*, (\n{text}\n) AS {holds} FROM (\n{self._engine.compiled(table)}\n) AS checked"
         )
@@ -135,7 +136,9 @@ class Failing:
     def _of_sql(self, check: Check, body: SqlBody) -> ir.Table:
         own = check.own
         assert own is not None
-        scope = replace(self._project.scope, names=names_of(check.arguments, self._quoted))
+        dialect = self._project.dialect or self._engine.dialect
+        names = names_of(check.arguments, lambda column: _quoted(column, dialect))
+        scope = replace(self._project.scope, names=names)
         tables = Tables(replace(self._project, scope=scope), self._engine, instead=self._instead)
         text = tables.sql(self._as_model(check), body.template, is_incremental=False)
         if not own.alone:
@@ -168,11 +171,6 @@ class Failing:
         assert check.own is not None
         return Model(name=check.own.name, body=check.own.body, at=check.own.at, inputs=check.inputs)
 
-    def _quoted(self, column: str) -> str:
-        from sqlglot import exp
-
-        return exp.to_identifier(column, quoted=True).sql(dialect=self._project.dialect or self._engine.dialect)
-
 
 def _is_derived(rows: ops.Node, checked: ops.Node) -> bool:
     """Whether a table is made of another one row by row: by filters, projections, and joins with tables besides.
@@ -203,3 +201,9 @@ def _is_derived(rows: ops.Node, checked: ops.Node) -> bool:
         kinds = {link.how for link in rows.rest} <= {"anti", "semi", "left", "inner"}
         return besides and kinds and _is_derived(rows.first.parent, checked)
     return False
+
+
+def _quoted(column: str, dialect: str) -> str:
+    from sqlglot import exp
+
+    return exp.to_identifier(column, quoted=True).sql(dialect=dialect)
