@@ -23,9 +23,9 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: $(VENV)/.tools  ## Run the tests on each engine
-	$(NOX) duckdb postgres -- $(ARGS)
+	$(NOX) duckdb postgres spark -- $(ARGS)
 
-demo: $(VENV)/.package-$(ENGINE)  ## Run the incremental demo; ENGINE=postgres runs it there
+demo: $(VENV)/.package-$(ENGINE)  ## Run the incremental demo; ENGINE=postgres or ENGINE=spark runs it there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory --directory examples/incremental_demo demo ENGINE=$(ENGINE)
 
 lint: $(VENV)/.tools  ## Look for mistakes and for unformatted code

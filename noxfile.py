@@ -38,6 +38,17 @@ def postgres(session: nox.Session) -> None:
 
 
 @nox.session
+def spark(session: nox.Session) -> None:
+    """Run the tests on Spark in this process; a part of them on executors of their own, and through a server."""
+    test(session, "spark")
+    few = ("-m", "everywhere", "-k", "not parquet")
+    session.env["FFT_TEST_SPARK_MASTER"] = "local-cluster[2,1,1024]"
+    session.run("pytest", "--engine", "spark", *few)
+    del session.env["FFT_TEST_SPARK_MASTER"]
+    session.run("python", "tests/engines/with_spark_connect.py", "pytest", "--engine", "spark", *few)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Look for mistakes and for unformatted code with ruff."""
     install(session)

@@ -18,10 +18,14 @@ import commands
 import memory
 import postgres
 import python_model
+import spark
 import upsert
+import utest
 from sizes import FULL, QUICK
 
-BENCHMARKS = {module.__name__: module.measure for module in (commands, upsert, memory, python_model, postgres)}
+BENCHMARKS = {
+    module.__name__: module.measure for module in (commands, upsert, memory, python_model, postgres, spark, utest)
+}
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             unknown = set(mark.args) - set(ENGINES)
             assert not unknown, f"{item.nodeid}: there is no engine {unknown}"
             if engine_of(item) in mark.args:
-                item.add_marker(pytest.mark.xfail(reason=mark.kwargs["reason"], strict=True))
+                item.add_marker(pytest.mark.xfail(strict=True, **mark.kwargs))
 
 
 def engine_of(item: pytest.Item) -> str:
@@ -135,6 +135,8 @@ def spark_session() -> Session:
             remote=os.environ.get("FFT_TEST_SPARK_REMOTE"),
             conf={
                 "spark.sql.catalogImplementation": "in-memory",
+                "spark.sql.sources.default": "delta",
+                "spark.sql.legacy.createHiveTableByDefault": "false",
                 "spark.sql.shuffle.partitions": "2",
                 # What tests run is too small to pay for code that is made for it.
                 "spark.sql.codegen.wholeStage": "false",
@@ -289,6 +291,12 @@ def postgres_project(
 ) -> ProjectFolder:
     """An empty project on PostgreSQL, with the environment `dev`."""
     return _project(tmp_path, capsys, monkeypatch, PostgresSchema)
+
+
+@pytest.fixture
+def spark_project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> ProjectFolder:
+    """An empty project on Spark, with the environment `dev`."""
+    return _project(tmp_path, capsys, monkeypatch, SparkDatabase)
 
 
 def _project(

@@ -148,6 +148,10 @@ def test_each_key_of_a_check_is_documented(module: str):
     )
 
 
+def test_each_key_of_a_unit_test_is_documented():
+    assert not not_named(keys_read_in(PACKAGE / "utest" / "read.py"), text("reference/unit_tests.md"))
+
+
 @pytest.mark.parametrize("check", checks.BY_NAME)
 def test_a_check_has_an_entry_with_what_its_module_says(check: str):
     # tests/checks/test_checks.py holds the module's docstring to the arguments that it reads.

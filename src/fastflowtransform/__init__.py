@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fastflowtransform.own_checks import dq_test
 from fastflowtransform.py_model import engine_model, model
+from fastflowtransform.utest.mark import unit_test
 
-__all__ = ["__version__", "dq_test", "engine_model", "model"]
+__all__ = ["__version__", "dq_test", "engine_model", "model", "unit_test"]
 __version__ = "0.1.0"

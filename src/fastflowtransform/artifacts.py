@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,7 @@ def _incremental(incremental: Incremental) -> dict[str, Any]:
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     values = {field.name: getattr(outcome, field.name) for field in fields(outcome)}
+    values["types"] = [asdict(column) for column in outcome.types]
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

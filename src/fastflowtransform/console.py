@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 MARKS = {Status.SUCCESS: "ok", Status.WARN: "warn", Status.ERROR: "error", Status.SKIPPED: "skip"}
 _TOTALS = {Status.SUCCESS: "ok", Status.WARN: "warned", Status.ERROR: "failed", Status.SKIPPED: "skipped"}
 _STYLES = {Status.SUCCESS: "green", Status.WARN: "yellow", Status.ERROR: "bold red", Status.SKIPPED: "dim"}
+_FEW = 20
+"""Columns of a seed that are shown in a line."""
+
+_CELLS = 20
+"""How many cells of a unit test are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,20 @@ class Console:
                 if result.stored is not None:
                     self.say(f"\nthey are kept in {result.stored}")
 
+    def unit_tests(self, results: Sequence[CheckResult]) -> None:
+        """Show each unit test in a line, and each that failed cell by cell."""
+        rows = [(MARKS[result.status], result.name, f"{result.seconds:.2f}") for result in results]
+        styles = [_STYLES[result.status] for result in results]
+        self.table(("", "unit test", "seconds"), rows, right=(2,), styles=styles)
+        for result in results:
+            if result.error is None:
+                continue
+            self.say("")
+            self.error(result.error, "" if f'"{result.name}"' in result.error.message else f"{result.name}: ")
+            self.rows(result.sample[:_CELLS])
+            if len(result.sample) > _CELLS:
+                self.say(f"and {len(result.sample) - _CELLS} more, which target/run_results.json holds")
+
     def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Show rows of data as a table."""
         heads = list(rows[0]) if rows else []
@@ -277,11 +296,24 @@ def _notes(result: StepResult) -> Iterable[str]:
         yield f"{counted(outcome.null_cursors, 'row')} without a cursor, counted as oldest"
     if outcome.null_keys:
         yield f"{counted(outcome.null_keys, 'row')} with a NULL in the key"
+    yield from _columns(outcome)
+    if outcome.watermark_before is not None and outcome.watermark_before != outcome.watermark_after:
+        yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
+
+
+def _columns(outcome: Outcome) -> Iterable[str]:
+    """Yield what is to be said of the columns."""
     yield from outcome.columns
     for words in outcome.contract:
         yield f"breaks its contract: {words}"
-    if outcome.watermark_before is not None and outcome.watermark_before != outcome.watermark_after:
-        yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
+    if outcome.types:
+        shown = [f"{column.name} {column.type}{_reason(column.why)}" for column in outcome.types[:_FEW]]
+        more = len(outcome.types) - len(shown)
+        yield ", ".join(shown) + (f" and {more} more, see fft plan" if more else "")
+
+
+def _reason(why: str) -> str:
+    return "" if why == "all values" else f" ({why})"
 
 
 def _stacked(heads: Sequence[str], row: Sequence[str]) -> str:

@@ -356,7 +356,7 @@ class DataError(FftError):
 
 
 class BadSeed(DataError):
-    """A seed file is empty, ragged, not text in UTF-8, or holds a value that is not of its column's type."""
+    """A seed file is empty, ragged, not text in UTF-8, or holds what is no JSON or no value of its column's type."""
 
     code = "D100"
 
@@ -383,6 +383,12 @@ class NotPublished(DataError):
     """A check fails on a model's new rows, so what stood in the warehouse was left as it was."""
 
     code = "D301"
+
+
+class UnitTestFailed(DataError):
+    """A unit test's model gives other rows than the test expects, or a second run over the same rows changes them."""
+
+    code = "D310"
 
 
 class NullCursor(DataError):

@@ -78,7 +78,8 @@ class Audit:
             self._report.finished(result)
 
     def _keeps(self, node: str) -> Relation:
-        return kept_as(self._project.database, f"{node}__fft_failed")
+        plain = self._engine.capabilities.plain_names
+        return kept_as(self._project.database, f"{node}__fft_failed", plain=plain)
 
 
 class NodeChecks:

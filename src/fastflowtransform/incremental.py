@@ -151,6 +151,11 @@ def delta(query: ir.Table, incremental: Incremental, watermark: Watermark | None
         after the watermark, and those without a cursor, for the caller to refuse. All, where there is no
         watermark or no cursor.
 
+    Raises
+    ------
+    SchemaChanged
+        The cursor's type cannot be compared with the target's.
+
     Examples
     --------
     >>> import ibis
@@ -162,6 +167,12 @@ def delta(query: ir.Table, incremental: Incremental, watermark: Watermark | None
     if watermark is None or incremental.updated_at is None:
         return query
     cursor = query[incremental.updated_at]
+    before, now = watermark.literal().type(), cursor.type()
+    if not (now.castable(before) or before.castable(now)):
+        raise SchemaChanged(
+            f'"{incremental.updated_at}" is {before} in the table and {now} in the query',
+            hint="run it once with --full-refresh: a cursor cannot change its type on the way",
+        )
     start = _by_code_point(_start(watermark, incremental.lookback), by)
     ordered = _by_code_point(cursor, by)
     after = (ordered >= start) if incremental.unique_key else (ordered > start)

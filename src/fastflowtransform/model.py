@@ -63,6 +63,7 @@ class Frame(StrEnum):
     PANDAS = "pandas"
     POLARS = "polars"
     ARROW = "arrow"
+    SPARK = "spark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +277,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A CSV or Parquet file that `fft seed` loads.
+    """A file that `fft seed` loads.
 
     `types` gives the Ibis type of a column by its name; the others are read off the file.
     """

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.base import Engine, LazyFrames
 from fastflowtransform.engines.compiling import for_dialect
 from fastflowtransform.errors import BadSql, EngineError, Location, PythonModelFailed, RelationMissing, WrongResult
 from fastflowtransform.graph import order
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_INLINE = "__fft_ephemeral_"
+INLINE = "__fft_ephemeral_"
 
 
 class Tables:
@@ -71,8 +72,18 @@ class Tables:
         table = self.table(node)
         if frame is Frame.IBIS:
             return table
+        if frame is Frame.SPARK:
+            return self._lazy().frame(table)
         with self._engine.batches(table) as batches:
             return _framed(batches, frame)
+
+    def framed(self, frame: Any) -> ir.Table:
+        """Return the engine's own lazy table as an expression."""
+        return self._lazy().framed(frame)
+
+    def _lazy(self) -> LazyFrames:
+        assert isinstance(self._engine, LazyFrames), "the plan refuses it"
+        return self._engine
 
     def sql(self, model: Model, template: Template, *, is_incremental: bool) -> str:
         """Return a template of `model` in the engine's dialect, with the ephemeral models that it reads in front."""
@@ -80,7 +91,8 @@ class Tables:
         inlined = self._inlined_below(model)
         if not inlined:
             return text
-        models = [f"{_quoted((_INLINE + node,), self._dialect)} AS (\n{self._inline_text(node)}\n)" for node in inlined]
+        names = {node: quoted_in((INLINE + node,), self._dialect) for node in inlined}
+        models = [f"{name} AS (\n{self._inline_text(node)}\n)" for node, name in names.items()]
         return f"WITH {', '.join(models)} SELECT * FROM (\n{text}\n) AS model"
 
     def _text(self, model: Model, template: Template, *, is_incremental: bool) -> str:
@@ -93,7 +105,7 @@ class Tables:
         text = without_semicolon(text, dialect)
         if not text.strip():
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
-        return text if dialect == self._dialect else self._translated(text, dialect, template.at)
+        return text if dialect == self._dialect else self.translated(text, dialect, template.at)
 
     def _inlined_below(self, model: Model) -> list[str]:
         """Return what a SQL text needs in front of it, each once and after those that it reads."""
@@ -204,17 +216,17 @@ class Tables:
 
     def _name(self, node: str, dialect: str) -> Name:
         if self._is_inline(node):
-            return _quoted((_INLINE + node,), dialect)
+            return quoted_in((INLINE + node,), dialect)
         return self._printed(self._project.relation(node), dialect)
 
     def _printed(self, relation: Relation, dialect: str) -> Name:
         """Return a relation's name; what only the engine at hand needs in it is left out for another one."""
         elsewhere = self._dialect != self._engine.dialect
         parts = (relation.database, relation.name) if elsewhere else self._engine.name_of(relation)
-        return Name(_quoted(parts, dialect), relation.database, relation.name)
+        return Name(quoted_in(parts, dialect), relation.database, relation.name)
 
-    def _translated(self, text: str, dialect: str, at: Location) -> str:
-        """Return a SELECT in the dialect that is wanted."""
+    def translated(self, text: str, dialect: str, at: Location) -> str:
+        """Return a SELECT that is written in `dialect` in the dialect that is wanted."""
         import sqlglot
         from sqlglot import exp
 
@@ -263,7 +275,10 @@ class Query:
         body = self.model.body
         if isinstance(body, PythonBody):
             tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
-            return self._tables.own(_called(self.model, body, tables), self.model)
+            result = _called(self.model, body, tables)
+            if body.frame is Frame.SPARK:
+                return self._tables.framed(result)
+            return self._tables.own(_rows_of(self.model, body, result), self.model)
         sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)
         return self._tables.read(sql, body.template)
 
@@ -318,14 +333,16 @@ def _pointed_at(template: Template, near: str | None) -> Location:
     return Location(template.at.path) if near is None else template.at
 
 
-def _quoted(parts: tuple[str, ...], dialect: str) -> Name:
+@functools.cache
+def quoted_in(parts: tuple[str, ...], dialect: str) -> Name:
+    """Return a name as a dialect quotes it."""
     from sqlglot import exp
 
     return Name(".".join(exp.to_identifier(part, quoted=True).sql(dialect=dialect) for part in parts), name=parts[-1])
 
 
-def _called(model: Model, body: PythonBody, tables: list[Any]) -> ir.Table | pa.RecordBatchReader:
-    """Call a Python model's function, and check what it gives."""
+def _called(model: Model, body: PythonBody, tables: list[Any]) -> Any:
+    """Call a Python model's function, and check that it gives what it should."""
     with UserCode(PythonModelFailed, f'"{model.name}"', model.at.path):
         result = body.function(*tables)
     wanted = _TYPES[body.frame]
@@ -336,6 +353,11 @@ def _called(model: Model, body: PythonBody, tables: list[Any]) -> ir.Table | pa.
             at=model.at,
             hint="return a table",
         )
+    return result
+
+
+def _rows_of(model: Model, body: PythonBody, result: Any) -> ir.Table | pa.RecordBatchReader:
+    """Return what a function gave as an expression, or as Arrow rows."""
     with UserCode(WrongResult, f'reading what "{model.name}" returned', model.at.path):
         rows = _arrow_rows(result, body.frame)
     names = [name.casefold() for name in rows.schema.names] if body.frame is not Frame.IBIS else ["ibis"]
@@ -350,12 +372,14 @@ _TYPES = {
     Frame.PANDAS: {("pandas", "DataFrame")},
     Frame.POLARS: {("polars", "DataFrame"), ("polars", "LazyFrame")},
     Frame.ARROW: {("pyarrow", "Table"), ("pyarrow", "RecordBatchReader")},
+    Frame.SPARK: {("pyspark", "DataFrame")},
 }
 _WORDS = {
     Frame.IBIS: "an Ibis table",
     Frame.PANDAS: "a pandas DataFrame",
     Frame.POLARS: "a polars DataFrame",
     Frame.ARROW: "an Arrow table",
+    Frame.SPARK: "a Spark DataFrame",
 }
 
 

@@ -23,6 +23,9 @@ from fastflowtransform.terms import KEYS, read_terms
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+UNIT_TESTS = Path("tests", "unit")
+"""Where unit tests stand, which are no checks."""
+
 CHECKED = "__fft_checked"
 """What `model` is in a check's SQL: the name of a common table expression in front of it."""
 
@@ -69,7 +72,7 @@ def _marked(function: Function, mark: _Mark) -> Function:
 
 
 def read_own_checks(folder: Path) -> Iterator[OwnCheck]:
-    """Yield the checks of all files below `tests/`, in the order of the files.
+    """Yield the checks of all files below `tests/` but for `tests/unit/`, in the order of the files.
 
     Parameters
     ----------
@@ -86,6 +89,8 @@ def read_own_checks(folder: Path) -> Iterator[OwnCheck]:
         What a check says of itself does not fit.
     """
     for path in sorted(path for path in (folder / "tests").rglob("*.ff.*") if path.is_file()):
+        if path.is_relative_to(folder / UNIT_TESTS):
+            continue
         if path.name.endswith(".ff.sql"):
             yield _sql_check(path)
         elif path.name.endswith(".ff.py"):

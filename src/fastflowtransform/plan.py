@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from fastflowtransform import materializations
 from fastflowtransform.engines.base import Capabilities, Standing
-from fastflowtransform.errors import BadName
+from fastflowtransform.errors import BadName, BadPythonModel
 from fastflowtransform.materializations.base import Action
-from fastflowtransform.model import Model
+from fastflowtransform.model import Model, PythonBody
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 
@@ -40,7 +40,7 @@ class Plan:
     upstream
         What each node reads.
     full_refresh
-        Whether incremental models are built anew.
+        Whether incremental models are built anew, and seeds loaded that have not changed.
     """
 
     steps: tuple[Step, ...]
@@ -97,6 +97,12 @@ def step_of(
             f'"{model.name}" cannot be the name of a table on this engine',
             at=model.at,
             hint="name it with letters, digits and underscores",
+        )
+    if isinstance(model.body, PythonBody) and model.body.frame not in capabilities.frames:
+        raise BadPythonModel(
+            f'"{model.name}" takes {model.body.frame} DataFrames, which this engine does not have',
+            at=model.at,
+            hint=f"keep it to its engine with @engine_model(only='{model.body.frame}'), or take Ibis tables",
         )
     decide = materializations.find(model.materialized).decide
     action = decide(model, over, capabilities, full_refresh=full_refresh)

@@ -10,9 +10,11 @@ from typing import Any
 
 from fastflowtransform import checks as built_in
 from fastflowtransform import graph as graphs
+from fastflowtransform import seed_files
 from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
 from fastflowtransform.document import Section, read_document, read_text, render_document
+from fastflowtransform.engines.base import MARKS
 from fastflowtransform.errors import DuplicateName, Location, UnknownRef, UnknownSource, hint_from
 from fastflowtransform.graph import Graph
 from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Seed, Source
@@ -21,8 +23,6 @@ from fastflowtransform.py_model import read_python_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.sql_model import read_sql_model
 from fastflowtransform.template import RESERVED, Scope, Template, compile_template
-
-SEED_ENDINGS = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Project:
         What its templates see.
     dialect
         The SQL dialect of models that name none; None is the engine's own.
+    elsewhere
+        The names of the models that are for other engines only.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Project:
     graph: Graph
     scope: Scope
     dialect: str | None = None
+    elsewhere: Set[str] = frozenset()
 
     def relation(self, node: str) -> Relation:
         """Return the table or view of a node."""
@@ -135,6 +138,7 @@ def load(
         graph=graphs.build(upstream, places),
         scope=scope,
         dialect=settings.dialect,
+        elsewhere=frozenset(elsewhere),
     )
 
 
@@ -216,6 +220,9 @@ def _require_places_of_their_own(found: Iterable[Model | Seed], database: str) -
     taken: dict[tuple[str, str], Model | Seed] = {}
     for item in found:
         relation = item.relation if isinstance(item, Seed) else Relation(database, item.name)
+        if relation.name.casefold() == MARKS:
+            message = f'"{item.name}" would be the table "{relation}", which fft has for itself'
+            raise DuplicateName(message, at=item.at, hint="rename it")
         first = taken.setdefault(relation.folded, item)
         if first is not item:
             raise DuplicateName(
@@ -261,13 +268,13 @@ def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
                 raise DuplicateName(f'seed "{name}" stands here twice', at=section.at(), hint="keep one of the two")
             settings[name] = section
         document.close()
-    files = {file.name.partition(".")[0]: file for file in _files(folder / "seeds", SEED_ENDINGS)}
+    files = {file.name.partition(".")[0]: file for file in _files(folder / "seeds", seed_files.ENDINGS)}
     for name, section in settings.items():
         if name not in files:
             raise UnknownRef(
                 f'there is no seed file "{name}"', at=section.at("name"), hint=hint_from(name, files, "seeds")
             )
-    for file in _files(folder / "seeds", SEED_ENDINGS):
+    for file in _files(folder / "seeds", seed_files.ENDINGS):
         yield _seed(file, database, settings.get(file.name.partition(".")[0]))
 
 

@@ -29,6 +29,7 @@ _FRAMES = {
     ("pandas", "DataFrame"): Frame.PANDAS,
     ("polars", "DataFrame"): Frame.POLARS,
     ("pyarrow", "Table"): Frame.ARROW,
+    ("pyspark", "DataFrame"): Frame.SPARK,
 }
 _SHORT = {"pd": "pandas", "pl": "polars", "pa": "pyarrow", "ir": "ibis"}
 
@@ -136,6 +137,10 @@ def load_module(path: Path, folder: Path) -> ModuleType:
     return module
 
 
+_ALSO = {"spark": "databricks_spark"}
+"""Names that an engine is also known by."""
+
+
 class UserCode:
     """A stretch of the user's own Python: whatever it raises leaves as an error with the user's line.
 
@@ -188,7 +193,7 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
         incremental=config.incremental,
         description=config.description or inspect.getdoc(function) or "",
         meta=config.meta,
-        engines=mark.only,
+        engines=tuple(_ALSO.get(name, name) for name in mark.only),
     )
 
 

@@ -28,6 +28,15 @@ class WriteCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a seed: its name, its Ibis type, and why it has that type."""
+
+    name: str
+    type: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a materialization did to the warehouse.
 
@@ -49,6 +58,8 @@ class Outcome:
         How the columns differ from a contract that only warns, in words.
     warning
         What kept the write from the way that was planned.
+    types
+        The columns of a seed that was loaded.
     """
 
     strategy: str
@@ -65,6 +76,7 @@ class Outcome:
     columns: tuple[str, ...] = ()
     contract: tuple[str, ...] = ()
     warning: str | None = None
+    types: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,10 @@ class _Making:
             self._report.finished(result)
             return result
         seeds = [self._project.seeds[node]]
-        (result,) = seed.load(seeds, self._plan.existing, self._engine, self._report, gate=gate)
+        plan = self._plan
+        (result,) = seed.load(
+            seeds, plan.existing, self._engine, self._report, full_refresh=plan.full_refresh, gate=gate
+        )
         return _settled(result, gate)
 
     def _model(self, step: Step, gate: Gate) -> StepResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -74,20 +75,22 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
     return tuple(results[check.name] for check in found)
 
 
-def failures_of(database: str, check: Check) -> Relation:
+def failures_of(database: str, check: Check, *, plain: bool = False) -> Relation:
     """Return the table that keeps a check's failing rows: its name, in a schema beside the project's `database`.
 
-    A name that is longer than every engine keeps is cut, and ends in a part of its hash.
+    A name that is longer than every engine keeps is cut, and ends in a part of its hash; so does one that is to be
+    `plain`, of letters, digits and underscores, and is not.
     """
-    return kept_as(database, check.name)
+    return kept_as(database, check.name, plain=plain)
 
 
-def kept_as(database: str, name: str) -> Relation:
-    """Return the table that keeps rows under a name, which is cut where it is too long."""
-    if len(name.encode()) > LONGEST_NAME:
+def kept_as(database: str, name: str, *, plain: bool = False) -> Relation:
+    """Return the table that keeps rows under a name; the parameters are those of `failures_of`."""
+    written = re.sub(r"\W", "_", name, flags=re.ASCII) if plain else name
+    if len(written.encode()) > LONGEST_NAME or written != name:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = f"{name.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
-    return Relation(f"{database}_failures", name)
+        written = f"{written.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
+    return Relation(f"{database}_failures", written)
 
 
 def ask(check: Check, failing: Failing) -> Asked:
@@ -169,7 +172,8 @@ def judge(asked: Asked, project: Project, engine: Engine, report: Report) -> Che
             if status is not Status.SUCCESS:
                 sql = engine.compiled(asked.rows)
                 sample = _sample(asked.rows, check, engine)
-            stored = _stored(asked, status, failures_of(project.database, check), engine, report)
+            place = failures_of(project.database, check, plain=engine.capabilities.plain_names)
+            stored = _stored(asked, status, place, engine, report)
         except FftError as raised:
             error, status = raised, _STATUS[check.terms.severity]
     if error is None and status is Status.ERROR:

@@ -1,4 +1,4 @@
-"""Files of the project become tables."""
+"""Files of the project become tables, unless they are tables already."""
 
 from __future__ import annotations
 
@@ -6,20 +6,64 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fastflowtransform import seed_files
 from fastflowtransform.attempts import attempted
-from fastflowtransform.csv_file import read_rows
-from fastflowtransform.engines.base import Engine, Standing, kind_of
+from fastflowtransform.engines.base import Engine, Kind, Standing, kind_of
 from fastflowtransform.errors import Location, UnknownRef, hint_from
 from fastflowtransform.materializations.base import OPEN, Gate
 from fastflowtransform.model import Seed
-from fastflowtransform.project import SEED_ENDINGS
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
-from fastflowtransform.results import Outcome, Status, StepResult
+from fastflowtransform.results import Column, Outcome, Status, StepResult
+from fastflowtransform.seed_files import Fingerprint
+
+UNCHANGED = "unchanged"
+_AS_LOADED = "the file and the table are as they were when it was loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class SeedStep:
+    """What `fft seed` would do about a seed, why, and the columns that the table has then."""
+
+    seed: Seed
+    action: str
+    why: str
+    columns: tuple[Column, ...]
+
+
+def plan(
+    seeds: Iterable[Seed], existing: Mapping[Relation, Standing], engine: Engine, *, full_refresh: bool = False
+) -> tuple[SeedStep, ...]:
+    """Decide what to do about seeds, and read each for its columns.
+
+    Parameters
+    ----------
+    seeds
+        What to load.
+    existing
+        What stands in the warehouse.
+    engine
+        Is asked whether a table still holds what was loaded.
+    full_refresh
+        Whether seeds that have not changed are loaded too.
+
+    Raises
+    ------
+    BadSeed, BadValue, MissingColumn
+        A file cannot be loaded.
+    """
+    steps = []
+    for seed in seeds:
+        over = existing.get(seed.relation)
+        file = seed_files.fingerprint(seed.path, seed.types)
+        why = _why(seed, file, over, engine, full_refresh=full_refresh)
+        columns = seed_files.described(seed.path, seed.types)
+        steps.append(SeedStep(seed, "load" if why else UNCHANGED, why or _AS_LOADED, columns))
+    return tuple(steps)
 
 
 def load(
@@ -28,9 +72,12 @@ def load(
     engine: Engine,
     report: Report,
     *,
+    full_refresh: bool = False,
     gate: Gate = OPEN,
 ) -> tuple[StepResult, ...]:
     """Load seeds, each as a whole: its old rows stay until the new ones stand.
+
+    A seed is left alone where its table holds what the same file gave, with the same types declared.
 
     Parameters
     ----------
@@ -42,13 +89,15 @@ def load(
         Where to load it.
     report
         Is told of each beginning and end.
+    full_refresh
+        Whether seeds that have not changed are loaded too.
     gate
         What the rows have to pass, where there is one seed.
     """
     results = []
     for seed in seeds:
         report.started(seed.name, f"load {seed.path.name}")
-        write = functools.partial(_written, seed, existing.get(seed.relation), engine, gate)
+        write = functools.partial(_written, seed, existing.get(seed.relation), engine, gate, full_refresh=full_refresh)
         result = _loaded(seed, write, engine, functools.partial(report.waiting, seed.name))
         report.finished(result)
         results.append(result)
@@ -66,7 +115,7 @@ def taken_from(folder: Path, seeds: Mapping[str, Seed]) -> dict[str, Seed]:
     found: dict[str, Seed] = {}
     for path in sorted(folder.iterdir()):
         name = path.name.partition(".")[0]
-        if path.suffix not in SEED_ENDINGS:
+        if not path.name.endswith(seed_files.ENDINGS):
             continue
         if name not in seeds:
             raise UnknownRef(
@@ -88,13 +137,35 @@ def _loaded(seed: Seed, write: Callable[[bool], Outcome], engine: Engine, on_wai
     return StepResult(seed.name, "seed", status, seconds, done.outcome, done.error, retries=done.retries)
 
 
-def _written(seed: Seed, over: Standing | None, engine: Engine, gate: Gate, again: bool) -> Outcome:
-    """Load a seed; its rows are staged first where the gate looks at them."""
+def _written(
+    seed: Seed, over: Standing | None, engine: Engine, gate: Gate, again: bool, *, full_refresh: bool
+) -> Outcome:
+    """Load a seed, or find that there is no need to; its rows are staged first where the gate looks at them."""
     now = engine.existing([seed.relation]).get(seed.relation) if again else over
-    with contextlib.ExitStack() as opened:
-        rows: Any = opened.enter_context(read_rows(seed.path, seed.types))
+    file = seed_files.fingerprint(seed.path, seed.types)
+    why = _why(seed, file, now, engine, full_refresh=full_refresh)
+    if why is None:
         if not gate.is_open:
-            rows = opened.enter_context(engine.stage(rows))
+            gate.judge(engine.table(seed.relation), staged=False)
+        return Outcome(strategy=UNCHANGED, why=_AS_LOADED)
+    with contextlib.ExitStack() as stages:
+        opened = stages.enter_context(seed_files.open_seed(seed.path, seed.types, file))
+        rows: Any = opened.rows
+        if not gate.is_open:
+            rows = stages.enter_context(engine.stage(rows))
             gate.judge(rows)
-        written = engine.replace(seed.relation, rows, over=kind_of(now))
-    return Outcome(strategy="load", inserted=written.inserted)
+        written = engine.replace(seed.relation, rows, over=kind_of(now), mark=file.text)
+    return Outcome(strategy="load", why=why, inserted=written.inserted, types=opened.columns)
+
+
+def _why(seed: Seed, file: Fingerprint, over: Standing | None, engine: Engine, *, full_refresh: bool) -> str | None:
+    """Return why a seed has to be loaded; None where its table holds just what the file would give."""
+    if over is None:
+        return "there is no table yet"
+    if full_refresh:
+        return "--full-refresh"
+    if over.kind is not Kind.TABLE:
+        return "a view stands in its place"
+    if engine.is_marked(seed.relation, file.text):
+        return None
+    return "the file, its types or the table changed"

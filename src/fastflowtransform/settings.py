@@ -83,7 +83,7 @@ def load(folder: Path, env: str | None = None) -> Profile:
     UnknownProfile
         `profiles.yml` has no such profile.
     """
-    name, variables = _environment(folder, env)
+    name, variables = environment(folder, env)
     path = folder / "profiles.yml"
     if not path.is_file():
         raise UnknownProfile(
@@ -105,7 +105,8 @@ def load(folder: Path, env: str | None = None) -> Profile:
     return Profile(name, engine, options, variables, folder)
 
 
-def _environment(folder: Path, env: str | None) -> tuple[str, Mapping[str, str]]:
+def environment(folder: Path, env: str | None = None) -> tuple[str, Mapping[str, str]]:
+    """Return the active environment's name, and the shell's variables over those of the `.env` files."""
     shell = dict(os.environ)
     base = {**_dotenv(folder / ".env"), **_dotenv(folder / ".env.local")}
     name = env or shell.get("FFT_ACTIVE_ENV") or base.get("FFT_ACTIVE_ENV") or "dev"

@@ -60,6 +60,7 @@ def test_replace_makes_a_table_and_counts_its_rows(engine: Engine):
     assert content(engine) == [(1, "a"), (2, None)]
 
 
+@pytest.mark.everywhere
 def test_replace_takes_an_expression_over_the_table_itself(table: Engine):
     old = table.table(T)
 
@@ -68,6 +69,7 @@ def test_replace_takes_an_expression_over_the_table_itself(table: Engine):
     assert content(table) == [(10, "a"), (20, "b")]
 
 
+@pytest.mark.everywhere
 def test_a_failing_replace_leaves_the_old_rows(table: Engine):
     old = table.table(T)
 
@@ -85,6 +87,7 @@ def test_a_view_that_reads_a_replaced_table_survives(table: Engine):
     assert content(table, V) == [(2, "B"), (3, "c")]
 
 
+@pytest.mark.everywhere
 def test_a_table_becomes_a_view_and_a_view_a_table(table: Engine):
     table.replace(V, numbers((7, "x")), over=None)
     table.create_view(V, table.table(T), over=Kind.TABLE)
@@ -111,6 +114,7 @@ def test_existing_compares_names_as_the_engine_says_it_does(table: Engine):
     assert found is (None if table.capabilities.case_sensitive else Kind.TABLE)
 
 
+@pytest.mark.everywhere
 def test_staged_rows_are_read_once_and_gone_afterwards(table: Engine):
     with table.stage(table.table(T)) as staged:
         table.replace(T, numbers((9, "z")), over=Kind.TABLE)
@@ -128,6 +132,7 @@ def test_staged_rows_are_gone_after_an_error(table: Engine):
         table.rows(staged)
 
 
+@pytest.mark.everywhere
 def test_append_goes_by_name_and_not_by_position(table: Engine):
     with table.stage(numbers((3, "c"))) as staged:
         counts = table.append(T, staged.select("v", "id"))
@@ -136,6 +141,7 @@ def test_append_goes_by_name_and_not_by_position(table: Engine):
     assert content(table) == [(1, "a"), (2, "b"), (3, "c")]
 
 
+@pytest.mark.everywhere
 def test_merge_updates_matching_keys_and_inserts_the_rest(table: Engine):
     with table.stage(numbers((2, "B"), (3, "c"))) as staged:
         counts = table.merge(T, staged, ("id",), null_safe=False)
@@ -144,6 +150,7 @@ def test_merge_updates_matching_keys_and_inserts_the_rest(table: Engine):
     assert content(table) == [(1, "a"), (2, "B"), (3, "c")]
 
 
+@pytest.mark.everywhere
 def test_a_null_safe_merge_lets_null_equal_null(engine: Engine):
     rows = [{"a": 1, "b": None, "v": "x"}, {"a": 1, "b": 2, "v": "y"}]
     engine.replace(T, reader(rows, a="int64", b="int64", v="string"), over=None)
@@ -155,6 +162,7 @@ def test_a_null_safe_merge_lets_null_equal_null(engine: Engine):
     assert sorted(row["v"] for row in engine.rows(engine.table(T))) == ["X", "y"]
 
 
+@pytest.mark.everywhere
 def test_a_merge_that_fails_leaves_the_table_and_its_columns(table: Engine):
     retyped = ColumnChanges(added={"extra": ibis.dtype("int64")}, retyped={"v": ibis.dtype("int64")})
     rows = reader([{"id": 2, "v": 5, "extra": 1}], id="int64", v="int64", extra="int64")
@@ -189,6 +197,7 @@ VALUES = [
 ]
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(("dtype", "value"), VALUES, ids=[f"{n}-{dtype}" for n, (dtype, _) in enumerate(VALUES)])
 def test_values_go_in_and_come_out_as_they_are(engine: Engine, dtype: str, value: object):
     engine.replace(T, reader([{"id": 1, "x": value}, {"id": 2, "x": None}], id="int64", x=dtype), over=None)
@@ -249,6 +258,7 @@ def test_a_thousand_columns_are_merged(engine: Engine):
     assert engine.rows(engine.table(T).select("c0", "c999")) == [{"c0": 0, "c999": -1}]
 
 
+@pytest.mark.everywhere
 def test_a_million_rows_are_loaded_merged_and_read(engine: Engine):
     number = 1_000_000
     rows = pa.table({"id": pa.array(range(number)), "v": pa.array(["a"] * number)})
@@ -280,3 +290,25 @@ def test_a_schema_of_a_failed_replace_can_be_used_by_the_next(table: Engine):
     table.replace(other, table.table(T), over=None)
 
     assert content(table, other) == [(1, "a"), (2, "b")]
+
+
+def test_the_scratch_schema_is_empty_each_time(table: Engine):
+    scratch = Relation(table.scratch(), "t")
+    table.replace(scratch, numbers((7, "x")), over=None)
+    assert content(table, scratch) == [(7, "x")]
+
+    assert table.scratch() == scratch.database
+    assert kind(table, scratch) is None
+    assert content(table) == [(1, "a"), (2, "b")]
+
+
+def test_a_schema_that_stands_is_never_the_scratch_schema(table: Engine):
+    theirs = Relation("another", "t")
+    table.replace(theirs, numbers((7, "x")), over=None)
+    table._scratch.name = "another"
+
+    with pytest.raises(EngineError):
+        table.scratch()
+
+    table._scratch.drop()
+    assert content(table, theirs) == [(7, "x")]

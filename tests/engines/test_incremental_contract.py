@@ -80,6 +80,7 @@ def play(engine: Engine, history: History, wanted: Incremental) -> Iterator[tupl
         yield seen, run(engine, wanted, full_refresh=number == 0)
 
 
+@pytest.mark.everywhere
 @PROPERTY
 @given(history=histories(), days=st.sampled_from([None, 1, 3]))
 def test_each_run_leaves_the_table_that_the_rule_gives(engine: Engine, history: History, days: int | None):
@@ -163,6 +164,7 @@ def test_the_rule_in_ibis_is_the_rule_in_python(engine: Engine, history: History
     assert canonical(after) == canonical(increment(target, later, wanted.unique_key))
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("cursor", ["timestamp(6)", "date", "int64"])
 def test_an_append_takes_only_what_is_after_the_watermark(engine: Engine, cursor: str):
     from tests.histories import CURSORS

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import postgres_dsn
+from tests.conftest import postgres_dsn, spark_session
 
 DEMO = Path(__file__).parents[2] / "examples" / "incremental_demo"
 FIRST = [(1, "01 09:00", 10), (2, "01 10:00", 20), (3, "01 11:00", 30), (4, "01 12:00", 40)]
@@ -47,6 +47,10 @@ def fft(folder: Path, *arguments: str, env: str | None = "dev_duckdb") -> str:
     return answer.stdout
 
 
+def test_the_unit_tests_of_the_demo_pass(demo: Path):
+    assert "4 ok" in fft(demo, "utest", ".", env=None)
+
+
 def shown(folder: Path, env: str) -> dict[str, list[tuple[object, ...]]]:
     """Return the rows of the fact tables as `fft show` gives them to other programs."""
     found = {}
@@ -79,6 +83,27 @@ def test_the_commands_of_the_demo_give_its_tables_and_a_repetition_changes_nothi
     fft(demo, "run", ".", *select, env=env)
     assert shown(demo, env) == FACTS
     assert "11 ok" in fft(demo, "test", ".", "--select", "tag:example:incremental_demo", env=env)
+
+
+@pytest.mark.engine("spark")
+@pytest.mark.slow
+def test_the_demo_on_spark_gives_the_same_tables_by_a_merge_in_their_delta_logs(demo: Path):
+    env = "dev_databricks"
+    select = ["--select", "tag:example:incremental_demo", "--select", "tag:engine:databricks_spark"]
+    fft(demo, "seed", ".", env=env)
+    fft(demo, "run", ".", *select, env=env)
+    fft(demo, "seed", ".", "--from", "seeds_later", env=env)
+    fft(demo, "run", ".", *select, env=env)
+    assert "11 ok" in fft(demo, "test", ".", *select, env=env)
+
+    session = spark_session()
+    for name, rows in FACTS.items():
+        table = f"delta.`{demo}/.local/spark_warehouse/incremental_demo.db/{name}`"
+        found = session.values(f"SELECT event_id, updated_at, value, value_x10 FROM {table} ORDER BY event_id")
+        assert [(row["event_id"], f"{row['updated_at']:%d %H:%M}", row["value"]) for row in found] == rows
+        assert all(row["value_x10"] == 10 * row["value"] for row in found)
+        history = session.rows(f"DESCRIBE HISTORY {table}")
+        assert [entry["operation"] for entry in history] == ["MERGE", "CREATE TABLE AS SELECT"]
 
 
 def test_the_demo_is_seeded_from_two_folders_above(demo: Path):

@@ -11,7 +11,9 @@ from fastflowtransform.console import Console, Output
 @click.command("build", short_help="Load seeds, build models, and publish only what passes its checks.")
 @project_options
 @selection_options
-@click.option("--full-refresh", is_flag=True, help="Build incremental models anew, from their whole query.")
+@click.option(
+    "--full-refresh", is_flag=True, help="Build incremental models anew, and load seeds that have not changed."
+)
 @click.option("--fail-fast", is_flag=True, help="Skip everything after the first failure.")
 @click.pass_obj
 def command(output: Output, chosen: Chosen, full_refresh: bool, fail_fast: bool) -> int:

@@ -1,6 +1,10 @@
-"""`fft plan`: what `fft run` would do, and why."""
+"""`fft plan`: what `fft seed` and `fft run` would do, and why."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,33 +12,71 @@ from fastflowtransform.cli.options import Chosen, project_options, selection_opt
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import counted
 
+if TYPE_CHECKING:
+    from fastflowtransform.plan import Plan
+    from fastflowtransform.seed import SeedStep
 
-@click.command("plan", short_help="Show what run would do, and why.")
+
+@click.command("plan", short_help="Show what seed and run would do, and why.")
 @project_options
 @selection_options
-@click.option("--full-refresh", is_flag=True, help="As for run.")
+@click.option("--full-refresh", is_flag=True, help="As for seed and run.")
 @click.pass_obj
 def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
-    """Show, model by model, what `fft run` with the same options would do. Nothing is touched.
+    """Show, model by model, what `fft run` with the same options would do, and `fft seed`. Nothing is touched.
+
+    Of each seed it shows the columns, their types, and why they have them.
 
     \b
     fft plan .
     fft plan . --select fct_events+ --full-refresh
     """
-    from fastflowtransform import plan
+    from fastflowtransform import plan, seed
     from fastflowtransform.cli.session import open_project
-    from fastflowtransform.model import Frame, PythonBody
+    from fastflowtransform.placing import ordered
 
     opened = open_project(chosen)
     console = Console(output, opened.project.folder)
-    names = opened.models(chosen)
+    models, seeds = opened.models_and_seeds(chosen)
+    names = ordered(opened.project, models, [check for check in opened.project.checks if check.is_promised])
     with opened.connected(console, read_only=True) as engine:
-        existing = opened.existing(engine, names)
+        existing = opened.existing(engine, (*names, *seeds))
         built = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)
+        loads = seed.plan([opened.project.seeds[name] for name in seeds], existing, engine, full_refresh=full_refresh)
+    counts = [counted(len(found), word) for word, found in (("seed", seeds), ("model", names)) if found]
+    what = " and ".join(counts) or "0 models"
+    console.say(f"{opened.project.name}: {what} on {engine.name} ({opened.profile.name})")
+    _show_seeds(loads, console)
+    _show_models(built, console)
+    return 0
+
+
+def _show_seeds(steps: Sequence[SeedStep], console: Console) -> None:
+    for step in steps:
+        console.event(
+            "seed_planned",
+            name=step.seed.name,
+            action=step.action,
+            why=step.why,
+            relation=str(step.seed.relation),
+            columns=[asdict(column) for column in step.columns],
+        )
+    rows = [(step.seed.name, step.action, step.why, str(step.seed.relation)) for step in steps]
+    console.table(("seed", "action", "why", "relation"), rows)
+    columns = [(step.seed.name, column.name, column.type, column.why) for step in steps for column in step.columns]
+    if rows:
+        console.say("")
+        console.table(("seed", "column", "type", "why"), columns)
+        console.say("")
+
+
+def _show_models(built: Plan, console: Console) -> None:
+    from fastflowtransform.model import Frame, PythonBody
+
     rows = []
     for step in built.steps:
         body = step.model.body
-        frame = body.frame if isinstance(body, PythonBody) and body.frame is not Frame.IBIS else None
+        frame = body.frame if isinstance(body, PythonBody) and body.frame not in (Frame.IBIS, Frame.SPARK) else None
         why = step.action.why + (f"; rows pass through {frame}" if frame else "")
         rows.append((step.model.name, str(step.action), why, str(step.relation)))
         console.event(
@@ -46,6 +88,4 @@ def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
             frame=frame,
             relation=str(step.relation),
         )
-    console.say(f"{opened.project.name}: {counted(len(names), 'model')} on {engine.name} ({opened.profile.name})")
     console.table(("model", "action", "why", "relation"), rows)
-    return 0

@@ -22,13 +22,13 @@ from fastflowtransform.errors import counted
     metavar="FOLDER",
     help="Take the files of another folder, such as a later batch; seeds without a file there stay as they are.",
 )
+@click.option("--full-refresh", is_flag=True, help="Load seeds that have not changed, too.")
 @click.pass_obj
-def command(
-    output: Output,
-    chosen: Chosen,
-    other: Path | None,
-) -> int:
-    """Load the CSV and Parquet files in the folder seeds/ of PROJECT, each as a whole.
+def command(output: Output, chosen: Chosen, other: Path | None, full_refresh: bool) -> int:
+    """Load the CSV, TSV, JSON lines and Parquet files in the folder seeds/ of PROJECT, each as a whole.
+
+    A seed whose file and table are as they were when it was loaded is left alone. `fft plan` shows which those are,
+    and the types of all columns.
 
     \b
     fft seed .
@@ -52,7 +52,7 @@ def command(
         console.begin(
             f"{opened.project.name}: {counted(len(seeds), 'seed')} on {engine.name} ({opened.profile.name})", len(seeds)
         )
-        results = seed.load(seeds.values(), existing, engine, console)
+        results = seed.load(seeds.values(), existing, engine, console, full_refresh=full_refresh)
     result = RunResult("seed", steps=results, seconds=time.perf_counter() - began)
     artifacts.write_manifest(opened.project)
     artifacts.write_results(folder, result)

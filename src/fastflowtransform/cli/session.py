@@ -58,6 +58,12 @@ class Opened:
         self._only({**self.project.models, **self.project.seeds}, "model or seed", chosen)
         return self.selected(chosen)
 
+    def models_and_seeds(self, chosen: Chosen) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the models that a selection means, and the seeds."""
+        found = self._only({**self.project.models, **self.project.seeds}, "model or seed", chosen)
+        models = tuple(name for name in found if name in self.project.models)
+        return models, tuple(name for name in found if name in self.project.seeds)
+
     def _only(self, kind: Mapping[str, object], word: str, chosen: Chosen) -> tuple[str, ...]:
         names = self.selected(chosen)
         found = tuple(name for name in names if name in kind)
@@ -78,7 +84,7 @@ def open_project(chosen: Chosen, engine: str | None = None) -> Opened:
     engine_type = engines.find(profile.engine, profile.options.at())
     project = projects.load(
         found,
-        engine=engine or profile.engine,
+        engine=engine or engine_type.name,
         database=engine_type.database(profile),
         variables=profile.variables,
         given=given,

@@ -7,6 +7,8 @@ from importlib.metadata import entry_points
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import Location, UnknownEngine, hint_from
 
+_EXTRAS = {"databricks_spark": "spark"}
+
 
 def names() -> list[str]:
     """Return the names of the installed engines."""
@@ -26,10 +28,17 @@ def find(name: str, at: Location | None = None) -> type[Engine]:
     Raises
     ------
     UnknownEngine
-        None of that name is installed.
+        None of that name is installed, or a package that it needs is not.
     """
     found = [entry for entry in entry_points(group="fft.engines") if entry.name == name]
     if not found:
         raise UnknownEngine(f'there is no engine "{name}"', at=at, hint=hint_from(name, names(), "engines"))
-    engine: type[Engine] = found[0].load()
+    try:
+        engine: type[Engine] = found[0].load()
+    except ModuleNotFoundError as error:
+        raise UnknownEngine(
+            f'the engine "{name}" needs the package "{error.name}", which is not installed',
+            at=at,
+            hint=f"pip install 'fastflowtransform[{_EXTRAS.get(name, name)}]'",
+        ) from error
     return engine

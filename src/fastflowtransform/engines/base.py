@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from fastflowtransform.incremental import Comparing
-from fastflowtransform.model import PLAIN, Layout
+from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
     from fastflowtransform.settings import Profile
+
+MARKS = "fft_seeds"
+"""The name of the tables in which engines note what others were written with."""
 
 
 class Kind(StrEnum):
@@ -73,6 +76,8 @@ class Capabilities:
     ----------
     comparing
         How it compares what the rule of an incremental run compares.
+    frames
+        What a Python model may take and give.
     layouts
         The settings of `Layout` that it makes something of.
     case_sensitive
@@ -84,6 +89,7 @@ class Capabilities:
     """
 
     comparing: Comparing = Comparing()
+    frames: frozenset[Frame] = frozenset({Frame.IBIS, Frame.PANDAS, Frame.POLARS, Frame.ARROW})
     layouts: frozenset[str] = frozenset()
     case_sensitive: bool = False
     plain_names: bool = False
@@ -113,6 +119,19 @@ class ColumnChanges:
 
 
 UNCHANGED = ColumnChanges()
+
+
+@runtime_checkable
+class LazyFrames(Protocol):
+    """An engine with a lazy table of its own, which Python models may take and give: nothing is run for it."""
+
+    def frame(self, table: ir.Table) -> Any:
+        """Return an expression as the engine's own lazy table."""
+        ...
+
+    def framed(self, frame: Any) -> ir.Table:
+        """Return the engine's own lazy table as an expression."""
+        ...
 
 
 class Engine(Protocol):
@@ -199,10 +218,19 @@ class Engine(Protocol):
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
+        mark: str | None = None,
     ) -> WriteCounts:
         """Make a table of rows of the warehouse or from outside.
 
-        Old rows stay until the new ones stand; `over` is what stands there now.
+        Old rows stay until the new ones stand; `over` is what stands there now. `mark` is noted in the warehouse, in
+        the same transaction where there are any, for `is_marked` to find.
+        """
+        ...
+
+    def is_marked(self, relation: Relation, mark: str) -> bool:
+        """Whether a table that stands holds the rows and columns that were written with a mark, and no others.
+
+        False where that cannot be known: rows that anything else has changed meanwhile are never taken for those.
         """
         ...
 
@@ -236,6 +264,13 @@ class Engine(Protocol):
 
         All or nothing; `null_safe` says that a key may have a NULL part, and that NULL equals NULL. Where others can
         write between the decision about `fresh` and this, the row with the greater `cursor` stays.
+        """
+        ...
+
+    def scratch(self) -> str:
+        """Return a schema of this connection's own, made by it and empty; `close` drops it.
+
+        It is the same one each time, and each time it is empty again: what was made of it is of no use then.
         """
         ...
 

@@ -10,6 +10,7 @@ from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import BadSql
 
 if TYPE_CHECKING:
+    import ibis.expr.operations as ops
     import ibis.expr.types as ir
     from ibis.backends.sql import SQLBackend
     from ibis.expr.schema import Schema
@@ -28,6 +29,16 @@ class Texts:
         self._quote = quote
         self._numbers = itertools.count(1)
         self._texts: dict[str, str] = {}
+        self._compiled: dict[ops.Node, str] | None = None
+
+    def restart(self) -> None:
+        """Forget the texts, and remember from now on what an expression was compiled to.
+
+        Names begin anew, so the same steps over other rows build equal expressions, which need no compiling then.
+        """
+        self._numbers = itertools.count(1)
+        self._texts = {}
+        self._compiled = {} if self._compiled is None else self._compiled
 
     def table(self, text: str, schema: Schema) -> ir.Table:
         """Return what a SELECT gives, for expressions to build on."""
@@ -44,11 +55,18 @@ class Texts:
         names = {found.name for found in table.op().find(ops.UnboundTable)} & self._texts.keys()
         if isinstance(table.op(), ops.UnboundTable) and names:
             return self._texts[table.get_name()]
-        select = compiled(connection, table, pretty=pretty)
+        select = self._select(connection, table, pretty=pretty)
         if not names:
             return select
         queries = ", ".join(f"{self._quote(name)} AS (\n{self._texts[name]}\n)" for name in sorted(names))
         return f"WITH {queries} SELECT * FROM (\n{select}\n) AS model"
+
+    def _select(self, connection: SQLBackend, table: ir.Table, *, pretty: bool) -> str:
+        if self._compiled is None or pretty:
+            return compiled(connection, table, pretty=pretty)
+        if table.op() not in self._compiled:
+            self._compiled[table.op()] = compiled(connection, table)
+        return self._compiled[table.op()]
 
 
 def compiled(connection: SQLBackend, table: ir.Table, *, pretty: bool = False) -> str:

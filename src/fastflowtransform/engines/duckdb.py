@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines import duckdb_marks as marks
+from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
 from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
     BadSql,
     EngineError,
@@ -70,6 +72,7 @@ class DuckDBEngine:
         self._numbers = itertools.count(1)
         self._types: dict[str, dt.DataType] = {}
         self._texts = Texts()
+        self._scratch = Scratch(self._rows)
         self._belongings: dict[tuple[str, str], _Belongings] | None = None
         # As Ibis sets them: it may be loaded later, or not at all.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
@@ -222,6 +225,7 @@ class DuckDBEngine:
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
+        mark: str | None = None,
     ) -> WriteCounts:
         """Replace a table, in one transaction with the end of a view of its name."""
         name = self._name(relation)
@@ -235,11 +239,20 @@ class DuckDBEngine:
                 self._run(statement)
             # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
             written = int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
+            if mark is not None:
+                marks.mark(name, self._name(_marks_of(relation)), _key(relation), mark, self._rows, self._run)
         return WriteCounts(written, 0, "create table as select")
 
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
         self._run(f"DROP TABLE IF EXISTS {self._name(relation)}")
+
+    def is_marked(self, relation: Relation, mark: str) -> bool:
+        """Whether a table has the mark, and rows of the same hashes."""
+        noted_in = _marks_of(relation)
+        if noted_in not in self.existing([noted_in]):
+            return False
+        return marks.is_marked(self._name(relation), self._name(noted_in), _key(relation), mark, self._rows)
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Do nothing: a column store finds rows without indexes."""
@@ -291,13 +304,24 @@ class DuckDBEngine:
             new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
             return WriteCounts(self._insert(relation, fresh, new), updated, way)
 
+    def scratch(self) -> str:
+        """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
+        self._texts.restart()
+        self._numbers = itertools.count(1)
+        self._scratch.empty()
+        self._known.add(self._scratch.name)
+        return self._scratch.name
+
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
         self._duckdb.interrupt()
 
     def close(self) -> None:
         """Close the database; what was committed is in the file."""
-        self._duckdb.close()
+        try:
+            self._scratch.drop()
+        finally:
+            self._duckdb.close()
 
     def _table(self, parts: tuple[str, ...]) -> ir.Table:
         """Return a table; Ibis' own way to ask for its columns takes Arrow, whose import takes a tenth of a second."""
@@ -443,3 +467,12 @@ class DuckDBEngine:
         with translated(statement):
             rows: list[tuple[Any, ...]] = self._duckdb.execute(statement).fetchall()
         return rows
+
+
+def _marks_of(relation: Relation) -> Relation:
+    return Relation(relation.database, MARKS)
+
+
+def _key(relation: Relation) -> str:
+    """Return what a table is called among the marks, whose upper and lower case is one here."""
+    return relation.name.casefold()

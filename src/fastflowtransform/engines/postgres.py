@@ -14,6 +14,7 @@ from fastflowtransform.engines import postgres_types as types
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
+from fastflowtransform.engines.postgres_marks import Mark
 from fastflowtransform.engines.postgres_rows import (
     alter,
     analyze,
@@ -29,6 +30,7 @@ from fastflowtransform.engines.postgres_rows import (
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.postgres_words import unknown
 from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
     BadSql,
     EngineError,
@@ -96,6 +98,7 @@ class PostgresEngine:
         self._lock_wait = lock_wait
         self._numbers = itertools.count(1)
         self._texts = Texts()
+        self._scratch = Scratch(self._session.rows)
         self._shown: set[str] = set()
         self._known: set[str] = set()
 
@@ -247,6 +250,7 @@ class PostgresEngine:
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
+        mark: str | None = None,
     ) -> WriteCounts:
         """Replace a table, in one transaction: by another table under its name, or row by row where it must stay.
 
@@ -260,14 +264,21 @@ class PostgresEngine:
         import ibis.expr.types as ir
 
         self._create_schema(relation.database)
+        noted = None if mark is None else Mark(relation, mark)
+        if noted is not None and not noted.prepare(self._session):
+            noted = None
         hung = None if over is None else belongings(printed(relation), self._session.rows)
         if over is Kind.TABLE and hung is not None and not hung.simple:
             with self.stage(rows) as staged:
-                return relations.rewritten(self._session, relation, self.compiled(staged), layout)
+                return relations.rewritten(self._session, relation, self.compiled(staged), layout, noted)
         source = self.compiled(rows) if isinstance(rows, ir.Table) else rows
         if over is Kind.TABLE and hung is not None:
-            return relations.swapped(self._session, relation, source, hung, layout)
-        return relations.made(self._session, relation, source, hung, layout)
+            return relations.swapped(self._session, relation, source, hung, layout, noted)
+        return relations.made(self._session, relation, source, hung, layout, noted)
+
+    def is_marked(self, relation: Relation, mark: str) -> bool:
+        """Whether a table has the mark, and all of its rows come from the transaction that gave it."""
+        return Mark(relation, mark).stands(self._session)
 
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
@@ -319,12 +330,23 @@ class PostgresEngine:
         analyze(self._session, relation, sum(counts))
         return WriteCounts(*counts, way)
 
+    def scratch(self) -> str:
+        """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
+        self._texts.restart()
+        self._numbers = itertools.count(1)
+        self._scratch.empty()
+        self._known.add(self._scratch.name)
+        return self._scratch.name
+
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
         self._session.cancel()
 
     def close(self) -> None:
         """Close the connection; what was not committed is rolled back."""
+        self._session.close()
+        # Over a new connection: the old one may have been left in the midst of a transaction, or of a stream.
+        self._scratch.drop()
         self._session.close()
 
     def _table(self, schema: str, name: str) -> ir.Table:

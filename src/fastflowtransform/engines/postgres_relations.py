@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from fastflowtransform.engines import postgres_catalog as catalog
 from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.postgres_catalog import Belongings
 from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of, short_hash
+from fastflowtransform.engines.postgres_marks import Mark
 from fastflowtransform.engines.postgres_rows import alter, analyze, changes_to, columns_of, ingest, insert, printed
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import quoted
@@ -26,7 +27,12 @@ _PATIENCE = 2
 
 
 def made(
-    session: Session, relation: Relation, rows: str | pa.RecordBatchReader, hung: Belongings | None, layout: Layout
+    session: Session,
+    relation: Relation,
+    rows: str | pa.RecordBatchReader,
+    hung: Belongings | None,
+    layout: Layout,
+    mark: Mark | None,
 ) -> WriteCounts:
     """Make a table, in one transaction; `hung` is what hung on the view that goes for it."""
     name = printed(relation)
@@ -38,11 +44,18 @@ def made(
             session.run(definition(name_of(relation, index), name, index))
         _hang(session, name, hung, "TABLE")
         analyze(session, relation, written)
+        if mark is not None:
+            mark.note(session, written)
     return WriteCounts(written, 0, "create table as select")
 
 
 def swapped(
-    session: Session, relation: Relation, rows: str | pa.RecordBatchReader, hung: Belongings, layout: Layout
+    session: Session,
+    relation: Relation,
+    rows: str | pa.RecordBatchReader,
+    hung: Belongings,
+    layout: Layout,
+    mark: Mark | None,
 ) -> WriteCounts:
     """Make a new table beside the old one, and give it the old one's name, indexes, grants and comments.
 
@@ -57,12 +70,17 @@ def swapped(
         renamed = dict(_indexed(session, relation, beside, hung, layout))
         _hang(session, printed(beside), hung, "TABLE")
         analyze(session, beside, written)
+
+    def noting() -> None:
+        if mark is not None:
+            mark.note(session, written)
+
     done = False
     try:
-        done = _is_swapped(session, relation, beside, renamed)
+        done = _is_swapped(session, relation, beside, renamed, noting)
         if done:
             return WriteCounts(written, 0, "create table as select")
-        return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", layout)
+        return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", layout, mark)
     finally:
         if not done:
             # The first error is the one to tell; the next run would drop the table as well.
@@ -70,8 +88,13 @@ def swapped(
                 session.run(f"DROP TABLE IF EXISTS {printed(beside)}")
 
 
-def _is_swapped(session: Session, relation: Relation, beside: Relation, renamed: Mapping[str, str]) -> bool:
-    """Give a table and its indexes the names of another one, which goes; False where a reader is in the way of that."""
+def _is_swapped(
+    session: Session, relation: Relation, beside: Relation, renamed: Mapping[str, str], then: Callable[[], None]
+) -> bool:
+    """Give a table and its indexes the names of another one, which goes; False where a reader is in the way of that.
+
+    `then` is done in the same transaction.
+    """
     try:
         with session.transaction():
             session.run(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
@@ -80,14 +103,17 @@ def _is_swapped(session: Session, relation: Relation, beside: Relation, renamed:
                 return False
             session.run(f"DROP TABLE {printed(relation)}")
             session.run(f"ALTER TABLE {printed(beside)} RENAME TO {quoted(relation.name)}")
-            for now, then in renamed.items():
-                session.run(f"ALTER INDEX {quoted(relation.database)}.{quoted(now)} RENAME TO {quoted(then)}")
+            for now, later in renamed.items():
+                session.run(f"ALTER INDEX {quoted(relation.database)}.{quoted(now)} RENAME TO {quoted(later)}")
+            then()
     except WriteConflict:
         return False
     return True
 
 
-def rewritten(session: Session, relation: Relation, staged: str, layout: Layout) -> WriteCounts:
+def rewritten(
+    session: Session, relation: Relation, staged: str, layout: Layout, mark: Mark | None = None
+) -> WriteCounts:
     """Put new rows into a table that must stay, because something hangs on it that no new table would have.
 
     Readers are kept waiting only where columns change.
@@ -99,6 +125,8 @@ def rewritten(session: Session, relation: Relation, staged: str, layout: Layout)
     """
     with session.transaction():
         written = _refilled(session, relation, staged, layout)
+        if mark is not None:
+            mark.note(session, written)
     analyze(session, relation, written)
     return WriteCounts(written, 0, "delete + insert")
 

@@ -16,13 +16,14 @@ from fastflowtransform.engines import spark_delta as delta
 from fastflowtransform.engines import spark_swap as swap
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
-from fastflowtransform.engines.spark_session import Session, Settings, opened
+from fastflowtransform.engines.spark_session import Session, Settings, is_noted, opened
 from fastflowtransform.errors import BadSql, BadValue, EngineError, RelationMissing
 from fastflowtransform.incremental import Comparing
-from fastflowtransform.model import PLAIN, Layout
+from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 from fastflowtransform.settings import Profile
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends.pyspark import Backend
     from ibis.expr.schema import Schema
+    from pyspark.sql import DataFrame
 
 _VARIABLES = {
     "FF_SPARK_MASTER": "master",
@@ -62,6 +64,7 @@ class SparkEngine:
     dialect: ClassVar[str] = "spark"
     capabilities: ClassVar[Capabilities] = Capabilities(
         comparing=Comparing(text_bytes="encode", encoding="UTF-8"),
+        frames=frozenset(Frame),
         layouts=frozenset({"partition_by", "cluster_by", "table_properties"}),
         plain_names=True,
     )
@@ -71,6 +74,8 @@ class SparkEngine:
         self._format = table_format
         self._numbers = itertools.count(1)
         self._texts = Texts(ticked)
+        self._frames: list[str] = []
+        self._scratch = Scratch(session.rows)
         self._run_id = uuid.uuid4().hex
         self._writes: dict[Relation, int] = {}
         self._known = catalog.databases(session)
@@ -115,6 +120,8 @@ class SparkEngine:
             warehouse=profile.folder / (options.text("warehouse_dir") or ".fft/spark_warehouse"),
             remote=options.text("remote"),
             jars=None if jars is None else profile.folder / Path(jars),
+            java_home=profile.variables.get("JAVA_HOME"),
+            spark_home=profile.variables.get("SPARK_HOME"),
             conf={} if extra is None else {key: _spelt(extra.raw(key)) for key in extra.values},
         )
         of_catalog = options.text("catalog")
@@ -168,7 +175,8 @@ class SparkEngine:
 
     def rows(self, table: ir.Table) -> list[dict[str, object]]:
         """Run an expression whose result is small, and return its rows."""
-        with self.batches(table) as found:
+        select = self.compiled(table)
+        with batches(self._session, select, self._session.schema(select).to_pyarrow()) as found:
             rows: list[dict[str, object]] = found.read_all().to_pylist()
             return rows
 
@@ -179,9 +187,29 @@ class SparkEngine:
         with batches(self._session, select, self._session.schema(select).to_pyarrow()) as found:
             yield found
 
+    def frame(self, table: ir.Table) -> DataFrame:
+        """Return an expression as a Spark DataFrame; it is not run."""
+        return self._session.frame(self.compiled(table))
+
+    def framed(self, frame: DataFrame) -> ir.Table:
+        """Return a Spark DataFrame as an expression; it is not run."""
+        name = f"__fft_frame_{next(self._numbers)}"
+        with self._session.translated(None):
+            frame.createOrReplaceTempView(name)
+        self._frames.append(name)
+        return self._table(name)
+
     def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Standing]:
         """Return what stands under the relations' names, without regard to upper and lower case."""
         return catalog.existing(self._session, relations, self._known)
+
+    def scratch(self) -> str:
+        """Empty a database of this session's own, and begin the names of texts and stages anew."""
+        self._texts.restart()
+        self._numbers = itertools.count(1)
+        self._scratch.empty()
+        self._known.add(self._scratch.name)
+        return self._scratch.name
 
     @contextlib.contextmanager
     def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> Iterator[None]:
@@ -217,10 +245,11 @@ class SparkEngine:
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
+        mark: str | None = None,
     ) -> WriteCounts:
         """Replace a table: by a new version of it where both are Delta, else by another one that takes its name."""
         self._create_database(relation.database)
-        with self._selected(rows) as select:
+        with self._session.noted(mark), self._selected(rows) as select:
             columns = self._session.schema(select)
             stands = provider_of(self._session, relation) if over is Kind.TABLE else None
             if stands == self._format == "delta":
@@ -239,6 +268,13 @@ class SparkEngine:
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
         self._session.run(f"DROP TABLE IF EXISTS {printed(relation)}")
+
+    def is_marked(self, relation: Relation, mark: str) -> bool:
+        """Whether a Delta table's newest version was written with the mark; other formats do not say who wrote them."""
+        if provider_of(self._session, relation) != "delta":
+            return False
+        (newest,) = self._session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")
+        return is_noted(newest["userMetadata"], mark)
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Give a Delta table that stands the properties and the clustering of `layout`."""
@@ -297,7 +333,12 @@ class SparkEngine:
 
     def close(self) -> None:
         """End a session that was started here; one that was there before stays as it was found."""
-        self._session.close()
+        try:
+            for name in self._frames:
+                self._session.forget(name)
+            self._scratch.drop()
+        finally:
+            self._session.close()
 
     def _why_rewritten(self, relation: Relation, changes: ColumnChanges) -> str | None:
         """Return why rows cannot be written into a table as it stands; None where they can."""

@@ -16,6 +16,11 @@ from fastflowtransform.relation import Relation
 MERGE = "MERGE"
 NEW, OLD = "__fft_new", "__fft_old"
 """What the names of a table end in while it takes another's place."""
+_OF_DELTA = re.compile(
+    r"delta\.(feature\.|min(Reader|Writer)Version$|columnMapping\.maxColumnId$|rowTracking\.materialized"
+    r"|inCommitTimestampEnablement)"
+)
+"""Properties that Delta gives a table itself, and takes from nobody."""
 _MANY = 100
 """Names that are too many to be asked for one by one."""
 
@@ -137,8 +142,7 @@ def laid_out(layout: Layout, now: Detail, columns: Iterable[str]) -> Layout:
         names = set(columns)
         partition_by = tuple(name for name in now.partition_by if name in names)
         cluster_by = tuple(name for name in now.cluster_by if name in names)
-    # Delta itself keeps those of its own.
-    kept = {name: value for name, value in now.properties.items() if not name.startswith("delta.")}
+    kept = {name: value for name, value in now.properties.items() if not _OF_DELTA.match(name)}
     properties = {**kept, **layout.table_properties}
     return replace(layout, partition_by=partition_by, cluster_by=cluster_by, table_properties=properties)
 
@@ -152,8 +156,11 @@ def clauses(table_format: str, layout: Layout, comment: str | None) -> str:
         found.append(f"CLUSTER BY ({', '.join(map(ticked, layout.cluster_by))})")
     if comment:
         found.append(f"COMMENT {literal(comment)}")
-    if layout.table_properties:
-        found.append(f"TBLPROPERTIES ({pairs(layout.table_properties)})")
+    properties = layout.table_properties
+    if table_format != "delta":
+        properties = {name: value for name, value in properties.items() if not name.startswith("delta.")}
+    if properties:
+        found.append(f"TBLPROPERTIES ({pairs(properties)})")
     return " ".join(found)
 
 

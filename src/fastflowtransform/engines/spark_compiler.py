@@ -36,9 +36,11 @@ class _Compiler(compilers.PySparkCompiler):  # type: ignore[misc]
         return arg.is_(sg.not_(NULL))
 
     def visit_DefaultLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
-        """Return a timestamp as a text and its type; `make_timestamp`, which Ibis calls, knows no local times."""
+        """Return a literal; Ibis' own for a timestamp knows no local times, and Spark no quarters."""
         if dtype.is_timestamp():
             return self.cast(sge.convert(value.isoformat(sep=" ")), dtype)
+        if dtype.is_interval() and dtype.unit.short == "Q":
+            return sge.Interval(this=sge.convert(str(3 * value)), unit=sge.Var(this="MONTH"))
         return super().visit_DefaultLiteral(op, value=value, dtype=dtype)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.spark_session import Session
 from fastflowtransform.engines.spark_types import sent
+from fastflowtransform.errors import EngineError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,12 +25,16 @@ def frame_of(session: Session, rows: pa.RecordBatchReader) -> DataFrame:
     frames: list[DataFrame] = []
     waiting: list[pa.RecordBatch] = []
     size = 0
-    for batch in rows:
-        waiting.append(batch)
-        size += batch.nbytes
-        if size > _CHUNK:
-            frames.append(kept(session, _frame(session, pa.Table.from_batches(waiting, rows.schema))))
-            waiting, size = [], 0
+    try:
+        # What fails in whoever makes the rows is an error of Arrow here, as on the way to any other engine.
+        for batch in pa.RecordBatchReader.from_stream(rows):
+            waiting.append(batch)
+            size += batch.nbytes
+            if size > _CHUNK:
+                frames.append(kept(session, _frame(session, pa.Table.from_batches(waiting, rows.schema))))
+                waiting, size = [], 0
+    except (pa.ArrowException, OSError) as error:
+        raise EngineError(str(error).strip().splitlines()[0]) from error
     if waiting or not frames:
         frames.append(_frame(session, pa.Table.from_batches(waiting, rows.schema)))
     found = frames[0]

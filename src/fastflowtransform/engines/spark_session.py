@@ -10,14 +10,17 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fastflowtransform.engines.spark_errors import Translated, last_words
 from fastflowtransform.engines.spark_types import ibis_schema
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
     from pyspark.sql import DataFrame, SparkSession
 
-_DELTA = "4.4.0"
+_DELTA = metadata.version("delta-spark")
 _JARS = (
     "delta-spark_4.0_2.13",
     "delta-storage",
@@ -50,6 +53,8 @@ _EXCLUDED = (
     "org.scala-lang",
     "org.slf4j",
 )
+_CONNECT_PORT = 15002
+"""Where a Spark Connect server listens, where nothing says otherwise."""
 _OLDEST_JAVA, _NEWEST_JAVA = 17, 23
 _WAIT = 5.0
 """Seconds that a Java process may take to let go of the catalog after the fft that it belonged to was killed."""
@@ -76,6 +81,8 @@ _SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
 _MARK = "spark.databricks.delta.commitInfo.userMetadata"
+MARKED = "fft_seed"
+"""The key of a commit's own words under which the mark of a seed's file stands."""
 _WRITER, _NUMBER = "spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion"
 
 
@@ -95,6 +102,8 @@ class Settings:
         A folder that holds Delta's jars; without it they are downloaded once, to where Spark keeps such.
     conf
         Settings of Spark, which win over ours.
+    java_home, spark_home
+        What the environment calls so, where it does.
     """
 
     master: str
@@ -103,6 +112,8 @@ class Settings:
     remote: str | None = None
     jars: Path | None = None
     conf: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    java_home: str | None = None
+    spark_home: str | None = None
 
 
 class Session:
@@ -193,6 +204,22 @@ class Session:
                 for name in given:
                     self.spark.conf.unset(name)
 
+    @contextlib.contextmanager
+    def noted(self, mark: str | None) -> Iterator[None]:
+        """Let each Delta commit of the block carry the mark of a file besides."""
+        if mark is None:
+            yield
+            return
+        before = self.mark
+        self.mark = json.dumps({**json.loads(before or "{}"), MARKED: mark})
+        self.spark.conf.set(_MARK, self.mark)
+        try:
+            yield
+        finally:
+            self.mark = before
+            with contextlib.suppress(EngineError), self.translated(None):
+                self.spark.conf.unset(_MARK) if before is None else self.spark.conf.set(_MARK, before)
+
     def interrupt(self) -> None:
         """Make what runs now end with `KeyboardInterrupt`; called from another thread."""
         self._interrupted.set()
@@ -207,6 +234,11 @@ class Session:
             self.spark.removeTag(self._tag)
             for name, value in self._before.items():
                 self.spark.conf.unset(name) if value is None else self.spark.conf.set(name, value)
+
+
+def is_noted(said: str | None, mark: str) -> bool:
+    """Whether a commit's own words, which may be anybody's, hold the mark of a file."""
+    return f"{json.dumps(MARKED)}: {json.dumps(mark)}" in (said or "")
 
 
 def opened(settings: Settings, on_statement: Callable[[str], None] | None = None) -> Session:
@@ -234,6 +266,14 @@ def _connected(remote: str, on_statement: Callable[[str], None] | None) -> Sessi
     from pyspark.sql import SparkSession
 
     logging.getLogger("pyspark.sql.connect.client").setLevel(logging.CRITICAL + 1)
+    where = re.sub(r"token=[^;]*", "token=***", remote)
+    hint = "is the server up, and is remote right?"
+    host, port = urlsplit(remote).hostname, urlsplit(remote.partition("/;")[0]).port
+    try:
+        # Spark would try again for ten minutes.
+        socket.create_connection((host or "", port or _CONNECT_PORT), timeout=_WAIT).close()
+    except OSError as error:
+        raise ConnectionFailed(f'cannot connect to Spark at "{where}": {error.strerror or error}', hint=hint) from error
     try:
         import grpc
 
@@ -246,11 +286,8 @@ def _connected(remote: str, on_statement: Callable[[str], None] | None) -> Sessi
             hint="pip install 'fastflowtransform[spark]'",
         ) from error
     except (PySparkException, grpc.RpcError, ValueError) as error:
-        where = re.sub(r"token=[^;]*", "token=***", remote)
         words = re.sub(r"token=[^;\s]*", "token=***", last_words(str(error)))
-        raise ConnectionFailed(
-            f'cannot connect to Spark at "{where}": {words}', hint="is the server up, and is remote right?"
-        ) from error
+        raise ConnectionFailed(f'cannot connect to Spark at "{where}": {words}', hint=hint) from error
 
 
 def _started(settings: Settings, on_statement: Callable[[str], None] | None) -> Session:
@@ -261,7 +298,7 @@ def _started(settings: Settings, on_statement: Callable[[str], None] | None) -> 
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
-    _require_java(os.environ.get("JAVA_HOME"))
+    _require_java(settings.java_home)
     try:
         settings.warehouse.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -345,7 +382,7 @@ def _jars(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
                 hint=f"put there: {', '.join(f'{name}-{_DELTA}.jar' for name in _JARS)}",
             )
         return {"spark.jars": ",".join(map(str, found))}
-    home = Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
+    home = Path(settings.spark_home or Path(pyspark.__file__).parent)
     if list((home / "jars").glob("delta-spark_*.jar")):
         return {}
     # Where Spark 4 puts what it downloads; the names are the ones that it gives.

@@ -108,8 +108,7 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
     table = engine.table(target.relation)
     if target.model.layout.set_by_user:
         engine.arrange(target.relation, target.model.layout)
-    watermark = _watermark(engine, table, target.model, incremental)
-    whole = watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
+    watermark, whole = _reach(engine, table, target.model, incremental)
     with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
         rule.require_columns(candidates, incremental)
         fitted = fit(engine, candidates, table, target.model, incremental)
@@ -132,6 +131,24 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
         columns=fitted.words,
         warning=written.counts.warning,
     )
+
+
+@contextlib.contextmanager
+def delta(engine: Engine, target: Target, query: Query) -> Iterator[ir.Table]:
+    """Give the rows that `apply` would take up, before the rule decides about them; nothing is written."""
+    incremental = target.model.incremental
+    assert incremental is not None
+    watermark, whole = None, True
+    if target.action.verb not in (Verb.CREATE, Verb.REPLACE):
+        watermark, whole = _reach(engine, engine.table(target.relation), target.model, incremental)
+    with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
+        yield candidates
+
+
+def _reach(engine: Engine, table: ir.Table, model: Model, incremental: Incremental) -> tuple[Watermark | None, bool]:
+    """Return the table's watermark, and whether an increment takes the whole query."""
+    watermark = _watermark(engine, table, model, incremental)
+    return watermark, watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
 
 
 @dataclass(frozen=True, slots=True)

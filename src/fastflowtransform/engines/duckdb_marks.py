@@ -1,0 +1,47 @@
+"""What DuckDB's tables were written with: a table beside them notes a mark, and a digest of the rows it stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from fastflowtransform.engines.quoting import literal, quoted
+
+Rows = Callable[[str], list[tuple[Any, ...]]]
+
+
+def mark(name: str, marks: str, key: str, text: str, rows: Rows, run: Callable[[str], Any]) -> None:
+    """Note the mark of a table as it stands; called in the transaction that wrote it.
+
+    Parameters
+    ----------
+    name, marks
+        The table and the one that marks are noted in, as statements take them.
+    key
+        What the table is called there.
+    text
+        The mark.
+    rows, run
+        Send a query, and a statement that changes something.
+    """
+    run(f"CREATE TABLE IF NOT EXISTS {marks} (name VARCHAR, mark VARCHAR, rows VARCHAR)")
+    run(f"DELETE FROM {marks} WHERE name = {literal(key)}")
+    run(f"INSERT INTO {marks} VALUES ({literal(key)}, {literal(text)}, {literal(_digest(name, rows))})")
+
+
+def is_marked(name: str, marks: str, key: str, text: str, rows: Rows) -> bool:
+    """Whether a table is as it was when it was given a mark; there is a table that marks are noted in."""
+    noted = rows(f"SELECT rows FROM {marks} WHERE name = {literal(key)} AND mark = {literal(text)}")
+    return bool(noted) and noted == [(_digest(name, rows),)]
+
+
+def _digest(name: str, rows: Rows) -> str:
+    """Return what tells a table's columns and rows, in whatever order, from any others.
+
+    Another DuckDB may hash in another way, so its version is a part of it.
+    """
+    columns = [(column, dtype) for column, dtype, *_ in rows(f"DESCRIBE SELECT * FROM {name}")]
+    values = ", ".join(quoted(column) for column, _ in columns)
+    ((version, number, total),) = rows(f"SELECT version(), count(*), sum(hash({values})) FROM {name}")
+    return json.dumps([version, columns, number, str(total)])

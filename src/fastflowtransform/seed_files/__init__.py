@@ -1,0 +1,300 @@
+"""The rows of a seed's file, as a stream of Arrow batches that is the same for every engine.
+
+A file is read as a whole before an engine is given a row: its types are found, and whatever is wrong with it, so that
+no engine is given a part of a bad file. What was read of a text file is kept aside meanwhile, as values of the types
+that are known so far. Only where a column turns out to be text after all is the file read once more, as is a Parquet
+file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastflowtransform.errors import BadSeed, Location
+from fastflowtransform.results import Column
+from fastflowtransform.seed_files.json_lines import JsonLines
+from fastflowtransform.seed_files.opening import ENDINGS, Fingerprint, Part, ending_of, fingerprint
+from fastflowtransform.seed_files.parquet import Parquet
+from fastflowtransform.seed_files.separated import Separated, headed
+from fastflowtransform.seed_files.stow import Stow, ahead
+from fastflowtransform.seed_files.types import (
+    Candidates,
+    arrow_type,
+    cast,
+    declared_types,
+    ibis_name,
+    require_columns,
+    typed,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "ENDINGS",
+    "Fingerprint",
+    "Opened",
+    "columns",
+    "described",
+    "fingerprint",
+    "open_seed",
+    "read_rows",
+]
+
+DECLARED, ALL_VALUES, NO_VALUES, OF_FILE = "declared", "all values", "no values", "the file's own"
+SEVERAL_KINDS = "values of several kinds"
+_SHOWN = 40
+"""Characters of a value that are shown as a reason."""
+
+_Source = Separated | JsonLines | Parquet
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that was found sound: its columns, and its rows, in the file's order, which can be read once."""
+
+    columns: tuple[Column, ...]
+    rows: pa.RecordBatchReader
+
+
+@contextmanager
+def open_seed(path: Path, types: Mapping[str, str], known: Fingerprint | None = None) -> Iterator[Opened]:
+    r"""Open a seed file, read it for its columns, and give its rows, a few megabytes at a time.
+
+    In a `.csv` file the columns are separated by whichever of comma, semicolon, tab and bar stands most often in the
+    header, in a `.tsv` file by tabs. The first line is the header; blank lines are skipped. An empty field is NULL, a
+    quoted one (`""`) an empty text, or NULL in a column that holds no texts. In a `.jsonl` or `.ndjson` file, each line
+    is an object. All of these may be compressed, and end in `.gz` too. Of a column without a type in `types`, the
+    values decide: it is text unless all of them are of one other type.
+
+    Parameters
+    ----------
+    path
+        A file with one of `ENDINGS`.
+    types
+        Ibis types by column, such as `{"price": "decimal(10, 2)"}`; may be empty.
+    known
+        The file's fingerprint, where it has to be the same still when all of it was read.
+
+    Yields
+    ------
+    Opened
+        After the `with` block it gives no more rows.
+
+    Raises
+    ------
+    BadSeed
+        The file cannot be read, is empty, ragged, not UTF-8, no JSON or no Parquet, holds a value that is not of its
+        type, or was written to meanwhile.
+    BadValue
+        A type in `types` is none of a boolean, number, text, date or timestamp.
+    MissingColumn
+        `types` names a column that the file does not have.
+    """
+    import pyarrow as pa
+
+    source = _source(path)
+    with closing(Stow()) as stow:
+        finding = _read(source, _Finding(source, types), stow)
+        if known is not None:
+            known.require_same(path)
+        schema = finding.schema()
+        if finding.is_kept:
+            parts, known = stow.batches(), None
+        else:
+            parts = (part.rows for part in source.parts())
+        with closing(_values(parts, schema, path, known)) as batches:
+            yield Opened(tuple(finding.columns()), pa.RecordBatchReader.from_batches(schema, batches))
+
+
+@contextmanager
+def read_rows(path: Path, types: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
+    r"""Open a seed file as `open_seed` does, and give its rows.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "shops.csv")
+    >>> _ = path.write_text("code,opened,sales\n007,2024-01-31,12\n112,,\n")
+    >>> with read_rows(path, {"sales": "decimal(10, 2)"}) as reader:
+    ...     table = reader.read_all()
+    >>> [str(field.type) for field in table.schema]
+    ['string', 'date32[day]', 'decimal128(10, 2)']
+    >>> table["code"].to_pylist()
+    ['007', '112']
+    """
+    with open_seed(path, types) as found:
+        yield found.rows
+
+
+def described(path: Path, types: Mapping[str, str]) -> tuple[Column, ...]:
+    r"""Return the columns of a seed file, each with the reason for its type; the errors are those of `open_seed`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "shops.csv")
+    >>> _ = path.write_text("code,rate\n112,0.5\n007,0.25\n")
+    >>> for column in described(path, {}):
+    ...     print(column.name, column.type, "-", column.why)
+    code string - line 3 holds "007"
+    rate float64 - all values
+    """
+    source = _source(path)
+    return tuple(_read(source, _Finding(source, types), None).columns())
+
+
+def columns(path: Path, types: Mapping[str, str]) -> dict[str, str]:
+    r"""Return the Ibis type of each column that `read_rows` gives; the errors are its, too.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "shops.csv")
+    >>> _ = path.write_text("code;rate\n007;0.5\n")
+    >>> columns(path, {})
+    {'code': 'string', 'rate': 'float64'}
+    """
+    return {column.name: column.type for column in described(path, types)}
+
+
+def _source(path: Path) -> _Source:
+    match ending_of(path):
+        case ".parquet":
+            return Parquet(path)
+        case ".csv" | ".tsv":
+            return headed(path)
+        case ".jsonl" | ".ndjson":
+            return JsonLines(path)
+    hint = "use .csv, .tsv, .jsonl, .ndjson or .parquet"
+    raise BadSeed(f'"{path.suffix}" is no format of a seed', at=Location(path), hint=hint)
+
+
+def _values(
+    parts: Iterator[pa.RecordBatch], schema: pa.Schema, path: Path, known: Fingerprint | None
+) -> Generator[pa.RecordBatch]:
+    yield from ahead(typed(rows, schema) for rows in parts)
+    if known is not None:
+        known.require_same(path)
+
+
+def _read(source: _Source, finding: _Finding, stow: Stow | None) -> _Finding:
+    """Read a whole file for its columns; its rows go to `stow`."""
+    for part in ahead(source.parts()):
+        rows = finding.take(part)
+        if stow is not None and finding.is_kept:
+            stow.put(rows)
+    finding.end()
+    return finding
+
+
+class _Finding:
+    """What is known of a file's columns, part by part.
+
+    Raises
+    ------
+    BadValue, MissingColumn
+        A type is declared that is none, or for a column that is not there.
+    """
+
+    def __init__(self, source: _Source, types: Mapping[str, str]) -> None:
+        self._path = source.path
+        self._declared = types
+        self._types = declared_types(types, source.path)
+        self._own = source.fields()
+        if self._own is not None:
+            require_columns(types, self._own, source.path)
+        self._candidates = {name: Candidates() for name in self._own or ()}
+        self._ends: dict[str, str] = {}
+        self.is_kept = not isinstance(source, Parquet)
+        """Whether all rows that were taken up can be had again without reading the file."""
+
+    def take(self, part: Part) -> pa.RecordBatch:
+        """Take some rows up, and return them in the types that are known so far.
+
+        Raises
+        ------
+        BadSeed
+            A value is not of the type that is declared for its column.
+        """
+        import pyarrow as pa
+
+        names = part.rows.schema.names
+        return pa.record_batch([self._taken(name, part) for name in names], names=names)
+
+    def _taken(self, name: str, part: Part) -> pa.Array:
+        import pyarrow as pa
+
+        before, column = self._candidates.setdefault(name, Candidates()), part.rows.column(name)
+        if self._of_file(name) is not None and name not in self._types:
+            return column
+        if name in self._types:
+            try:
+                return cast(column, self._types[name])
+            except pa.ArrowException as error:
+                raise self._bad_value(part, name) from error
+        now, values = before.narrowed(column, part.allowed.get(name))
+        self._candidates[name] = now
+        if now.left == () != before.left:
+            self._ends[name] = _end(now, part)
+            # What was a number, say, cannot be given back as it was written.
+            self.is_kept = self.is_kept and before.left in (None, ("json",))
+        return values
+
+    def _bad_value(self, part: Part, name: str) -> BadSeed:
+        """Return the error for the first value of a column that cannot be cast."""
+        import pyarrow as pa
+
+        column, row = part.rows.column(name), 0
+        with contextlib.suppress(pa.ArrowException):
+            for row in range(len(column)):
+                cast(column.slice(row, 1), self._types[name])
+        return BadSeed(
+            f'"{column[row]}" in the column "{name}" is not of the type "{self._declared[name]}"',
+            at=Location(self._path, part.lines[row] if part.lines else None),
+            hint="correct the value, or declare another type",
+        )
+
+    def end(self) -> None:
+        """Take the end of the file up; it is known only now which columns a file of JSON has."""
+        require_columns(self._types, self._candidates, self._path)
+
+    def schema(self) -> pa.Schema:
+        """Return the types as Arrow has them."""
+        import pyarrow as pa
+
+        fields = []
+        for name, candidates in self._candidates.items():
+            known = self._types.get(name) or self._of_file(name)
+            fields.append((name, known or arrow_type(candidates.type)))
+        return pa.schema(fields)
+
+    def columns(self) -> Iterator[Column]:
+        """Yield the columns, and why they have their types."""
+        for field in self.schema():
+            left = self._candidates[field.name].left
+            if field.name in self._types:
+                why = DECLARED
+            elif self._of_file(field.name) is not None:
+                why = OF_FILE
+            else:
+                why = NO_VALUES if left is None else ALL_VALUES if left else self._ends[field.name]
+            yield Column(field.name, ibis_name(field.type), why)
+
+    def _of_file(self, name: str) -> pa.DataType | None:
+        return None if self._own is None else self._own[name]
+
+
+def _end(candidates: Candidates, part: Part) -> str:
+    """Return why a column can only be text."""
+    if candidates.ended is None:
+        return SEVERAL_KINDS
+    row, value = candidates.ended
+    shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+    where = f"line {part.lines[row]}" if part.lines else "it"
+    return f'{where} holds "{shown}"'
