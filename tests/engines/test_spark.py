@@ -578,7 +578,7 @@ def test_a_server_that_does_not_answer_is_an_error_without_its_token():
 def test_tables_are_found_by_the_next_process_and_a_second_one_at_once_is_told_who_has_them(tmp_path: Path):
     files = {
         "project.yml": "name: test\n",
-        "profiles.yml": "dev:\n  engine: spark\n  spark: {database: demo, warehouse_dir: house}\n",
+        "profiles.yml": "dev:\n  engine: spark\n  spark: {database: demo, warehouse_dir: our house}\n",
         "models/m.ff.sql": "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\n"
         "select 1 as id, 2 as at",
     }
@@ -590,15 +590,21 @@ def test_tables_are_found_by_the_next_process_and_a_second_one_at_once_is_told_w
     first = fft(tmp_path, "run")
     assert first.returncode == 0, first.stderr
     assert first.stderr == ""
-    assert {path.name for path in tmp_path.iterdir()} == {"project.yml", "profiles.yml", "models", "house", "target"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "project.yml",
+        "profiles.yml",
+        "models",
+        "our house",
+        "target",
+    }
 
-    lock = spark_session._alone(tmp_path / "house")
+    lock = spark_session._alone(tmp_path / "our house")
     try:
         busy = fft(tmp_path, "run")
     finally:
         lock.close()
     assert (busy.returncode, busy.stderr.split()[0]) == (2, "E102")
-    assert f'the warehouse "{tmp_path}/house" is in use by process {os.getpid()}' in busy.stderr
+    assert f'the warehouse "{tmp_path}/our house" is in use by process {os.getpid()}' in busy.stderr
     assert "Traceback" not in busy.stderr
 
     second = fft(tmp_path, "run")

@@ -320,6 +320,8 @@ def _started(settings: Settings, on_statement: Callable[[str], None] | None) -> 
         # The catalog is opened by the first that asks for it, and not by the session.
         spark.sql("SHOW DATABASES").collect()
     except (PySparkException, Py4JError, OSError) as error:
+        if lock is not None:
+            lock.close()
         raise _why_not_started(str(error), log, settings) from error
     finally:
         if threading.current_thread() is threading.main_thread():
@@ -356,7 +358,7 @@ def _conf(settings: Settings) -> dict[str, str]:
         conf["spark.sql.catalogImplementation"] = "hive"
         url = f"jdbc:derby:;databaseName={home / 'metastore_db'};create=true"
         conf["spark.hadoop.javax.jdo.option.ConnectionURL"] = url
-        options += [f"-Dderby.system.home={home}", f"-Dderby.stream.error.file={home / 'derby.log'}"]
+        options += [f'"-Dderby.system.home={home}"', f'"-Dderby.stream.error.file={home / "derby.log"}"']
     if own := given.pop("spark.driver.extraJavaOptions", None):
         options.append(own)
     return {**conf, **given, "spark.driver.extraJavaOptions": " ".join(options)}
