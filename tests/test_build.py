@@ -231,6 +231,28 @@ def test_seeds_are_checked_before_they_are_loaded(each_project):
     assert statuses(each_project)["m"] == "skipped"
 
 
+def test_a_seed_that_has_not_changed_is_checked_as_it_stands(each_project):
+    each_project.write({"seeds/codes.csv": "code\n7\n"})
+    assert each_project.fft("build").code == 0
+    check(each_project, "between: {column: code, max: 5}", model="codes")
+
+    answer = each_project.fft("build")
+
+    assert answer.code == 1
+    assert rows(each_project, "codes") == [(7,)]
+    assert results(each_project)["steps"][0].get("kept") is None
+
+
+def test_failing_rows_are_stored_besides(events):
+    check(events, "between: {column: v, max: 100, store_failures: true}")
+    events.sql("INSERT INTO events VALUES (3, TIMESTAMP '2026-01-03', 1000), (4, TIMESTAMP '2026-01-03', 4)")
+
+    events.fft("build")
+
+    assert [id for id, *_ in rows(events, "demo_failures.between_fct_v")] == [3]
+    assert [id for id, *_ in rows(events, "demo_failures.fct__fft_failed")] == [3, 4]
+
+
 def test_a_source_that_fails_its_check_stops_what_reads_it(events):
     events.write({"tests/no_old_events.ff.sql": "select * from {{ source('raw', 'events') }} where v < 15"})
 
