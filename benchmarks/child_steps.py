@@ -13,6 +13,7 @@ from pathlib import Path
 from measure import Silent, measured
 
 from fastflowtransform import engines, plan, project, settings
+from fastflowtransform.gate import Audit
 from fastflowtransform.run import run
 
 
@@ -26,7 +27,8 @@ def main(folder: Path, names: list[str]) -> None:
     for name in names:
         existing = engine.existing([read.relation(name)])
         with measured() as clock:
-            (result,) = run(plan.build(read, [name], existing, engine.capabilities), read, engine, Silent())
+            steps = plan.build(read, [name], existing, engine.capabilities)
+            (result,) = run(steps, read, engine, Silent(), Audit({}, read, engine, Silent()))
         if result.error is not None:
             raise result.error
         costs.append(asdict(clock.cost))

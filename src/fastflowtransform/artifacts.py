@@ -124,6 +124,8 @@ def describe_step(step: StepResult, folder: Path) -> dict[str, Any]:
         described["error"] = describe_error(step.error, folder)
     if step.blocked_by is not None:
         described["blocked_by"] = step.blocked_by
+    if step.kept is not None:
+        described["kept"] = step.kept
     return described
 
 
@@ -137,7 +139,9 @@ def describe_check(check: CheckResult, folder: Path) -> dict[str, Any]:
         "seconds": round(check.seconds, 3),
         "failures": check.failures,
     }
-    if check.status is not Status.SUCCESS:
+    if check.new_only:
+        described["new_only"] = True
+    if check.status in (Status.WARN, Status.ERROR):
         described["sample"] = list(check.sample)
         described["sql"] = check.sql
         described["stored"] = check.stored
@@ -170,6 +174,14 @@ def _model(project: Project, model: Model) -> dict[str, Any]:
     }
     if model.incremental is not None:
         described["incremental"] = _incremental(model.incremental)
+    if model.contract is not None:
+        described["contract"] = {
+            "enforcement": model.contract.enforcement,
+            "columns": [{"name": column.name, "types": list(column.types)} for column in model.contract.columns],
+            "constraints": [
+                {"type": constraint.type, **constraint.arguments} for constraint in model.contract.constraints
+            ],
+        }
     return described
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fastflowtransform.contract import read_column, read_said
 from fastflowtransform.document import Section, read_document, read_text
 from fastflowtransform.errors import BadValue, ConflictingSettings, Location, MissingDeltaFile
 from fastflowtransform.model import (
@@ -24,6 +25,7 @@ from fastflowtransform.model import (
     OnDuplicateKey,
     OnNullKey,
     OnSchemaChange,
+    Said,
 )
 from fastflowtransform.template import compile_template
 
@@ -63,6 +65,7 @@ class Config:
     tags: frozenset[str]
     incremental: Incremental | None
     layout: Layout
+    said: Said | None
     description: str
     dialect: str | None
     meta: Mapping[str, Any]
@@ -116,6 +119,7 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         tags=frozenset(section.texts("tags")),
         incremental=None,
         layout=_layout(section, name),
+        said=_said(section, name),
         description=section.text("description", "") or "",
         dialect=section.text("dialect"),
         meta=MappingProxyType(dict(section.raw("meta") or {})),
@@ -166,6 +170,17 @@ def _decided(
     incremental = _incremental(others, name, own_delta=own_delta)
     layout = replace(config.layout, key=incremental.unique_key)
     return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental, layout=layout)
+
+
+def _said(section: Section, name: str) -> Said | None:
+    """Read `contract`, and the `columns` and `constraints` of one."""
+    columns = []
+    for column in section.sections("columns", f'column of "{name}"'):
+        columns.append(read_column(column))
+        column.text("description")
+        column.close()
+    said = read_said(section, columns)
+    return said if said.enforcement or said.columns or said.constraints else None
 
 
 def _layout(section: Section, name: str) -> Layout:

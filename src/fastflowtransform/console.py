@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.artifacts import describe_check, describe_error, describe_step, to_json
-from fastflowtransform.errors import FftError, counted
+from fastflowtransform.errors import FftError, NotPublished, counted
 from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Console:
             (
                 MARKS[result.status],
                 result.name,
-                result.node,
+                f"{result.node} (new rows)" if result.new_only else result.node,
                 "" if result.failures is None else str(result.failures),
                 f"{result.seconds:.2f}",
             )
@@ -272,6 +272,8 @@ def _summary(result: StepResult) -> str:
 def _counts(result: StepResult) -> tuple[str, str, str, str]:
     outcome = result.outcome
     if outcome is None:
+        if isinstance(result.error, NotPublished):
+            return "", "", "", "not published"
         return "", "", "", "" if result.blocked_by is None else f"{result.blocked_by} failed"
     shown = ["" if value is None else str(value) for value in (outcome.inserted, outcome.updated, outcome.unchanged)]
     return shown[0], shown[1], shown[2], outcome.strategy
@@ -294,13 +296,20 @@ def _notes(result: StepResult) -> Iterable[str]:
         yield f"{counted(outcome.null_cursors, 'row')} without a cursor, counted as oldest"
     if outcome.null_keys:
         yield f"{counted(outcome.null_keys, 'row')} with a NULL in the key"
+    yield from _columns(outcome)
+    if outcome.watermark_before is not None and outcome.watermark_before != outcome.watermark_after:
+        yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
+
+
+def _columns(outcome: Outcome) -> Iterable[str]:
+    """Yield what is to be said of the columns."""
     yield from outcome.columns
+    for words in outcome.contract:
+        yield f"breaks its contract: {words}"
     if outcome.types:
         shown = [f"{column.name} {column.type}{_reason(column.why)}" for column in outcome.types[:_FEW]]
         more = len(outcome.types) - len(shown)
         yield ", ".join(shown) + (f" and {more} more, see fft plan" if more else "")
-    if outcome.watermark_before is not None and outcome.watermark_before != outcome.watermark_after:
-        yield f"watermark {outcome.watermark_before} -> {outcome.watermark_after}"
 
 
 def _reason(why: str) -> str:

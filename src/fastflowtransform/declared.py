@@ -10,9 +10,10 @@ from typing import Any
 
 from fastflowtransform import checks
 from fastflowtransform.checks.nodes import Other
+from fastflowtransform.contract import Column, agreed, read_column, read_said
 from fastflowtransform.document import Section, read_document
 from fastflowtransform.errors import BadValue, DuplicateName, UnknownRef, hint_from
-from fastflowtransform.model import Check, Input, OwnCheck
+from fastflowtransform.model import Check, Contract, Enforcement, Input, OwnCheck, Said, Severity, Terms
 from fastflowtransform.own_checks import inputs_of, read_parameters
 from fastflowtransform.template import Scope
 from fastflowtransform.terms import read_terms
@@ -24,6 +25,7 @@ class Description:
 
     description: str
     tags: frozenset[str]
+    said: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Declared:
     """All declarations of a project, by model and in order."""
 
     models: Mapping[str, Description]
+    contracts: Mapping[str, Contract]
     checks: tuple[Check, ...]
 
 
@@ -50,6 +53,8 @@ class Known:
         The checks of its own, by name.
     scope
         What their templates see.
+    said
+        What models say of their contracts themselves, by name; seeds are not among them.
     """
 
     nodes: Set[str]
@@ -57,6 +62,7 @@ class Known:
     elsewhere: Set[str] = frozenset()
     own: Mapping[str, OwnCheck] = field(default_factory=lambda: MappingProxyType({}))
     scope: Scope = field(default_factory=Scope)
+    said: Mapping[str, Said | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def read_declarations(folder: Path, tests: Iterable[Section], known: Known) -> Declared:
@@ -85,17 +91,50 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known) -> D
         _require_version(document)
         for section in document.sections("models", "model"):
             name = _node(section, "name", known)
-            models[name] = Description(section.text("description") or "", frozenset(section.texts("tags")))
-            found += _model_checks(section, name, known)
+            columns: list[Column] = []
+            found += _model_checks(section, name, columns, known)
+            said = read_said(section, columns)
+            models[name] = Description(section.text("description") or "", frozenset(section.texts("tags")), said)
             section.close()
         document.close()
     named = {check.type for check in found}
     for own in known.own.values():
         if own.alone and not own.required and own.name not in named:
             found.append(_alone(own, known))
-    here = [check for check in found if not known.elsewhere & {check.node, *(other.node for other in _others(check))}]
-    _require_others(here, known)
-    return Declared(MappingProxyType(models), _named_once(here))
+    contracts = dict(_contracts(models, known))
+    for name, contract in contracts.items():
+        found += _promised(name, contract)
+    here = [check for check in found if not known.elsewhere & {check.node, *(other.node for other in others_of(check))}]
+    _requireothers_of(here, known)
+    return Declared(MappingProxyType(models), MappingProxyType(contracts), _named_once(here))
+
+
+def _contracts(models: Mapping[str, Description], known: Known) -> Iterator[tuple[str, Contract]]:
+    """Yield the contract of each model that has one."""
+    for name in dict.fromkeys((*models, *known.said)):
+        beside = models[name].said if name in models else None
+        if name not in known.said and name not in known.elsewhere and beside is not None:
+            if beside.enforcement is not None or beside.promised is not None:
+                raise BadValue(
+                    f'"{name}" is a seed, and a contract is for models',
+                    at=beside.promised or beside.at,
+                    hint="give the types of its columns in seeds/schema.yml",
+                )
+            continue
+        contract = agreed(name, known.said.get(name), beside)
+        if contract is not None:
+            yield name, contract
+
+
+def _promised(name: str, contract: Contract) -> Iterator[Check]:
+    """Yield what a contract promises of the rows, as checks."""
+    severity = Severity.WARN if contract.enforcement is Enforcement.WARN else Severity.ERROR
+    for constraint in contract.constraints:
+        section = Section(constraint.arguments, constraint.at, f'constraint of "{name}"')
+        arguments = checks.check(constraint.type).read(section)
+        section.close()
+        check = Check(_name(section, constraint.type, name, arguments), constraint.type, name, arguments, constraint.at)
+        yield replace(check, terms=Terms(severity=severity), promised=True)
 
 
 def _require_version(document: Section) -> None:
@@ -123,12 +162,13 @@ def _of_project(section: Section, known: Known) -> Check:
     return _check(section, kind, node, None, known)
 
 
-def _model_checks(section: Section, node: str, known: Known) -> Iterator[Check]:
+def _model_checks(section: Section, node: str, columns: list[Column], known: Known) -> Iterator[Check]:
+    """Yield the checks of a model and of its columns, which are put into `columns`."""
     yield from _listed(section, node, None, known)
     for column in section.sections("columns", f'column of "{node}"'):
-        name = column.required_text("name")
+        columns.append(read_column(column))
         column.text("description")
-        yield from _listed(column, node, name, known)
+        yield from _listed(column, node, columns[-1].column.name, known)
         column.close()
 
 
@@ -224,16 +264,16 @@ def _name(section: Section, kind: str, node: str, arguments: Mapping[str, Any]) 
     return "_".join([kind, node, *(words or others)])
 
 
-def _others(check: Check) -> tuple[Input, ...]:
+def others_of(check: Check) -> tuple[Input, ...]:
     """Return what a check reads besides the node that it is about."""
     others = [value.node for value in check.arguments.values() if isinstance(value, Other)]
     read = [Input(name.removeprefix("source:"), check.at, is_source=name.startswith("source:")) for name in others]
     return (*read, *check.inputs)
 
 
-def _require_others(found: Iterable[Check], known: Known) -> None:
+def _requireothers_of(found: Iterable[Check], known: Known) -> None:
     for check in found:
-        for other in _others(check):
+        for other in others_of(check):
             if other.node in known.nodes | known.sources:
                 continue
             names, what = (known.sources, "sources") if other.is_source else (known.nodes, "models")

@@ -284,6 +284,13 @@ class BadCursor(ModelError):
     code = "M213"
 
 
+class ContractBroken(ModelError):
+    """The columns that a model's query gives are not those that its contract promises."""
+
+    code = "M214"
+    exit_code = 1
+
+
 class PythonModelFailed(ModelError):
     """A Python model, or a check, raised an error."""
 
@@ -370,6 +377,12 @@ class CheckFailed(DataError):
     """A check found rows that break its claim."""
 
     code = "D300"
+
+
+class NotPublished(DataError):
+    """A check fails on a model's new rows, so what stood in the warehouse was left as it was."""
+
+    code = "D301"
 
 
 class UnitTestFailed(DataError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import checks
@@ -18,6 +20,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.py_model import UserCode
 
 if TYPE_CHECKING:
+    import ibis.expr.operations as ops
     import ibis.expr.types as ir
 
 
@@ -30,12 +33,17 @@ class Failing:
         Where the checks come from.
     engine
         Where their tables are.
+    instead
+        Tables that stand for nodes, whatever is in the warehouse under their names.
     """
 
-    def __init__(self, project: Project, engine: Engine) -> None:
+    def __init__(
+        self, project: Project, engine: Engine, instead: Mapping[str, ir.Table] = MappingProxyType({})
+    ) -> None:
         self._project = project
         self._engine = engine
-        self._tables = Tables(project, engine)
+        self._instead = instead
+        self._tables = Tables(project, engine, instead=instead)
         self._read: dict[tuple[str, str | None], ir.Table] = {}
 
     def checked(self, check: Check) -> ir.Table:
@@ -68,6 +76,36 @@ class Failing:
                 arguments[name] = value
         return checks.check(check.type).failing_rows(table, *others, **arguments)
 
+    def is_by_row(self, check: Check, rows: ir.Table) -> bool:
+        """Whether each row is judged by itself, so that new rows can be checked without those that stand.
+
+        Parameters
+        ----------
+        check
+            A check.
+        rows
+            Its failing rows, as `rows` gave them.
+        """
+        if any(isinstance(value, Other) and value.node == check.node for value in check.arguments.values()):
+            return False
+        if check.own is not None and (check.own.alone or isinstance(check.own.body, SqlBody)):
+            return False
+        conditions = [value.text for value in check.arguments.values() if isinstance(value, Condition)]
+        if conditions:
+            return all(self._is_of_one_row(text) for text in conditions)
+        return _is_derived(rows.op(), self.checked(check).op())
+
+    def _is_of_one_row(self, condition: str) -> bool:
+        """Whether a condition in SQL looks at nothing but the columns of its row; False for what cannot be parsed."""
+        import sqlglot
+        from sqlglot import exp
+
+        try:
+            parsed = sqlglot.parse_one(condition, read=self._engine.dialect)
+        except sqlglot.ParseError:
+            return False
+        return parsed.find(exp.AggFunc, exp.Anonymous, exp.Query, exp.Window) is None
+
     def _table(self, node: str, where: str | None) -> ir.Table:
         """Return a node's table, without the rows that a condition leaves out."""
         if (node, where) not in self._read:
@@ -83,7 +121,8 @@ class Failing:
         text = condition.text
         if condition.column is not None:
             present(table, [condition.column], "column")
-            text = f"{self._quoted(condition.column)} {text}"
+            # The text is the engine's own SQL, whatever dialect the project's is written in.
+            text = f"{_quoted(condition.column, self._engine.dialect)} {text}"
         found = self._engine.sql(
             f"SELECT checked.*, (\n{text}\n) AS {holds} FROM (\n{self._engine.compiled(table)}\n) AS checked"
         )
@@ -97,8 +136,10 @@ class Failing:
     def _of_sql(self, check: Check, body: SqlBody) -> ir.Table:
         own = check.own
         assert own is not None
-        scope = replace(self._project.scope, names=names_of(check.arguments, self._quoted))
-        tables = Tables(replace(self._project, scope=scope), self._engine)
+        dialect = self._project.dialect or self._engine.dialect
+        names = names_of(check.arguments, lambda column: _quoted(column, dialect))
+        scope = replace(self._project.scope, names=names)
+        tables = Tables(replace(self._project, scope=scope), self._engine, instead=self._instead)
         text = tables.sql(self._as_model(check), body.template, is_incremental=False)
         if not own.alone:
             checked = self._engine.compiled(self.checked(check))
@@ -130,7 +171,39 @@ class Failing:
         assert check.own is not None
         return Model(name=check.own.name, body=check.own.body, at=check.own.at, inputs=check.inputs)
 
-    def _quoted(self, column: str) -> str:
-        from sqlglot import exp
 
-        return exp.to_identifier(column, quoted=True).sql(dialect=self._project.dialect or self._engine.dialect)
+def _is_derived(rows: ops.Node, checked: ops.Node) -> bool:
+    """Whether a table is made of another one row by row: by filters, projections, and joins with tables besides.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> table = ibis.table({"id": "int64"}, name="orders")
+    >>> other = ibis.table({"id": "int64"}, name="customers")
+    >>> _is_derived(table.filter(table.id > 1).anti_join(other, "id").op(), table.op())
+    True
+    >>> _is_derived(table.filter(table.id == table.id.max()).op(), table.op())
+    False
+    """
+    import ibis.expr.operations as ops
+
+    several = (ops.Analytic, ops.Reduction, ops.Subquery, ops.WindowFunction)
+    if rows == checked:
+        return True
+    if isinstance(rows, ops.Filter):
+        return not any(value.find(several) for value in rows.predicates) and _is_derived(rows.parent, checked)
+    if isinstance(rows, ops.DropColumns):
+        return _is_derived(rows.parent, checked)
+    if isinstance(rows, ops.Project):
+        return not any(value.find(several) for value in rows.values.values()) and _is_derived(rows.parent, checked)
+    if isinstance(rows, ops.JoinChain):
+        besides = not any(checked in link.table.find(type(checked)) for link in rows.rest)
+        kinds = {link.how for link in rows.rest} <= {"anti", "semi", "left", "inner"}
+        return besides and kinds and _is_derived(rows.first.parent, checked)
+    return False
+
+
+def _quoted(column: str, dialect: str) -> str:
+    from sqlglot import exp
+
+    return exp.to_identifier(column, quoted=True).sql(dialect=dialect)

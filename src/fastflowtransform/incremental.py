@@ -298,8 +298,17 @@ def fresh(rows: ir.Table, target: ir.Table, incremental: Incremental, by: Compar
     return judgement.filter(judgement[VERDICT] != Verdict.STALE.value).drop(VERDICT)
 
 
-def merged(target: ir.Table, fresh_rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
+def merged(
+    target: ir.Table,
+    fresh_rows: ir.Table,
+    key: tuple[str, ...],
+    by: Comparing = Comparing(),
+    *,
+    null_safe: bool = True,
+) -> ir.Table:
     """Return the target after the run: its rows of other keys, and the fresh ones.
+
+    `null_safe` says that a key may have a NULL part, which no engine joins as fast.
 
     Examples
     --------
@@ -309,7 +318,8 @@ def merged(target: ir.Table, fresh_rows: ir.Table, key: tuple[str, ...]) -> ir.T
     >>> after.order_by("id").to_pandas().to_dict("list")
     {'id': [1, 2, 3], 'v': ['a', 'B', 'C']}
     """
-    others = target.anti_join(fresh_rows, [target[name].identical_to(fresh_rows[name]) for name in key])
+    same = same_key(target, fresh_rows, [(name, name) for name in key], by, null_safe=null_safe)
+    others = target.anti_join(fresh_rows, list(same))
     return others.union(fresh_rows.select(*target.columns), distinct=False)
 
 

@@ -49,6 +49,13 @@ class OnSchemaChange(StrEnum):
     IGNORE = "ignore"
 
 
+class Enforcement(StrEnum):
+    """What a model that breaks its contract does: it fails, or it only warns."""
+
+    ENFORCED = "enforced"
+    WARN = "warn"
+
+
 class Frame(StrEnum):
     """What a Python model's function takes and gives."""
 
@@ -139,6 +146,69 @@ PLAIN = Layout()
 
 
 @dataclass(frozen=True, slots=True)
+class ContractColumn:
+    """A column that a contract promises; where there are several `types`, any of them will do, and without one, all."""
+
+    name: str
+    types: tuple[str, ...]
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a contract promises of the rows: a check's type and its arguments as they are written."""
+
+    type: str
+    arguments: Mapping[str, Any]
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a model promises to those that read its table.
+
+    Parameters
+    ----------
+    enforcement
+        What happens where it is broken.
+    columns
+        All of its columns, in their order.
+    constraints
+        What holds for its rows; no schema shows that, so each becomes a check.
+    at
+        Where it is declared.
+    """
+
+    enforcement: Enforcement
+    columns: tuple[ContractColumn, ...]
+    constraints: tuple[Constraint, ...]
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one place says of a model's contract: `config()`, or YAML beside the models.
+
+    Parameters
+    ----------
+    enforcement
+        None where this place does not say whether there is one.
+    columns, constraints
+        As for a contract.
+    at
+        Where `contract` stands, or the model's entry.
+    promised
+        Where the first promise stands that is nothing without a contract.
+    """
+
+    enforcement: Enforcement | None
+    columns: tuple[ContractColumn, ...]
+    constraints: tuple[Constraint, ...]
+    at: Location
+    promised: Location | None
+
+
+@dataclass(frozen=True, slots=True)
 class SqlBody:
     """The template of a `*.ff.sql` file.
 
@@ -173,6 +243,9 @@ class Model:
     tags: frozenset[str] = frozenset()
     incremental: Incremental | None = None
     layout: Layout = PLAIN
+    said: Said | None = None
+    """What it says of its contract itself; `contract` is that with what YAML says."""
+    contract: Contract | None = None
     description: str = ""
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     engines: tuple[str, ...] = ()
@@ -354,6 +427,8 @@ class Check:
         What such a check reads, besides `node`; one that is `alone` reads nothing else.
     named
         Whether the user gave it its name.
+    promised
+        Whether it is a part of the model's contract.
     """
 
     name: str
@@ -365,6 +440,12 @@ class Check:
     own: OwnCheck | None = None
     inputs: tuple[Input, ...] = ()
     named: bool = False
+    promised: bool = False
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether no command may publish rows that break it: it is a part of a contract that is enforced."""
+        return self.promised and self.terms.severity is Severity.ERROR
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.base import Engine, LazyFrames
@@ -41,22 +42,30 @@ class Tables:
         Where they run.
     dialect
         What SQL is written in, where that is not the engine's own.
+    instead
+        Tables that stand for nodes, whatever is in the warehouse under their names.
     """
 
-    def __init__(self, project: Project, engine: Engine, dialect: str | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        engine: Engine,
+        dialect: str | None = None,
+        instead: Mapping[str, ir.Table] = MappingProxyType({}),
+    ) -> None:
         self._project = project
         self._engine = engine
         self._dialect = dialect or engine.dialect
-        self._ephemeral: dict[str, ir.Table] = {}
+        self._instead = instead
+        self._inline: dict[str, ir.Table] = dict(instead)
 
     def table(self, node: str) -> ir.Table:
         """Return a model, seed or source as others read it."""
-        model = self._project.models.get(node)
-        if model is None or model.materialized is not Materialized.EPHEMERAL:
-            return self._engine.table(self._project.relation(node))
-        if node not in self._ephemeral:
-            self._ephemeral[node] = self._inlined(model)
-        return self._ephemeral[node]
+        if node not in self._inline:
+            if not self._is_inline(node):
+                return self._engine.table(self._project.relation(node))
+            self._inline[node] = self._inlined(self._project.models[node])
+        return self._inline[node]
 
     def frame(self, node: str, frame: Frame) -> Any:
         """Return a node in the kind of table that a function takes."""
@@ -99,25 +108,30 @@ class Tables:
         return text if dialect == self._dialect else self.translated(text, dialect, template.at)
 
     def _inlined_below(self, model: Model) -> list[str]:
-        """Return the ephemeral models that a SQL text needs in front of it, each once and after those that it reads."""
+        """Return what a SQL text needs in front of it, each once and after those that it reads."""
         found: set[str] = set()
         waiting = [read.node for read in model.reads]
         while waiting:
             node = waiting.pop()
-            if node in found or not self._is_ephemeral(node):
+            if node in found or not self._is_inline(node):
                 continue
             found.add(node)
-            ephemeral = self._project.models[node]
-            if isinstance(ephemeral.body, SqlBody):
-                waiting += [read.node for read in ephemeral.reads]
+            if (rendered := self._rendered(node)) is not None:
+                waiting += [read.node for read in rendered.reads]
         return [node for node in order(self._project.graph) if node in found] if found else []
 
     def _inline_text(self, node: str) -> str:
-        """Return an ephemeral model as SQL; a SQL model's needs no connection."""
-        model = self._project.models[node]
-        if isinstance(model.body, SqlBody):
+        """Return what stands in front of a text as SQL; an ephemeral SQL model's needs no connection."""
+        model = self._rendered(node)
+        if model is not None and isinstance(model.body, SqlBody):
             return self._text(model, model.body.template, is_incremental=False)
         return self.expression(self.table(node))
+
+    def _rendered(self, node: str) -> Model | None:
+        """Return the model whose text is put in place of a node's name; None where an expression is."""
+        model = self._project.models.get(node)
+        is_text = model is not None and isinstance(model.body, SqlBody)
+        return model if is_text and self._is_ephemeral(node) and node not in self._instead else None
 
     def expression(self, table: ir.Table, *, pretty: bool = False) -> str:
         """Return the SQL of a table expression, in the dialect that is wanted."""
@@ -192,12 +206,16 @@ class Tables:
             )
         return rows
 
+    def _is_inline(self, node: str) -> bool:
+        """Whether a node stands as an expression, and not under a name in the warehouse."""
+        return node in self._instead or self._is_ephemeral(node)
+
     def _is_ephemeral(self, node: str) -> bool:
         model = self._project.models.get(node)
         return model is not None and model.materialized is Materialized.EPHEMERAL
 
     def _name(self, node: str, dialect: str) -> Name:
-        if self._is_ephemeral(node):
+        if self._is_inline(node):
             return quoted_in((INLINE + node,), dialect)
         return self._printed(self._project.relation(node), dialect)
 
@@ -235,14 +253,25 @@ class Query:
         The model.
     tables
         Its inputs.
+    on_rows
+        Is shown each result before anything is made of it, and may refuse it.
     """
 
-    def __init__(self, model: Model, tables: Tables) -> None:
+    def __init__(
+        self, model: Model, tables: Tables, on_rows: Callable[[ir.Table | pa.RecordBatchReader], None] | None = None
+    ) -> None:
         self.model = model
         self._tables = tables
+        self._on_rows = on_rows
 
     def rows(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
         """Return the model's result: an expression, or Arrow rows where the function gives a DataFrame."""
+        rows = self._result(is_incremental=is_incremental)
+        if self._on_rows is not None:
+            self._on_rows(rows)
+        return rows
+
+    def _result(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
         body = self.model.body
         if isinstance(body, PythonBody):
             tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]

@@ -27,9 +27,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in their order: what a model reads stands before it."""
+    """Steps in their order: what a model reads stands before it.
+
+    Parameters
+    ----------
+    steps
+        The models.
+    order
+        The models among all that is to be made or looked at: seeds, and sources that have checks.
+    existing
+        What stands in the warehouse.
+    upstream
+        What each node reads.
+    full_refresh
+        Whether incremental models are built anew, and seeds loaded that have not changed.
+    """
 
     steps: tuple[Step, ...]
+    order: tuple[str, ...]
+    existing: Mapping[Relation, Standing]
     upstream: Mapping[str, frozenset[str]]
     full_refresh: bool = False
 
@@ -49,7 +65,7 @@ def build(
     project
         The project.
     names
-        The models to run, in the graph's order.
+        The models to run in the graph's order, with seeds and sources among them or without.
     existing
         What stands in the warehouse.
     capabilities
@@ -63,10 +79,13 @@ def build(
         An incremental model's name belongs to a view.
     """
     steps = []
-    for name in names:
+    order = tuple(names)
+    for name in order:
+        if name not in project.models:
+            continue
         model, relation = project.models[name], project.relation(name)
         steps.append(step_of(model, relation, existing.get(relation), capabilities, full_refresh=full_refresh))
-    return Plan(tuple(steps), project.graph.upstream, full_refresh)
+    return Plan(tuple(steps), order, existing, project.graph.upstream, full_refresh)
 
 
 def step_of(

@@ -121,7 +121,8 @@ def load(
     sources = {f"source:{name}": found for name, found in _named(_read_sources(folder, database, scope), {}).items()}
     seeds = _named(_read_seeds(folder, database), models)
     _require_places_of_their_own([*models.values(), *seeds.values()], database)
-    known = Known({*models, *seeds}, set(sources), set(elsewhere), _read_own_checks(folder), scope)
+    said = {model.name: model.said for model in (*models.values(), *elsewhere.values())}
+    known = Known({*models, *seeds}, set(sources), set(elsewhere), _read_own_checks(folder), scope, said)
     declared = read_declarations(folder, settings.tests, known)
     models = {name: _described(model, declared) for name, model in models.items()}
     upstream = _upstream(models, seeds, sources, elsewhere)
@@ -293,6 +294,7 @@ def _seed(file: Path, database: str, section: Section | None) -> Seed:
 
 
 def _described(model: Model, declared: Declared) -> Model:
+    model = replace(model, contract=declared.contracts.get(model.name))
     found = declared.models.get(model.name)
     if found is None:
         return model

@@ -189,6 +189,7 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
         inputs=inputs,
         tags=config.tags,
         layout=config.layout,
+        said=config.said,
         incremental=config.incremental,
         description=config.description or inspect.getdoc(function) or "",
         meta=config.meta,

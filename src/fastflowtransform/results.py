@@ -54,6 +54,8 @@ class Outcome:
         The target's largest cursor, as the engine prints it; None where there is none.
     columns
         Changes of the table's columns, in words.
+    contract
+        How the columns differ from a contract that only warns, in words.
     warning
         What kept the write from the way that was planned.
     types
@@ -72,6 +74,7 @@ class Outcome:
     watermark_before: str | None = None
     watermark_after: str | None = None
     columns: tuple[str, ...] = ()
+    contract: tuple[str, ...] = ()
     warning: str | None = None
     types: tuple[Column, ...] = ()
 
@@ -89,6 +92,8 @@ class StepResult:
     blocked_by: str | None = None
     retries: tuple[str, ...] = ()
     """Why each attempt before the last one ended; what was in the way may be gone the next time."""
+    kept: str | None = None
+    """The table that keeps new rows which were not published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class CheckResult:
     """What came of one check.
 
     `failures` counts the failing rows, `sample` holds at most five of them, and `stored` is the table that keeps them.
+    `new_only` says that only the rows were looked at that an increment brings.
     """
 
     name: str
@@ -108,6 +114,7 @@ class CheckResult:
     sql: str | None = None
     error: FftError | None = None
     stored: str | None = None
+    new_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

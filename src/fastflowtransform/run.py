@@ -1,14 +1,16 @@
-"""Executes a plan, step by step: parents first, and nothing below a step that failed."""
+"""Executes a plan, node by node: parents first, and nothing below one that failed."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from dataclasses import replace
 
-from fastflowtransform import materializations
+from fastflowtransform import materializations, seed
 from fastflowtransform.attempts import attempted
 from fastflowtransform.engines.base import Engine
+from fastflowtransform.errors import NotPublished
+from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.model import Materialized
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.plan import Plan, Step, step_of
@@ -18,7 +20,7 @@ from fastflowtransform.results import Outcome, Status, StepResult
 
 
 def run(
-    plan: Plan, project: Project, engine: Engine, report: Report, *, fail_fast: bool = False
+    plan: Plan, project: Project, engine: Engine, report: Report, audit: Audit, *, fail_fast: bool = False
 ) -> tuple[StepResult, ...]:
     """Execute a plan.
 
@@ -30,49 +32,98 @@ def run(
         With what, and where.
     report
         Is told of each step's beginning and end.
+    audit
+        What new rows have to pass before they are published; it keeps what came of its checks.
     fail_fast
         Whether the first failure skips all that follows, and not only what is below it.
 
     Returns
     -------
     tuple of StepResult
-        One a step, in the plan's order. A failed step is an ERROR, with what went wrong; what it keeps from running
-        is SKIPPED.
+        One a model or seed, in the plan's order. A failed step is an ERROR, with what went wrong; what it keeps from
+        running is SKIPPED.
     """
-    tables = Tables(project, engine)
+    making = _Making(plan, project, engine, report)
     results: list[StepResult] = []
     blocked: dict[str, str] = {}
     failed: str | None = None
-    for step in plan.steps:
-        name = step.model.name
-        blocker = _blocker(step, plan, project, blocked) or (failed if fail_fast else None)
+    for node in plan.order:
+        blocker = _blocker(node, plan, project, blocked) or (failed if fail_fast else None)
+        if node in project.sources:
+            if blocker is None and not audit.passes(node):
+                failed = failed or node
+                blocked[node] = node
+            continue
+        gate = audit.gate(node)
         if blocker is not None:
-            blocked[name] = blocker
-            result = StepResult(name, "model", Status.SKIPPED, blocked_by=blocker)
+            blocked[node] = blocker
+            kind = "model" if node in project.models else "seed"
+            result = StepResult(node, kind, Status.SKIPPED, blocked_by=blocker)
+            report.finished(result)
         else:
-            report.started(name, str(step.action))
-            result = _executed(step, plan, engine, tables, functools.partial(report.waiting, name))
+            result = making.made(node, gate)
             if result.status is Status.ERROR:
-                failed = failed or name
-                blocked[name] = name
-        report.finished(result)
+                failed = failed or node
+                blocked[node] = node
+        audit.noted(gate)
         results.append(result)
     return tuple(results)
 
 
-def _executed(step: Step, plan: Plan, engine: Engine, tables: Tables, on_wait: Callable[[str], None]) -> StepResult:
-    began = time.perf_counter()
+class _Making:
+    """Makes the nodes of a plan, one by one."""
 
-    def write(again: bool) -> Outcome:
-        now = _decided_anew(step, plan, engine) if again else step
-        return materializations.find(step.model.materialized).apply(engine, now, Query(step.model, tables))
+    def __init__(self, plan: Plan, project: Project, engine: Engine, report: Report) -> None:
+        self._plan = plan
+        self._project = project
+        self._engine = engine
+        self._report = report
+        self._tables = Tables(project, engine)
+        self._steps = {step.model.name: step for step in plan.steps}
 
-    done = attempted(engine, step.relation, write, on_wait)
-    if done.error is not None:
-        done.error.at = done.error.at or step.model.at
-    seconds = time.perf_counter() - began
-    status = Status.SUCCESS if done.error is None else Status.ERROR
-    return StepResult(step.model.name, "model", status, seconds, done.outcome, done.error, retries=done.retries)
+    def made(self, node: str, gate: Gate) -> StepResult:
+        """Make a model or a seed."""
+        if (step := self._steps.get(node)) is not None:
+            self._report.started(node, str(step.action))
+            result = self._model(step, gate)
+            self._report.finished(result)
+            return result
+        seeds = [self._project.seeds[node]]
+        plan = self._plan
+        (result,) = seed.load(
+            seeds, plan.existing, self._engine, self._report, full_refresh=plan.full_refresh, gate=gate
+        )
+        return _settled(result, gate)
+
+    def _model(self, step: Step, gate: Gate) -> StepResult:
+        began = time.perf_counter()
+        engine, model = self._engine, step.model
+
+        def write(again: bool) -> Outcome:
+            now = _decided_anew(step, self._plan, engine) if again else step
+            query = Query(model, self._tables, gate.columns)
+            outcome = materializations.find(model.materialized).apply(engine, now, query, gate)
+            return replace(outcome, contract=gate.contract_words)
+
+        done = attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
+        status = Status.SUCCESS
+        if done.error is not None:
+            done.error.at = done.error.at or model.at
+            status = Status.ERROR
+        elif gate.contract_words:
+            status = Status.WARN
+        seconds = time.perf_counter() - began
+        result = StepResult(model.name, "model", status, seconds, done.outcome, done.error, retries=done.retries)
+        return _settled(result, gate)
+
+
+def _settled(result: StepResult, gate: Gate) -> StepResult:
+    """Let the checks show the rows where they are now: published, kept, or gone."""
+    if result.error is None:
+        gate.published()
+    elif not isinstance(result.error, NotPublished):
+        gate.abandoned()
+    return replace(result, kept=gate.kept)
 
 
 def _decided_anew(step: Step, plan: Plan, engine: Engine) -> Step:
@@ -87,13 +138,13 @@ def _is_seen_through(node: str, project: Project) -> bool:
     return node in project.sources or (model is not None and model.materialized is Materialized.EPHEMERAL)
 
 
-def _blocker(step: Step, plan: Plan, project: Project, blocked: dict[str, str]) -> str | None:
-    """Return the failed model that `step` is below."""
-    waiting = list(plan.upstream.get(step.model.name, ()))
+def _blocker(node: str, plan: Plan, project: Project, blocked: dict[str, str]) -> str | None:
+    """Return the failed node that `node` is below."""
+    waiting = list(plan.upstream.get(node, ()))
     while waiting:
-        node = waiting.pop()
-        if node in blocked:
-            return blocked[node]
-        if _is_seen_through(node, project):
-            waiting += plan.upstream.get(node, ())
+        above = waiting.pop()
+        if above in blocked:
+            return blocked[above]
+        if _is_seen_through(above, project):
+            waiting += plan.upstream.get(above, ())
     return None

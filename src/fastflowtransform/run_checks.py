@@ -32,7 +32,7 @@ _STATUS = {Severity.ERROR: Status.ERROR, Severity.WARN: Status.WARN, None: Statu
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """A check's failing rows as an expression, their number once it is known, or what stood in the way."""
 
     check: Check
@@ -69,8 +69,8 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
     for group in groups.values():
         for check in group:
             report.started(check.name, check.type)
-        for asked in _counted([_asked(check, failing) for check in group], engine):
-            results[asked.check.name] = result = _judged(asked, project, engine, report)
+        for asked in count_all([ask(check, failing) for check in group], engine):
+            results[asked.check.name] = result = judge(asked, project, engine, report)
             report.finished(result)
     return tuple(results[check.name] for check in found)
 
@@ -81,24 +81,30 @@ def failures_of(database: str, check: Check, *, plain: bool = False) -> Relation
     A name that is longer than every engine keeps is cut, and ends in a part of its hash; so does one that is to be
     `plain`, of letters, digits and underscores, and is not.
     """
-    name = re.sub(r"\W", "_", check.name, flags=re.ASCII) if plain else check.name
-    if len(name.encode()) > LONGEST_NAME or name != check.name:
-        digest = hashlib.sha256(check.name.encode()).hexdigest()[:8]
-        name = f"{name.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
-    return Relation(f"{database}_failures", name)
+    return kept_as(database, check.name, plain=plain)
 
 
-def _asked(check: Check, failing: Failing) -> _Asked:
+def kept_as(database: str, name: str, *, plain: bool = False) -> Relation:
+    """Return the table that keeps rows under a name; the parameters are those of `failures_of`."""
+    written = re.sub(r"\W", "_", name, flags=re.ASCII) if plain else name
+    if len(written.encode()) > LONGEST_NAME or written != name:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        written = f"{written.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
+    return Relation(f"{database}_failures", written)
+
+
+def ask(check: Check, failing: Failing) -> Asked:
+    """Return a check's failing rows as an expression, or what stands in the way of that."""
     began = time.perf_counter()
     try:
         checked = None if check.own is not None and check.own.alone else failing.checked(check)
         rows = failing.rows(check)
     except FftError as error:
-        return _Asked(check, time.perf_counter() - began, error=error)
-    return _Asked(check, time.perf_counter() - began, rows, checked)
+        return Asked(check, time.perf_counter() - began, error=error)
+    return Asked(check, time.perf_counter() - began, rows, checked)
 
 
-def _counted(group: Sequence[_Asked], engine: Engine) -> list[_Asked]:
+def count_all(group: Sequence[Asked], engine: Engine) -> list[Asked]:
     """Count the failing rows of all checks of one node in one query; where it fails, each by itself."""
     began = time.perf_counter()
     runnable = [number for number, asked in enumerate(group) if asked.rows is not None]
@@ -112,7 +118,7 @@ def _counted(group: Sequence[_Asked], engine: Engine) -> list[_Asked]:
             counted[runnable[0]] = replace(group[runnable[0]], error=error)
             return counted
         for number in runnable:
-            (counted[number],) = _counted([group[number]], engine)
+            (counted[number],) = count_all([group[number]], engine)
         return counted
     share = (time.perf_counter() - began) / len(runnable)
     for number, failures in zip(runnable, numbers, strict=True):
@@ -120,7 +126,7 @@ def _counted(group: Sequence[_Asked], engine: Engine) -> list[_Asked]:
     return counted
 
 
-def _numbers(group: Sequence[_Asked], engine: Engine) -> list[int]:
+def _numbers(group: Sequence[Asked], engine: Engine) -> list[int]:
     """Return how many rows fail each check, with one query: claims about single rows share one look at the table."""
     import ibis
 
@@ -151,7 +157,7 @@ def _predicates(rows: ir.Table, checked: ir.Table | None) -> list[ir.BooleanValu
     return [predicate.to_expr() for predicate in filtered.predicates]
 
 
-def _judged(asked: _Asked, project: Project, engine: Engine, report: Report) -> CheckResult:
+def judge(asked: Asked, project: Project, engine: Engine, report: Report) -> CheckResult:
     """Return what came of a check; where rows fail, look at some, and store them where that is wanted."""
     check, error, failures = asked.check, asked.error, asked.failures
     began = time.perf_counter()
@@ -192,7 +198,7 @@ def _failed(check: Check, failures: int) -> CheckFailed:
     return CheckFailed(f'"{check.name}" fails on {counted(failures, "row")} of "{check.node}"{why}', at=check.at)
 
 
-def _stored(asked: _Asked, status: Status, relation: Relation, engine: Engine, report: Report) -> str | None:
+def _stored(asked: Asked, status: Status, relation: Relation, engine: Engine, report: Report) -> str | None:
     """Keep the failing rows where that is wanted; a table of an earlier run is emptied where the check passes."""
     terms = asked.check.terms
     if not terms.store_failures or asked.rows is None:

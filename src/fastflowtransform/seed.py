@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from fastflowtransform import seed_files
 from fastflowtransform.attempts import attempted
 from fastflowtransform.engines.base import Engine, Kind, Standing, kind_of
 from fastflowtransform.errors import Location, UnknownRef, hint_from
+from fastflowtransform.materializations.base import OPEN, Gate
 from fastflowtransform.model import Seed
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
@@ -70,6 +73,7 @@ def load(
     report: Report,
     *,
     full_refresh: bool = False,
+    gate: Gate = OPEN,
 ) -> tuple[StepResult, ...]:
     """Load seeds, each as a whole: its old rows stay until the new ones stand.
 
@@ -87,11 +91,13 @@ def load(
         Is told of each beginning and end.
     full_refresh
         Whether seeds that have not changed are loaded too.
+    gate
+        What the rows have to pass, where there is one seed.
     """
     results = []
     for seed in seeds:
         report.started(seed.name, f"load {seed.path.name}")
-        write = functools.partial(_written, seed, existing.get(seed.relation), engine, full_refresh=full_refresh)
+        write = functools.partial(_written, seed, existing.get(seed.relation), engine, gate, full_refresh=full_refresh)
         result = _loaded(seed, write, engine, functools.partial(report.waiting, seed.name))
         report.finished(result)
         results.append(result)
@@ -131,15 +137,24 @@ def _loaded(seed: Seed, write: Callable[[bool], Outcome], engine: Engine, on_wai
     return StepResult(seed.name, "seed", status, seconds, done.outcome, done.error, retries=done.retries)
 
 
-def _written(seed: Seed, over: Standing | None, engine: Engine, again: bool, *, full_refresh: bool) -> Outcome:
-    """Load a seed, or find that there is no need to."""
+def _written(
+    seed: Seed, over: Standing | None, engine: Engine, gate: Gate, again: bool, *, full_refresh: bool
+) -> Outcome:
+    """Load a seed, or find that there is no need to; its rows are staged first where the gate looks at them."""
     now = engine.existing([seed.relation]).get(seed.relation) if again else over
     file = seed_files.fingerprint(seed.path, seed.types)
     why = _why(seed, file, now, engine, full_refresh=full_refresh)
     if why is None:
+        if not gate.is_open:
+            gate.judge(engine.table(seed.relation), staged=False)
         return Outcome(strategy=UNCHANGED, why=_AS_LOADED)
-    with seed_files.open_seed(seed.path, seed.types, file) as opened:
-        written = engine.replace(seed.relation, opened.rows, over=kind_of(now), mark=file.text)
+    with contextlib.ExitStack() as stages:
+        opened = stages.enter_context(seed_files.open_seed(seed.path, seed.types, file))
+        rows: Any = opened.rows
+        if not gate.is_open:
+            rows = stages.enter_context(engine.stage(rows))
+            gate.judge(rows)
+        written = engine.replace(seed.relation, rows, over=kind_of(now), mark=file.text)
     return Outcome(strategy="load", why=why, inserted=written.inserted, types=opened.columns)
 
 

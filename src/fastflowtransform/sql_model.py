@@ -81,6 +81,7 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
         inputs=tuple(learnt.inputs.values()),
         tags=config.tags,
         layout=config.layout,
+        said=config.said,
         incremental=with_inputs(config.incremental, scope),
         description=config.description,
         meta=config.meta,

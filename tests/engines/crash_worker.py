@@ -1,10 +1,10 @@
-"""Kills `fft run` before each statement that it sends, one after the other, and tells what is left each time.
+"""Kills a command before each statement that it sends, one after the other, and tells what is left each time.
 
-    python crash_worker.py ENGINE PROJECT
+    python crash_worker.py ENGINE PROJECT COMMAND
 
 Everything is imported once; each run is a fork of that process. The tables as they are at the start are kept, and put
 back before each run. Prints a JSON list with one entry a fault: the statement that was never sent, the tables then, and
-the tables after one more run.
+the tables after the command once more.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Postgres:
 
     def restore(self) -> None:
         self._wait_for_the_dead()
-        self._send("DROP SCHEMA demo CASCADE; CREATE SCHEMA demo")
+        self._send("DROP SCHEMA demo CASCADE; CREATE SCHEMA demo; DROP SCHEMA IF EXISTS demo_failures CASCADE")
         for name in self._names:
             self._send(f"CREATE TABLE demo.{name} AS TABLE base.{name}")
 
@@ -102,8 +102,8 @@ def told(warehouse: DuckDB | Postgres) -> dict[str, Any]:
     return {"rows": rows, "left": [name for (name,) in warehouse.rows(warehouse.LEFT)]}
 
 
-def killed_at(fault: int, project: Path) -> None:
-    """Run, and die before statement number `fault`."""
+def killed_at(fault: int, project: Path, command: str) -> None:
+    """Run a command, and die before statement number `fault`."""
     sent = 0
 
     def count(_: Console, statement: str) -> None:
@@ -114,24 +114,24 @@ def killed_at(fault: int, project: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     Console.statement = count  # type: ignore[method-assign]
-    cli.call(["run", str(project), "-q"])
+    cli.call([command, str(project), "-q"])
 
 
-def again(project: Path) -> None:
-    """Run once more."""
-    (project / "code").write_text(str(cli.call(["run", str(project), "-q"])))
+def again(project: Path, command: str) -> None:
+    """Run it once more."""
+    (project / "code").write_text(str(cli.call([command, str(project), "-q"])))
 
 
-def main(engine: str, project: Path) -> None:
+def main(engine: str, project: Path, command: str) -> None:
     warehouse = {"duckdb": DuckDB, "postgres": Postgres}[engine](project)
     found, fault = [], 0
     while True:
         fault += 1
         warehouse.restore()
-        if forked(killed_at, fault, project) == 0:
+        if forked(killed_at, fault, project, command) != -signal.SIGKILL:
             break
         crashed = told(warehouse)
-        assert forked(again, project) == 0
+        assert forked(again, project, command) == 0
         found.append(
             {
                 "statement": (project / "fault").read_text(),
@@ -144,4 +144,4 @@ def main(engine: str, project: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

@@ -1,4 +1,4 @@
-"""`kill -9` before every statement of a run: a replace, and a merge with all that it can have to do."""
+"""`kill -9` before every statement of a run and of a build: a replace, and a merge with all that it can have to do."""
 
 from __future__ import annotations
 
@@ -20,12 +20,26 @@ select *, v * 2 as w from {{ source('raw', 'events') }}
 """
 
 
+PASSING = "models: [{name: fct, tests: [unique: {column: id}, between: {column: v, max: 100}]}]"
+FAILING = "models: [{name: fct, tests: [unique: {column: id}, between: {column: v, max: 99}]}]"
+Crashes = tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]
+
+
+@pytest.fixture(params=["run", "build"])
+def crashes(each_project: ProjectFolder, request: pytest.FixtureRequest) -> Crashes:
+    """What each crash left, and the tables before and after a command that ends well."""
+    each_project.write({"models/schema.yml": PASSING})
+    return crashed(each_project, request.node.callspec.params["each_project"], request.param)
+
+
 @pytest.fixture
-def crashes(
-    each_project: ProjectFolder, request: pytest.FixtureRequest
-) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
-    """What each crash left, and the tables before and after a run that ends well."""
-    project, engine = each_project, request.node.callspec.params["each_project"]
+def crashes_of_a_failing_build(each_project: ProjectFolder, request: pytest.FixtureRequest) -> Crashes:
+    """The same for a build whose check fails on a new row."""
+    each_project.write({"models/schema.yml": FAILING})
+    return crashed(each_project, request.node.callspec.params["each_project"], "build")
+
+
+def crashed(project: ProjectFolder, engine: str, command: str) -> Crashes:
     project.write(
         {
             "sources.yml": "sources: [{name: raw, tables: [{name: events}]}]",
@@ -43,7 +57,7 @@ def crashes(
         "INSERT INTO events VALUES (0, '2026-01-02', 100, 'x'), (9, '2026-01-02', 9, 'y'), (9, '2026-01-03', 10, 'z')"
     )
     answer = subprocess.run(
-        [sys.executable, WORKER, engine, project.folder],
+        [sys.executable, WORKER, engine, project.folder, command],
         capture_output=True,
         text=True,
         timeout=300,
@@ -72,3 +86,19 @@ def test_a_kill_at_any_statement_leaves_old_rows_or_new_ones_and_the_next_run_su
         assert all(name.startswith("__fft_new_") for name in entry["crashed"]["left"]), entry["statement"]
         assert entry["recovered"]["left"] == [], entry["statement"]
         assert entry["code"] == 0
+
+
+def test_a_kill_at_any_statement_of_a_failing_build_leaves_the_old_rows_and_the_next_one_keeps_the_new(
+    each_project, crashes_of_a_failing_build
+):
+    found, before, after = crashes_of_a_failing_build
+
+    assert before == after
+    assert any("fct__fft_failed" in entry["statement"] for entry in found)
+    for entry in found:
+        assert entry["crashed"]["rows"] == before, entry["statement"]
+        assert entry["recovered"] == {"rows": before, "left": []}, entry["statement"]
+        assert entry["code"] == 1
+    kept = each_project.sql("SELECT id, v FROM demo_failures.fct__fft_failed ORDER BY id")
+    # With a new column no row can be known to be unchanged.
+    assert kept == [(0, 100), (1, 1), (2, 2), (3, 3), (4, 4), (9, 10)]

@@ -207,6 +207,15 @@ def test_each_commit_says_which_run_wrote_it(engine: SparkEngine):
     assert f'"run": "{engine._run_id}", "relation": "demo.t"' in history()[0]["userMetadata"]
 
 
+def test_a_commit_after_a_write_within_it_is_marked_all_the_same(engine: SparkEngine):
+    with engine.writing(T, print):
+        with engine.writing(Relation("demo", "other"), print):
+            pass
+        merge(engine, (3, "c"))
+
+    assert '"relation": "demo.t"' in history()[0]["userMetadata"]
+
+
 @pytest.mark.parametrize("write", ["merge", "append"])
 def test_a_write_whose_answer_was_lost_is_not_done_twice(engine: SparkEngine, write: str):
     run, lost = engine._session.run, []

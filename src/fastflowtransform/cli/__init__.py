@@ -15,7 +15,7 @@ from fastflowtransform import __version__
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import FftError, Interrupted, Unexpected, UsageError, nearest
 
-COMMANDS = ("init", "seed", "run", "test", "utest", "plan", "list", "compile", "show")
+COMMANDS = ("init", "seed", "run", "test", "utest", "build", "plan", "list", "compile", "show")
 
 
 class Commands(click.Group):
@@ -50,6 +50,7 @@ def group(ctx: click.Context, verbose: bool, quiet: bool, as_json: bool) -> None
     fft seed my_project      load its seeds
     fft run my_project       build its models
     fft test my_project      check their contents
+    fft build my_project     all three, and publish only what passes
     """
     ctx.obj = Output(as_json, int(verbose) - int(quiet))
     if ctx.invoked_subcommand is None:

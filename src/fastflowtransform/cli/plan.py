@@ -33,10 +33,12 @@ def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
     """
     from fastflowtransform import plan, seed
     from fastflowtransform.cli.session import open_project
+    from fastflowtransform.placing import ordered
 
     opened = open_project(chosen)
     console = Console(output, opened.project.folder)
-    names, seeds = opened.models_and_seeds(chosen)
+    models, seeds = opened.models_and_seeds(chosen)
+    names = ordered(opened.project, models, [check for check in opened.project.checks if check.is_promised])
     with opened.connected(console, read_only=True) as engine:
         existing = opened.existing(engine, (*names, *seeds))
         built = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)

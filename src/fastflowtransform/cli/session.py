@@ -53,6 +53,11 @@ class Opened:
         """Return the seeds that a selection means."""
         return self._only(self.project.seeds, "seed", chosen)
 
+    def made(self, chosen: Chosen) -> tuple[str, ...]:
+        """Return what `fft build` makes or looks at: models, seeds, and sources for their checks."""
+        self._only({**self.project.models, **self.project.seeds}, "model or seed", chosen)
+        return self.selected(chosen)
+
     def models_and_seeds(self, chosen: Chosen) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the models that a selection means, and the seeds."""
         found = self._only({**self.project.models, **self.project.seeds}, "model or seed", chosen)

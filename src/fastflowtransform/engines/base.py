@@ -234,6 +234,10 @@ class Engine(Protocol):
         """
         ...
 
+    def drop(self, relation: Relation) -> None:
+        """Drop a table that fft made beside a model's own; nothing happens where there is none."""
+        ...
+
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Make a table that stands have the indexes and properties of `layout`, before rows are merged into it."""
         ...

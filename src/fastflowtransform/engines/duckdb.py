@@ -243,6 +243,10 @@ class DuckDBEngine:
                 marks.mark(name, self._name(_marks_of(relation)), _key(relation), mark, self._rows, self._run)
         return WriteCounts(written, 0, "create table as select")
 
+    def drop(self, relation: Relation) -> None:
+        """Drop a table, if it is there."""
+        self._run(f"DROP TABLE IF EXISTS {self._name(relation)}")
+
     def is_marked(self, relation: Relation, mark: str) -> bool:
         """Whether a table has the mark, and rows of the same hashes."""
         noted_in = _marks_of(relation)

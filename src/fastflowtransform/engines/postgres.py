@@ -280,6 +280,10 @@ class PostgresEngine:
         """Whether a table has the mark, and all of its rows come from the transaction that gave it."""
         return Mark(relation, mark).stands(self._session)
 
+    def drop(self, relation: Relation) -> None:
+        """Drop a table, if it is there."""
+        self._session.run(f"DROP TABLE IF EXISTS {printed(relation)}")
+
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
         relations.arrange(self._session, relation, layout)

@@ -265,6 +265,10 @@ class SparkEngine:
             swap.swapped(self._session, relation, over, make)
         return WriteCounts(self._count(printed(relation)), 0, "create and swap")
 
+    def drop(self, relation: Relation) -> None:
+        """Drop a table, if it is there."""
+        self._session.run(f"DROP TABLE IF EXISTS {printed(relation)}")
+
     def is_marked(self, relation: Relation, mark: str) -> bool:
         """Whether a Delta table's newest version was written with the mark; other formats do not say who wrote them."""
         if provider_of(self._session, relation) != "delta":

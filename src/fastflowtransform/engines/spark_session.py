@@ -190,20 +190,23 @@ class Session:
     def marked(self, writer: str, number: int, mark: Mapping[str, Any]) -> Iterator[None]:
         """Let each Delta commit of the block carry a mark, and be the only one of its writer and number.
 
-        Delta leaves out what a writer sends again under a number that it has committed.
+        Delta leaves out what a writer sends again under a number that it has committed. A block within another one has
+        marks of its own: a check keeps its failing rows while its model is about to be written.
         """
+        before = {name: self.spark.conf.get(name, None) for name in (_MARK, _WRITER, _NUMBER)}
         self.mark = json.dumps(mark)
-        given = {_MARK: self.mark, _WRITER: writer, _NUMBER: str(number)}
-        for name, value in given.items():
-            self.spark.conf.set(name, value)
+        self._configure({_MARK: self.mark, _WRITER: writer, _NUMBER: str(number)})
         try:
             yield
         finally:
-            self.mark = None
+            self.mark = before[_MARK]
             # A session that is gone has no settings either; the first error is the one to tell.
             with contextlib.suppress(EngineError), self.translated(None):
-                for name in given:
-                    self.spark.conf.unset(name)
+                self._configure(before)
+
+    def _configure(self, settings: Mapping[str, str | None]) -> None:
+        for name, value in settings.items():
+            self.spark.conf.unset(name) if value is None else self.spark.conf.set(name, value)
 
     @contextlib.contextmanager
     def noted(self, mark: str | None) -> Iterator[None]:

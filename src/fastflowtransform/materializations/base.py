@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,8 @@ from fastflowtransform.results import Outcome
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+
+    Whole = Callable[[ir.Table], ir.Table]
 
 
 class Verb(StrEnum):
@@ -71,6 +74,46 @@ class Target(Protocol):
     def over(self) -> Standing | None: ...
 
 
+class Gate(Protocol):
+    """What new rows have to pass before they are published."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is asked of the rows, so that they need not be staged for it."""
+        ...
+
+    def judge(self, rows: ir.Table, whole: Whole | None = None, *, staged: bool = True) -> None:
+        """Look at rows that are about to be published.
+
+        Parameters
+        ----------
+        rows
+            The new rows.
+        whole
+            Gives what the table will be with such rows; None where they are all of it.
+        staged
+            Whether they are rows that would be lost, and not a query that can be asked again.
+
+        Raises
+        ------
+        NotPublished
+            They must not be.
+        """
+        ...
+
+
+class _Open:
+    """The gate of those that ask nothing."""
+
+    is_open = True
+
+    def judge(self, rows: ir.Table, whole: Whole | None = None, *, staged: bool = True) -> None:
+        return None
+
+
+OPEN: Gate = _Open()
+
+
 def require_droppable(model: Model, over: Standing) -> None:
     """Raise `DependentsInTheWay` where what stands under a model's name cannot go, because others read it."""
     if over.dependents:
@@ -90,6 +133,6 @@ class Materialization(Protocol):
         """Say what is to be done, from what stands under the model's name; pure."""
         ...
 
-    def apply(self, engine: Engine, target: Target, query: Query) -> Outcome:
-        """Do it."""
+    def apply(self, engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Outcome:
+        """Do it; nothing is published before the gate has seen the rows."""
         ...

@@ -89,6 +89,14 @@ def fit(engine: Engine, rows: ir.Table, table: ir.Table, model: Model, increment
     return _accepted(rows, table, difference, mode)
 
 
+def changed(table: ir.Table, changes: ColumnChanges) -> ir.Table:
+    """Return a table as it is once its columns have changed."""
+    import ibis
+
+    added = {name: ibis.null(dtype) for name, dtype in changes.added.items()}
+    return table.drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added) if changes else table
+
+
 def _accepted(rows: ir.Table, table: ir.Table, difference: _Difference, mode: OnSchemaChange) -> Fit:
     import ibis
 

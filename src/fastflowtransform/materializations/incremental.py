@@ -12,8 +12,8 @@ from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing,
 from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
 from fastflowtransform.incremental import VERDICT, Comparing, Verdict, Watermark
 from fastflowtransform.materializations.audit import Audit, audited
-from fastflowtransform.materializations.base import Action, Query, Target, Verb
-from fastflowtransform.materializations.columns import Fit, fit
+from fastflowtransform.materializations.base import OPEN, Action, Gate, Query, Target, Verb
+from fastflowtransform.materializations.columns import Fit, changed, fit
 from fastflowtransform.model import Incremental, Model, OnNullKey, SqlBody
 from fastflowtransform.results import Outcome, WriteCounts
 
@@ -64,8 +64,8 @@ def _which(model: Model, incremental: Incremental) -> str:
     return f"the table stands: the rows from its newest {incremental.updated_at}{back} on"
 
 
-def apply(engine: Engine, target: Target, query: Query) -> Outcome:
-    """Write what the rule gives.
+def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Outcome:
+    """Write what the rule gives, once the gate has seen it, and what the table would be with it.
 
     Raises
     ------
@@ -77,17 +77,20 @@ def apply(engine: Engine, target: Target, query: Query) -> Outcome:
     incremental = target.model.incremental
     assert incremental is not None
     if target.action.verb in (Verb.CREATE, Verb.REPLACE):
-        return _build(engine, target, query, incremental)
-    return _increment(engine, target, query, incremental)
+        return _build(engine, target, query, incremental, gate)
+    return _increment(engine, target, query, incremental, gate)
 
 
-def _build(engine: Engine, target: Target, query: Query, incremental: Incremental) -> Outcome:
+def _build(engine: Engine, target: Target, query: Query, incremental: Incremental, gate: Gate) -> Outcome:
     """Make the table of the whole query, under the same rules: it never holds two rows of one key."""
     with query.table(is_incremental=False) as table:
         rule.require_columns(table, incremental)
         with audited(engine, table, incremental, None) as (rows, audit):
             rows = rule.newest(rows, incremental, engine.capabilities.comparing) if audit.duplicates else rows
-            written = engine.replace(target.relation, rows, over=kind_of(target.over), layout=target.model.layout)
+            twice = audit.duplicates and not gate.is_open
+            with engine.stage(rows) if twice else contextlib.nullcontext(rows) as new:
+                gate.judge(new)
+                written = engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
     return Outcome(
         strategy=written.strategy,
         why=target.action.why,
@@ -100,7 +103,7 @@ def _build(engine: Engine, target: Target, query: Query, incremental: Incrementa
     )
 
 
-def _increment(engine: Engine, target: Target, query: Query, incremental: Incremental) -> Outcome:
+def _increment(engine: Engine, target: Target, query: Query, incremental: Incremental, gate: Gate) -> Outcome:
     """Take the delta into the table that stands there."""
     table = engine.table(target.relation)
     if target.model.layout.set_by_user:
@@ -111,7 +114,7 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
         fitted = fit(engine, candidates, table, target.model, incremental)
         with audited(engine, fitted.rows, incremental, watermark) as (rows, audit):
             write = _merge if incremental.unique_key else _append
-            written = write(engine, target, incremental, _Delta(rows, audit, watermark, table, fitted))
+            written = write(engine, target, incremental, _Delta(rows, audit, watermark, table, fitted), gate)
     before = None if watermark is None else watermark.text
     return Outcome(
         strategy=written.counts.strategy,
@@ -159,13 +162,16 @@ class _Delta:
     fitted: Fit
 
 
-def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Delta) -> _Written:
+def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Delta, gate: Gate) -> _Written:
     """Merge by key; a part of the rule that the audit shows to have nothing to do is left out."""
     audit, fresh, null_safe = delta.audit, delta.rows, _is_null_safe(delta.audit, incremental)
     verdicts: dict[str, int] = {}
     by = engine.capabilities.comparing
-    if not audit.rows and not delta.fitted.changes:
-        return _Written(_NOTHING)
+
+    def whole(rows: ir.Table) -> ir.Table:
+        old = changed(delta.table, delta.fitted.changes)
+        return rule.merged(old, rows, incremental.unique_key, by, null_safe=null_safe)
+
     with contextlib.ExitStack() as stages:
         if audit.duplicates:
             fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental, by)))
@@ -175,13 +181,14 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
                 engine.stage(rule.judged(doubtful, delta.fitted.target, incremental, by, null_safe=null_safe))
             )
             verdicts = _tally(engine, staged)
-            if audit.late == audit.rows and Verdict.WRITE not in verdicts and not delta.fitted.changes:
-                return _Written(_NOTHING, verdicts)
             fresh = rule.certain(fresh, incremental, delta.watermark, by)
             if Verdict.WRITE in verdicts:
                 # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
                 decided = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
                 fresh = fresh.union(decided, distinct=False)
+        gate.judge(fresh, whole)
+        if audit.late == audit.rows and Verdict.WRITE not in verdicts and not delta.fitted.changes:
+            return _Written(_NOTHING, verdicts)
         counts = engine.merge(
             target.relation,
             fresh,
@@ -203,11 +210,12 @@ def _tally(engine: Engine, judged: ir.Table) -> dict[str, int]:
     return {str(row[VERDICT]): int(str(row["rows"])) for row in counted}
 
 
-def _append(engine: Engine, target: Target, incremental: Incremental, delta: _Delta) -> _Written:
+def _append(engine: Engine, target: Target, incremental: Incremental, delta: _Delta, gate: Gate) -> _Written:
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
     rows, stale = delta.rows, 0
     if delta.watermark is not None and delta.audit.late:
         rows, stale = rule.delta(rows, incremental, delta.watermark, engine.capabilities.comparing), delta.audit.late
+    gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).union(new, distinct=False))
     counts = engine.append(target.relation, rows, delta.fitted.changes)
     return _Written(counts, {Verdict.STALE: stale})
 

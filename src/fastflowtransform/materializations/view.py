@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
 from fastflowtransform.errors import WrongResult
-from fastflowtransform.materializations.base import Action, Query, Target, Verb, require_droppable
+from fastflowtransform.materializations.base import OPEN, Action, Gate, Query, Target, Verb, require_droppable
 from fastflowtransform.model import Model
 from fastflowtransform.results import Outcome
 
@@ -20,8 +20,8 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
     return Action(Verb.REPLACE, "view", f"a table stands there{lost}")
 
 
-def apply(engine: Engine, target: Target, query: Query) -> Outcome:
-    """Write the query."""
+def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Outcome:
+    """Write the query; the gate looks at what it gives."""
     import ibis.expr.operations as ops
     import ibis.expr.types as ir
 
@@ -32,5 +32,6 @@ def apply(engine: Engine, target: Target, query: Query) -> Outcome:
             at=target.model.at,
             hint="set materialized='table', or return an Ibis table",
         )
+    gate.judge(rows, staged=False)
     engine.create_view(target.relation, rows, over=kind_of(target.over))
     return Outcome(strategy="create view")
