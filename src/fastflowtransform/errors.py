@@ -124,7 +124,7 @@ def counted(number: int, noun: str) -> str:
 def error_classes(base: type[FftError] = FftError) -> Iterator[type[FftError]]:
     """Yield each class that carries a code of its own, in the order of the codes' definition."""
     for cls in base.__subclasses__():
-        if cls.code:
+        if "code" in vars(cls):
             yield cls
         yield from error_classes(cls)
 
