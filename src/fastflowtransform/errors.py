@@ -183,6 +183,12 @@ class BadValue(SettingsError):
     code = "P104"
 
 
+class CannotEdit(SettingsError):
+    """A YAML file is written in a way in which fft cannot change a part and be sure to leave the rest as it is."""
+
+    code = "P116"
+
+
 class UnknownProfile(SettingsError):
     """`profiles.yml` has no profile of the active environment's name."""
 
@@ -383,6 +389,12 @@ class NotPublished(DataError):
     """A check fails on a model's new rows, so what stood in the warehouse was left as it was."""
 
     code = "D301"
+
+
+class SourceStale(DataError):
+    """The newest row of a source is older than its `error_after`, or there is none."""
+
+    code = "D302"
 
 
 class UnitTestFailed(DataError):
