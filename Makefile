@@ -1,4 +1,4 @@
-# Needs Python 3.11 or newer and make; everything else goes into .venv and .nox.
+# Needs Python 3.11 or newer and make, and Java 17 or 21 for Spark; everything else goes into .venv and .nox.
 # Another Python: make clean test PYTHON=python3.13
 
 PYTHON ?= python3

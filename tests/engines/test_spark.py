@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,19 @@ def test_columns_that_go_or_change_their_type_are_one_new_version_of_the_table(e
         "CREATE OR REPLACE TABLE AS SELECT",
         "CREATE TABLE AS SELECT",
     ]
+
+
+def test_local_times_may_come_to_a_table_that_had_none(engine: SparkEngine):
+    stamps = pa.table({"id": [3], "v": ["c"], "at": pa.array([0], pa.timestamp("us"))})
+    with engine.stage(stamps.to_reader()) as staged:
+        engine.merge(
+            T, staged, ("id",), null_safe=False, changes=ColumnChanges(added={"at": ibis.dtype("timestamp(6)")})
+        )
+    engine.replace(V, rows_of((1, "a")), over=None)
+
+    engine.replace(V, stamps.to_reader(), over=Kind.TABLE)
+
+    assert engine.rows(engine.table(V))[0]["at"] == engine.rows(engine.table(T).filter(ibis._.id == 3))[0]["at"]
 
 
 def test_each_commit_says_which_run_wrote_it(engine: SparkEngine):
@@ -585,16 +600,10 @@ def test_a_server_that_does_not_answer_is_an_error_without_its_token():
 
 @pytest.mark.slow
 def test_tables_are_found_by_the_next_process_and_a_second_one_at_once_is_told_who_has_them(tmp_path: Path):
-    files = {
-        "project.yml": "name: test\n",
-        "profiles.yml": "dev:\n  engine: spark\n  spark: {database: demo, warehouse_dir: our house}\n",
-        "models/m.ff.sql": "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\n"
-        "select 1 as id, 2 as at",
-    }
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+    write_project(
+        tmp_path,
+        "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\nselect 1 as id, 2 as at",
+    )
 
     first = fft(tmp_path, "run")
     assert first.returncode == 0, first.stderr
@@ -619,6 +628,64 @@ def test_tables_are_found_by_the_next_process_and_a_second_one_at_once_is_told_w
     second = fft(tmp_path, "run")
     assert second.returncode == 0, second.stderr
     assert "0 inserted" in second.stdout and "MERGE" not in second.stdout
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_at_its_merge_leaves_a_whole_table_and_the_next_run_succeeds(tmp_path: Path):
+    write_project(
+        tmp_path,
+        "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\n"
+        "select id, {{ var('at') }} as at from range(3)",
+    )
+    table = f"delta.`{tmp_path}/our house/demo.db/m`"
+    assert fft(tmp_path, "run", "--vars", "at=1").returncode == 0
+    command = [sys.executable, "-m", "fastflowtransform", "run", "-v", "--vars", "at=2", "."]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    while not (line := running.stdout.readline()).startswith("  > MERGE"):
+        assert line
+
+    running.kill()
+    running.communicate()
+
+    found = {row["at"] for row in shared_session().rows(f"SELECT at FROM {table}")}
+    assert found in ({1}, {2})
+    again = fft(tmp_path, "run", "--vars", "at=2")
+    assert again.returncode == 0, again.stderr
+    assert [row["at"] for row in shared_session().rows(f"SELECT at FROM {table}")] == [2, 2, 2]
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_what_spark_computes_without_a_traceback(tmp_path: Path):
+    write_project(
+        tmp_path,
+        "{{ config(materialized='table') }}\nselect max(a.id * b.id % 7) as x from "
+        "range(10000000) a cross join range(10000000) b",
+    )
+    command = [sys.executable, "-m", "fastflowtransform", "run", "-v", "."]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    while not (line := running.stdout.readline()).startswith("  > CREATE TABLE"):
+        assert line
+    time.sleep(2)
+
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+
+    assert (running.returncode, errors.split()[0]) == (130, "C130"), errors
+    assert "Traceback" not in errors
+
+
+def write_project(folder: Path, model: str) -> None:
+    files = {
+        "project.yml": "name: test\n",
+        "profiles.yml": "dev:\n  engine: spark\n  spark: {database: demo, warehouse_dir: our house}\n",
+        "models/m.ff.sql": model,
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
 
 
 def fft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -294,6 +294,7 @@ class SparkEngine:
         """Add rows by column name, with new columns in the same commit."""
         if (why := self._why_rewritten(relation, changes)) is not None:
             return self._rewritten(relation, fresh, (), changes, why)
+        delta.admit(self._session, relation, changes.added.values())
         select = self.compiled(fresh)
         return delta.appended(self._session, relation, select, fresh.columns, evolve=bool(changes.added))
 
@@ -310,6 +311,7 @@ class SparkEngine:
         """Put `fresh` in place of the rows of its keys: by one MERGE on Delta, else by writing the table anew."""
         if (why := self._why_rewritten(relation, changes)) is not None:
             return self._rewritten(relation, fresh, key, changes, why)
+        delta.admit(self._session, relation, changes.added.values())
         select, columns = self.compiled(fresh), fresh.schema()
         count, within = delta.bounds(self._session, select, columns, key)
         way = delta.Merge(key, null_safe, within, cursor, evolve=bool(changes.added))

@@ -183,10 +183,31 @@ def _defaults(layout: Layout) -> dict[str, str]:
     return {**keyed, **layout.table_properties}
 
 
-def _with_defaults(layout: Layout, columns: Iterable[str]) -> Layout:
+def admit(session: Session, relation: Relation, added: Iterable[dt.DataType]) -> None:
+    """Let a Delta table have columns of these types, before they come with the rows."""
+    if any(map(_is_local, added)):
+        name = printed(relation)
+        session.run(f"ALTER TABLE {name} SET TBLPROPERTIES ('delta.feature.timestampNtz' = 'supported')")
+
+
+def _is_local(dtype: dt.DataType) -> bool:
+    """Whether a type is, or holds, a timestamp without a zone."""
+    if dtype.is_array():
+        return _is_local(dtype.value_type)
+    if dtype.is_map():
+        return _is_local(dtype.key_type) or _is_local(dtype.value_type)
+    if dtype.is_struct():
+        return any(map(_is_local, dtype.types))
+    return bool(dtype.is_timestamp() and dtype.timezone is None)
+
+
+def _with_defaults(layout: Layout, columns: Schema) -> Layout:
     properties = _defaults(layout)
     if any(_REFUSED_IN_NAMES.search(name) for name in columns):
         properties.setdefault("delta.columnMapping.mode", "name")
+    if any(map(_is_local, columns.types)):
+        # A new table gets it by itself, and one that stands is asked for it.
+        properties["delta.feature.timestampNtz"] = "supported"
     return replace(layout, table_properties=properties)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -142,8 +144,7 @@ class Session:
         """What each Delta commit carries now, so that it can be found in a table's history."""
         self._interrupted = threading.Event()
         self._tag = f"fft-{os.getpid()}-{id(self)}"
-        # What Spark says of a failing query is in our error; here it would stand a second time, as JSON.
-        logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
+        _quiet()
         self._before = {name: spark.conf.get(name, None) for name in _SETTINGS}
         for name, value in _SETTINGS.items():
             spark.conf.set(name, value)
@@ -263,12 +264,29 @@ def opened(settings: Settings, on_statement: Callable[[str], None] | None = None
     return _started(settings, on_statement)
 
 
+def _quiet() -> None:
+    """Let the libraries keep to themselves what is in our errors already: as JSON, or as a traceback."""
+    for name in ("SQLQueryContextLogger", "py4j", "pyspark.sql.connect.client", "pyspark.sql.connect.logging"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger().addFilter(_is_worth_telling)
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """Whether a record says more than that the user stopped the command."""
+    return not record.getMessage().startswith("KeyboardInterrupt while sending")
+
+
+def _unraised(before: Callable[[Any], Any], found: Any) -> None:
+    """Pass on what a finalizer raises, but for the Ctrl-C that it happened to meet: the engine has heard of that."""
+    if not isinstance(found.exc_value, KeyboardInterrupt):
+        before(found)
+
+
 def _connected(remote: str, on_statement: Callable[[str], None] | None) -> Session:
     """Open a session of a Spark Connect server; ending it leaves the server as it is."""
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
-    logging.getLogger("pyspark.sql.connect.client").setLevel(logging.CRITICAL + 1)
     where = re.sub(r"token=[^;]*", "token=***", remote)
     hint = "is the server up, and is remote right?"
     host, port = urlsplit(remote).hostname, urlsplit(remote.partition("/;")[0]).port
@@ -302,6 +320,7 @@ def _started(settings: Settings, on_statement: Callable[[str], None] | None) -> 
     from pyspark.sql import SparkSession
 
     _require_java(settings.java_home)
+    sys.unraisablehook = functools.partial(_unraised, sys.unraisablehook)
     try:
         settings.warehouse.mkdir(parents=True, exist_ok=True)
     except OSError as error:
