@@ -69,16 +69,6 @@ class FftError(Exception):
         return "\n".join(lines)
 
 
-def last_line(error: BaseException, path: Path) -> int | None:
-    """Return the last line of the file `path` that stands in the error's traceback."""
-    found, step = None, error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == str(path):
-            found = step.tb_lineno
-        step = step.tb_next
-    return found
-
-
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return a hint that names the known word closest to `word`, or None where none is close.
 
