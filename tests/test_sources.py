@@ -119,6 +119,14 @@ def test_a_source_that_is_missing_is_one_error_and_the_others_are_asked(each_pro
     assert '"demo.never"' in answer.err
 
 
+def test_a_misspelt_command_of_source_is_told_the_nearest(project):
+    assert project.fft("source", "freshnes").err.splitlines() == [
+        'C100 there is no command "freshnes"',
+        '  hint did you mean "freshness"?',
+    ]
+    assert "Commands:" in project.fft("source", "--help").out
+
+
 def test_a_source_is_selected(each_project):
     events(each_project, timedelta(0))
 

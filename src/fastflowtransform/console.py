@@ -172,8 +172,10 @@ class Console:
             if len(result.sample) > _CELLS:
                 self.say(f"and {len(result.sample) - _CELLS} more, which target/run_results.json holds")
 
-    def sources(self, results: Sequence[SourceResult], *, failed: bool) -> int:
+    def sources(self, results: Sequence[SourceResult], seconds: float) -> int:
         """Show how new sources are, and what is too old; return the exit code."""
+        statuses = [result.status for result in results]
+        exit_code = 1 if Status.ERROR in statuses else 0
         rows = [
             (
                 MARKS[result.status],
@@ -191,8 +193,8 @@ class Console:
         for result in results:
             if result.error is not None:
                 self.error(result.error, "" if f'"{result.name}"' in result.error.message else f"{result.name}: ")
-        self.event("finished", exit_code=int(failed), seconds=round(sum(result.seconds for result in results), 3))
-        return int(failed)
+        self._totals(statuses, seconds, exit_code)
+        return exit_code
 
     def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Show rows of data as a table."""
@@ -244,10 +246,12 @@ class Console:
         for blocker, names in skipped.items():
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             self.say(f'skipped because "{blocker}" failed: {", ".join(names[:5])}{more}')
-        count = {status: result.statuses.count(status) for status in Status}
-        words = [f"{number} {_TOTALS[status]}" for status, number in count.items() if number]
-        self.say(f"\n{', '.join(words) or 'nothing to do'} in {result.seconds:.2f} s")
-        self.event("finished", exit_code=result.exit_code, seconds=round(result.seconds, 3))
+        self._totals(result.statuses, result.seconds, result.exit_code)
+
+    def _totals(self, statuses: Sequence[Status], seconds: float, exit_code: int) -> None:
+        words = [f"{number} {_TOTALS[status]}" for status in Status if (number := statuses.count(status))]
+        self.say(f"\n{', '.join(words) or 'nothing to do'} in {seconds:.2f} s")
+        self.event("finished", exit_code=exit_code, seconds=round(seconds, 3))
 
     def error(self, error: FftError, prefix: str = "") -> None:
         """Show an error as one short block on the error stream; as an event with `--json`."""

@@ -245,6 +245,8 @@ class Model:
     layout: Layout = PLAIN
     said: Said | None = None
     """What it says of its contract itself; `contract` is that with what YAML says."""
+    requires: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Columns that an input has to have, by its name as `reads` has it."""
     contract: Contract | None = None
     description: str = ""
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 from fastflowtransform.contract import parsed
 from fastflowtransform.engines.base import Engine, LazyFrames
 from fastflowtransform.engines.compiling import for_dialect
-from fastflowtransform.errors import BadSql, EngineError, Location, PythonModelFailed, RelationMissing, WrongResult
+from fastflowtransform.errors import (
+    BadSql,
+    EngineError,
+    Location,
+    MissingColumn,
+    PythonModelFailed,
+    RelationMissing,
+    WrongResult,
+    hint_from,
+)
 from fastflowtransform.graph import order
 from fastflowtransform.model import ContractColumn, Frame, Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.project import Project
@@ -91,6 +100,19 @@ class Tables:
         namespace = ops.Namespace(catalog=catalog[0] if catalog else None, database=database)
         connection = self._engine.connection
         return ops.DatabaseTable(name, schema=ibis.schema(types), source=connection, namespace=namespace).to_expr()
+
+    def require_columns(self, model: Model) -> None:
+        """Raise `MissingColumn` where an input lacks a column that a model requires of it."""
+        for found in model.reads:
+            needed = model.requires.get(found.name, ())
+            columns = self.table(found.node).columns if needed else ()
+            for column in needed:
+                if column not in columns:
+                    raise MissingColumn(
+                        f'"{model.name}" requires the column "{column}" of "{found.name}", which does not have it',
+                        at=model.at,
+                        hint=hint_from(column, columns, "columns"),
+                    )
 
     def frame(self, node: str, frame: Frame) -> Any:
         """Return a node in the kind of table that a function takes."""

@@ -296,6 +296,13 @@ def _upstream(
             if not found.is_source and found.name not in models and found.name not in seeds:
                 raise _unknown_ref(name, found, {*models, *seeds} - {name}, elsewhere)
         upstream[name] = [found.node for found in model.reads]
+        reads = {found.name for found in model.reads}
+        if others := sorted(model.requires.keys() - reads):
+            raise UnknownRef(
+                f'"{name}" requires columns of "{others[0]}", which it does not read',
+                at=model.at,
+                hint=hint_from(others[0], reads, "inputs"),
+            )
     return upstream
 
 

@@ -190,6 +190,7 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
         tags=config.tags,
         layout=config.layout,
         said=config.said,
+        requires=config.requires,
         incremental=config.incremental,
         description=config.description or inspect.getdoc(function) or "",
         meta=config.meta,

@@ -99,7 +99,7 @@ def _usage(error: click.UsageError) -> UsageError:
         message = f'there is no option "{error.option_name}"'
         return UsageError(message, hint=nearest(error.option_name, error.possibilities or ()) or hint)
     message = error.format_message().rstrip(".").replace("'", '"')
-    if (unknown := re.fullmatch(r'No such command "(.*)"', message)) is not None:
+    if (unknown := re.match(r'No such command "([^"]*)"', message)) is not None:
         group_at = None if error.ctx is None else error.ctx.command
         known = group_at.list_commands(error.ctx) if error.ctx and isinstance(group_at, click.Group) else COMMANDS
         return UsageError(f'there is no command "{unknown[1]}"', hint=nearest(unknown[1], known) or hint)

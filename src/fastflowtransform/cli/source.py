@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
     from fastflowtransform.model import Source
 
 
-@click.group("source", short_help="Look at the tables that something else fills.")
-def command() -> None:
+@click.group("source", invoke_without_command=True, short_help="Look at the tables that something else fills.")
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Look at the tables of sources.yml.
 
     \b
     fft source freshness .   are their rows new enough?
     fft source sync .        write their columns into sources.yml
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @command.command("freshness", short_help="Say whether the rows of sources are new enough.")
@@ -42,8 +46,8 @@ def freshness(output: Output, chosen: Chosen) -> int:
     from fastflowtransform import artifacts
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.freshness import ask_all
-    from fastflowtransform.results import Status
 
+    began = time.perf_counter()
     opened = open_project(chosen)
     folder = opened.project.folder
     console = Console(output, folder)
@@ -61,7 +65,7 @@ def freshness(output: Output, chosen: Chosen) -> int:
         )
         results = ask_all(found, engine, console)
     artifacts.write_sources(folder, results)
-    return console.sources(results, failed=any(result.status is Status.ERROR for result in results))
+    return console.sources(results, time.perf_counter() - began)
 
 
 @command.command("sync", short_help="Write the columns of sources into sources.yml.")
