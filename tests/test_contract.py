@@ -280,3 +280,21 @@ def test_the_manifest_shows_the_contract(project):
     contract = manifest["nodes"]["orders"]["contract"]
     assert contract["enforcement"] == "enforced"
     assert contract["columns"][1] == {"name": "amount", "types": ["decimal(10, 2)"]}
+
+
+def test_a_model_does_not_run_where_an_input_lacks_what_it_requires(each_project):
+    config = "{{ config(materialized='table', requires={'orders': ['id', 'amont']}) }}"
+    orders(each_project, RIGHT)
+    each_project.write({"models/below.ff.sql": f"{config}\nselect * from {{{{ ref('orders') }}}}"})
+
+    answer = each_project.fft("run")
+
+    assert answer.code == 1
+    assert 'M210 "below" requires the column "amont" of "orders", which does not have it' in answer.err
+    assert 'hint did you mean "amount"?' in answer.err
+
+
+def test_columns_can_be_required_of_inputs_only(project):
+    project.write({"models/m.ff.sql": "{{ config(requires={'orders': ['id']}) }} select 1 as id"})
+
+    assert 'G101 "m" requires columns of "orders", which it does not read' in project.fft("run").err

@@ -136,7 +136,7 @@ def test_each_key_of_a_model_is_documented(module: str):
     assert not not_named(keys_read_in(PACKAGE / module), text("reference/config_keys.md"))
 
 
-@pytest.mark.parametrize("module", ["contract.py", "engines/duckdb.py", "project.py", "settings.py"])
+@pytest.mark.parametrize("module", ["contract.py", "engines/duckdb.py", "project.py", "settings.py", "sources.py"])
 def test_each_key_of_a_file_is_documented(module: str):
     assert not not_named(keys_read_in(PACKAGE / module), text("reference/project_files.md"))
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from fastflowtransform.errors import FftError, Location, UnwritableFolder
 from fastflowtransform.model import Incremental, Model, PythonBody
 from fastflowtransform.project import Project
-from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
+from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
 
 VERSION = 1
 
@@ -57,6 +58,7 @@ def write_manifest(project: Project) -> Path:
             "relation": str(source.relation),
             "tags": sorted(source.tags),
             "description": source.description,
+            "columns": dict(source.columns),
             "upstream": sorted(project.graph.upstream[node]),
         }
     checks = [
@@ -90,6 +92,12 @@ def write_results(folder: Path, result: RunResult) -> Path:
         "checks": [describe_check(check, folder) for check in result.checks],
     }
     return _write(folder / "target" / "run_results.json", _json(document))
+
+
+def write_sources(folder: Path, results: Iterable[SourceResult]) -> Path:
+    """Write `target/sources.json`, and return its path."""
+    document = {"version": VERSION, "sources": [describe_source(result, folder) for result in results]}
+    return _write(folder / "target" / "sources.json", _json(document))
 
 
 def write_sql(folder: Path, where: str, name: str, sql: str) -> Path:
@@ -148,6 +156,26 @@ def describe_check(check: CheckResult, folder: Path) -> dict[str, Any]:
     if check.error is not None:
         described["error"] = describe_error(check.error, folder)
     return described
+
+
+def describe_source(source: SourceResult, folder: Path) -> dict[str, Any]:
+    """Return how new a source is as JSON values."""
+    described: dict[str, Any] = {
+        "name": source.name,
+        "status": source.status,
+        "seconds": round(source.seconds, 3),
+        "loaded_at": None if source.loaded_at is None else source.loaded_at.isoformat(),
+        "age_seconds": _seconds(source.age),
+        "warn_after_seconds": _seconds(source.warn_after),
+        "error_after_seconds": _seconds(source.error_after),
+    }
+    if source.error is not None:
+        described["error"] = describe_error(source.error, folder)
+    return described
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else round(length.total_seconds(), 3)
 
 
 def describe_error(error: FftError, folder: Path) -> dict[str, Any]:

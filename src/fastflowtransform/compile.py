@@ -24,7 +24,8 @@ def compile_models(
     names
         The models.
     engine
-        Is asked for the columns that a Python model reads. A SQL model needs it for names only.
+        Is asked for the columns that a Python model reads; those of a source that is not there are as declared. A SQL
+        model needs it for names only.
     other
         Another engine or SQL dialect to write for.
 
@@ -36,7 +37,7 @@ def compile_models(
         A table that a Python model reads does not stand yet, so its columns are not known.
     """
     dialect = engine.dialect if other is None else dialect_of(other)
-    tables = Tables(project, engine, dialect)
+    tables = Tables(project, engine, dialect, offline=True)
     for name in names:
         model = project.models[name]
         try:

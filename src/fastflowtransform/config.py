@@ -66,6 +66,7 @@ class Config:
     incremental: Incremental | None
     layout: Layout
     said: Said | None
+    requires: Mapping[str, tuple[str, ...]]
     description: str
     dialect: str | None
     meta: Mapping[str, Any]
@@ -120,6 +121,7 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         incremental=None,
         layout=_layout(section, name),
         said=_said(section, name),
+        requires=MappingProxyType(dict(_requires(section, name))),
         description=section.text("description", "") or "",
         dialect=section.text("dialect"),
         meta=MappingProxyType(dict(section.raw("meta") or {})),
@@ -181,6 +183,14 @@ def _said(section: Section, name: str) -> Said | None:
         column.close()
     said = read_said(section, columns)
     return said if said.enforcement or said.columns or said.constraints else None
+
+
+def _requires(section: Section, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the columns that an input has to have, by the input's name."""
+    nested = section.section("requires", f'"requires" of "{name}"')
+    for key in () if nested is None else nested.values:
+        assert nested is not None
+        yield str(key), nested.texts(str(key))
 
 
 def _layout(section: Section, name: str) -> Layout:

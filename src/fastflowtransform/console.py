@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.artifacts import describe_check, describe_error, describe_step, to_json
+from fastflowtransform.artifacts import describe_check, describe_error, describe_source, describe_step, to_json
 from fastflowtransform.errors import FftError, NotPublished, counted
-from fastflowtransform.results import CheckResult, Outcome, RunResult, Status, StepResult
+from fastflowtransform.freshness import spelt
+from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -96,10 +97,12 @@ class Console:
         self.event("step_waiting", name=name, why=why)
         self.say(f"{name}: {why}")
 
-    def finished(self, result: StepResult | CheckResult) -> None:
-        """Show what came of a step or a check."""
+    def finished(self, result: StepResult | CheckResult | SourceResult) -> None:
+        """Show what came of a step, a check or a source."""
         if isinstance(result, StepResult):
             self.event("step_finished", **describe_step(result, self.folder))
+        elif isinstance(result, SourceResult):
+            self.event("source_finished", **describe_source(result, self.folder))
         else:
             self.event("check_finished", **describe_check(result, self.folder))
         if self.output.json or self.output.verbosity < 0 or self._fancy:
@@ -169,6 +172,30 @@ class Console:
             if len(result.sample) > _CELLS:
                 self.say(f"and {len(result.sample) - _CELLS} more, which target/run_results.json holds")
 
+    def sources(self, results: Sequence[SourceResult], seconds: float) -> int:
+        """Show how new sources are, and what is too old; return the exit code."""
+        statuses = [result.status for result in results]
+        exit_code = 1 if Status.ERROR in statuses else 0
+        rows = [
+            (
+                MARKS[result.status],
+                result.name,
+                "" if result.loaded_at is None else f"{result.loaded_at:%Y-%m-%d %H:%M:%S}",
+                *(
+                    "" if length is None else spelt(length)
+                    for length in (result.age, result.warn_after, result.error_after)
+                ),
+            )
+            for result in results
+        ]
+        styles = [_STYLES[result.status] for result in results]
+        self.table(("", "source", "newest in UTC", "age", "warn after", "error after"), rows, styles=styles)
+        for result in results:
+            if result.error is not None:
+                self.error(result.error, "" if f'"{result.name}"' in result.error.message else f"{result.name}: ")
+        self._totals(statuses, seconds, exit_code)
+        return exit_code
+
     def rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Show rows of data as a table."""
         heads = list(rows[0]) if rows else []
@@ -219,10 +246,12 @@ class Console:
         for blocker, names in skipped.items():
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             self.say(f'skipped because "{blocker}" failed: {", ".join(names[:5])}{more}')
-        count = {status: result.statuses.count(status) for status in Status}
-        words = [f"{number} {_TOTALS[status]}" for status, number in count.items() if number]
-        self.say(f"\n{', '.join(words) or 'nothing to do'} in {result.seconds:.2f} s")
-        self.event("finished", exit_code=result.exit_code, seconds=round(result.seconds, 3))
+        self._totals(result.statuses, result.seconds, result.exit_code)
+
+    def _totals(self, statuses: Sequence[Status], seconds: float, exit_code: int) -> None:
+        words = [f"{number} {_TOTALS[status]}" for status in Status if (number := statuses.count(status))]
+        self.say(f"\n{', '.join(words) or 'nothing to do'} in {seconds:.2f} s")
+        self.event("finished", exit_code=exit_code, seconds=round(seconds, 3))
 
     def error(self, error: FftError, prefix: str = "") -> None:
         """Show an error as one short block on the error stream; as an event with `--json`."""

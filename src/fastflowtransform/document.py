@@ -7,7 +7,7 @@ unknown key, so the keys that are known are written once, where they are used.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +19,7 @@ from fastflowtransform.errors import (
     MissingKey,
     UnknownKey,
     UnreadableFile,
+    UnwritableFolder,
     YamlSyntax,
     hint_from,
     nearest,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import yaml
 
     Choice = TypeVar("Choice", bound=StrEnum)
+    Changed = TypeVar("Changed")
 
 _UNITS = {
     "microsecond": 1e-6,
@@ -255,6 +257,33 @@ def read_text(path: Path) -> str:
         ) from error
     except OSError as error:
         raise UnreadableFile(f'cannot read the file: "{error.strerror}"', at=Location(path)) from error
+
+
+def replace_text(path: Path, change: Callable[[str], tuple[str, Changed]]) -> Changed:
+    """Change a file's text, line breaks and all, and return what `change` returns besides; it is written as a whole.
+
+    Raises
+    ------
+    UnreadableFile, UnwritableFolder
+        It cannot be read, or written.
+    """
+    read_text(path)
+    path = path.resolve()
+    old = path.read_bytes().decode("utf-8")
+    mark = "\ufeff" if old.startswith("\ufeff") else ""
+    new, changed = change(old.removeprefix(mark))
+    if mark + new == old:
+        return changed
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_bytes((mark + new).encode("utf-8"))
+        beside.chmod(path.stat().st_mode)
+        beside.replace(path)
+    except OSError as error:
+        raise UnwritableFolder(
+            f'cannot write "{path.name}": "{error.strerror}"', at=Location(path), hint="make the folder writable"
+        ) from error
+    return changed
 
 
 def read_document(path: Path, title: str) -> Section:

@@ -69,16 +69,6 @@ class FftError(Exception):
         return "\n".join(lines)
 
 
-def last_line(error: BaseException, path: Path) -> int | None:
-    """Return the last line of the file `path` that stands in the error's traceback."""
-    found, step = None, error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == str(path):
-            found = step.tb_lineno
-        step = step.tb_next
-    return found
-
-
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return a hint that names the known word closest to `word`, or None where none is close.
 
@@ -181,6 +171,12 @@ class BadValue(SettingsError):
     """A setting has a value of the wrong type, or one outside of the allowed ones."""
 
     code = "P104"
+
+
+class CannotEdit(SettingsError):
+    """A YAML file is written in a way in which fft cannot change a part and be sure to leave the rest as it is."""
+
+    code = "P116"
 
 
 class UnknownProfile(SettingsError):
@@ -383,6 +379,12 @@ class NotPublished(DataError):
     """A check fails on a model's new rows, so what stood in the warehouse was left as it was."""
 
     code = "D301"
+
+
+class SourceStale(DataError):
+    """The newest row of a source is older than its `error_after`, or there is none."""
+
+    code = "D302"
 
 
 class UnitTestFailed(DataError):

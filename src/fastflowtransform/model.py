@@ -245,6 +245,8 @@ class Model:
     layout: Layout = PLAIN
     said: Said | None = None
     """What it says of its contract itself; `contract` is that with what YAML says."""
+    requires: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Columns that an input has to have, by its name as `reads` has it."""
     contract: Contract | None = None
     description: str = ""
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
@@ -260,14 +262,42 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Freshness:
+    """How new the rows of a source have to be.
+
+    Parameters
+    ----------
+    loaded_at_field
+        The column that says when a row came, or an expression for that in the engine's SQL.
+    filter
+        A condition in the engine's SQL; only such rows are looked at.
+    warn_after, error_after
+        How old the newest row may be; None for no limit. At least one is given.
+    at
+        Where it is declared.
+    """
+
+    loaded_at_field: str
+    filter: str | None
+    warn_after: timedelta | None
+    error_after: timedelta | None
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """A table that something else fills. Its name in `source()` is `raw.events`."""
+    """A table that something else fills. Its name in `source()` is `raw.events`.
+
+    `columns` gives the Ibis type of a column by its name, as far as the file does; `fft source sync` writes them all.
+    """
 
     name: str
     relation: Relation
     at: Location
     tags: frozenset[str] = frozenset()
     description: str = ""
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    freshness: Freshness | None = None
 
     @property
     def node(self) -> str:

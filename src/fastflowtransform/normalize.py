@@ -9,11 +9,21 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from fastflowtransform.contract import parsed
 from fastflowtransform.engines.base import Engine, LazyFrames
 from fastflowtransform.engines.compiling import for_dialect
-from fastflowtransform.errors import BadSql, EngineError, Location, PythonModelFailed, RelationMissing, WrongResult
+from fastflowtransform.errors import (
+    BadSql,
+    EngineError,
+    Location,
+    MissingColumn,
+    PythonModelFailed,
+    RelationMissing,
+    WrongResult,
+    hint_from,
+)
 from fastflowtransform.graph import order
-from fastflowtransform.model import Frame, Materialized, Model, PythonBody, SqlBody
+from fastflowtransform.model import ContractColumn, Frame, Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.project import Project
 from fastflowtransform.py_model import UserCode
 from fastflowtransform.relation import Relation
@@ -44,6 +54,8 @@ class Tables:
         What SQL is written in, where that is not the engine's own.
     instead
         Tables that stand for nodes, whatever is in the warehouse under their names.
+    offline
+        Whether a source that is not in the warehouse is taken to have the columns that `sources.yml` declares.
     """
 
     def __init__(
@@ -52,20 +64,55 @@ class Tables:
         engine: Engine,
         dialect: str | None = None,
         instead: Mapping[str, ir.Table] = MappingProxyType({}),
+        *,
+        offline: bool = False,
     ) -> None:
         self._project = project
         self._engine = engine
         self._dialect = dialect or engine.dialect
         self._instead = instead
+        self._offline = offline
         self._inline: dict[str, ir.Table] = dict(instead)
 
     def table(self, node: str) -> ir.Table:
         """Return a model, seed or source as others read it."""
         if node not in self._inline:
             if not self._is_inline(node):
-                return self._engine.table(self._project.relation(node))
+                return self._standing(node)
             self._inline[node] = self._inlined(self._project.models[node])
         return self._inline[node]
+
+    def _standing(self, node: str) -> ir.Table:
+        """Return a table or view of the warehouse."""
+        source = self._project.sources.get(node)
+        try:
+            return self._engine.table(self._project.relation(node))
+        except RelationMissing:
+            if not self._offline or source is None or not source.columns:
+                raise
+        import ibis
+        import ibis.expr.operations as ops
+
+        *catalog, database, name = self._engine.name_of(source.relation)
+        types = {
+            column: parsed(text, ContractColumn(column, (text,), source.at)) for column, text in source.columns.items()
+        }
+        namespace = ops.Namespace(catalog=catalog[0] if catalog else None, database=database)
+        connection = self._engine.connection
+        return ops.DatabaseTable(name, schema=ibis.schema(types), source=connection, namespace=namespace).to_expr()
+
+    def require_columns(self, model: Model) -> None:
+        """Raise `MissingColumn` where an input lacks a column that a model requires of it."""
+        for found in model.reads:
+            needed = model.requires.get(found.name, ())
+            columns = self.table(found.node).columns if needed else ()
+            for column in needed:
+                if column not in columns:
+                    raise MissingColumn(
+                        f'"{model.name}" requires the column "{column}" of "{found.name}", which does not have it',
+                        at=model.at,
+                        hint=hint_from(column, columns, "columns"),
+                    )
 
     def frame(self, node: str, frame: Frame) -> Any:
         """Return a node in the kind of table that a function takes."""

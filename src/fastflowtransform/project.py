@@ -13,7 +13,7 @@ from fastflowtransform import graph as graphs
 from fastflowtransform import seed_files
 from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
-from fastflowtransform.document import Section, read_document, read_text, render_document
+from fastflowtransform.document import Section, read_document, read_text
 from fastflowtransform.engines.base import MARKS
 from fastflowtransform.errors import DuplicateName, Location, UnknownRef, UnknownSource, hint_from
 from fastflowtransform.graph import Graph
@@ -21,6 +21,7 @@ from fastflowtransform.model import Check, Frame, Input, Materialized, Model, Ow
 from fastflowtransform.own_checks import read_own_checks
 from fastflowtransform.py_model import read_python_models
 from fastflowtransform.relation import Relation
+from fastflowtransform.sources import read_sources
 from fastflowtransform.sql_model import read_sql_model
 from fastflowtransform.template import RESERVED, Scope, Template, compile_template
 
@@ -118,7 +119,7 @@ def load(
             raise UnknownRef(
                 f'"{name}" is not in this project', at=section.at(), hint=hint_from(name, models, "models")
             )
-    sources = {f"source:{name}": found for name, found in _named(_read_sources(folder, database, scope), {}).items()}
+    sources = {f"source:{name}": found for name, found in _named(read_sources(folder, database, scope), {}).items()}
     seeds = _named(_read_seeds(folder, database), models)
     _require_places_of_their_own([*models.values(), *seeds.values()], database)
     said = {model.name: model.said for model in (*models.values(), *elsewhere.values())}
@@ -232,30 +233,6 @@ def _require_places_of_their_own(found: Iterable[Model | Seed], database: str) -
             )
 
 
-def _read_sources(folder: Path, database: str, scope: Scope) -> Iterator[Source]:
-    path = folder / "sources.yml"
-    if not path.is_file():
-        return
-    context = {"env": scope.env, "var": scope.var, "project_dir": lambda: str(folder)}
-    section = render_document(
-        read_document(path, "sources.yml"), lambda text, at: compile_template(text, at).render(context)
-    )
-    section.integer("version")
-    for source in section.sections("sources", "source"):
-        name = source.required_text("name")
-        schema = source.text("schema") or database
-        tags = source.texts("tags")
-        source.text("description")
-        for table in source.sections("tables", f'table of source "{name}"'):
-            title = table.required_text("name")
-            relation = Relation(schema, table.text("identifier") or title)
-            own = frozenset((*tags, *table.texts("tags")))
-            yield Source(f"{name}.{title}", relation, table.at(), own, table.text("description") or "")
-            table.close()
-        source.close()
-    section.close()
-
-
 def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
     path = folder / "seeds" / "schema.yml"
     settings: dict[str, Section] = {}
@@ -319,6 +296,13 @@ def _upstream(
             if not found.is_source and found.name not in models and found.name not in seeds:
                 raise _unknown_ref(name, found, {*models, *seeds} - {name}, elsewhere)
         upstream[name] = [found.node for found in model.reads]
+        reads = {found.name for found in model.reads}
+        if others := sorted(model.requires.keys() - reads):
+            raise UnknownRef(
+                f'"{name}" requires columns of "{others[0]}", which it does not read',
+                at=model.at,
+                hint=hint_from(others[0], reads, "inputs"),
+            )
     return upstream
 
 

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from fastflowtransform.config import Defaults, read_config
 from fastflowtransform.document import Section
-from fastflowtransform.errors import BadPythonModel, BadValue, FftError, Location, last_line
+from fastflowtransform.errors import BadPythonModel, BadValue, FftError, Location
 from fastflowtransform.model import Frame, Input, Model, PythonBody
 from fastflowtransform.sql_model import model_name, with_inputs
-from fastflowtransform.template import Scope
+from fastflowtransform.template import Scope, last_line
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -190,6 +190,7 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
         tags=config.tags,
         layout=config.layout,
         said=config.said,
+        requires=config.requires,
         incremental=config.incremental,
         description=config.description or inspect.getdoc(function) or "",
         meta=config.meta,

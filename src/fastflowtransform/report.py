@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from fastflowtransform.results import CheckResult, StepResult
+from fastflowtransform.results import CheckResult, SourceResult, StepResult
 
 
 class Report(Protocol):
-    """Told of each step and check as it begins and ends."""
+    """Told of each step, check and source as it begins and ends."""
 
     def started(self, name: str, what: str) -> None:
         """Say that a step or check begins."""
@@ -18,6 +18,6 @@ class Report(Protocol):
         """Say that a step waits, or is tried again."""
         ...
 
-    def finished(self, result: StepResult | CheckResult) -> None:
+    def finished(self, result: StepResult | CheckResult | SourceResult) -> None:
         """Say what came of it."""
         ...

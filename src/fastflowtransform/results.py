@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fastflowtransform.errors import FftError
@@ -115,6 +116,38 @@ class CheckResult:
     error: FftError | None = None
     stored: str | None = None
     new_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """How new a source is.
+
+    Parameters
+    ----------
+    name
+        As in `raw.events`.
+    status
+        SUCCESS, WARN or ERROR.
+    seconds
+        The time that it took to ask.
+    loaded_at
+        The newest moment, in UTC; None where there is none, or it could not be asked for.
+    age
+        How old that is.
+    warn_after, error_after
+        How old it may be.
+    error
+        What is wrong, where something is.
+    """
+
+    name: str
+    status: Status
+    seconds: float
+    loaded_at: datetime | None = None
+    age: timedelta | None = None
+    warn_after: timedelta | None = None
+    error_after: timedelta | None = None
+    error: FftError | None = None
 
 
 @dataclass(frozen=True, slots=True)

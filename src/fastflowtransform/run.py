@@ -101,6 +101,7 @@ class _Making:
 
         def write(again: bool) -> Outcome:
             now = _decided_anew(step, self._plan, engine) if again else step
+            self._tables.require_columns(model)
             query = Query(model, self._tables, gate.columns)
             outcome = materializations.find(model.materialized).apply(engine, now, query, gate)
             return replace(outcome, contract=gate.contract_words)

@@ -82,6 +82,7 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
         tags=config.tags,
         layout=config.layout,
         said=config.said,
+        requires=config.requires,
         incremental=with_inputs(config.incremental, scope),
         description=config.description,
         meta=config.meta,

@@ -10,10 +10,11 @@ import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import CodeType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.errors import FftError, JinjaError, Location, MissingVariable, hint_from, last_line, nearest
+from fastflowtransform.errors import FftError, JinjaError, Location, MissingVariable, hint_from, nearest
 
 if TYPE_CHECKING:
     import jinja2
@@ -251,3 +252,13 @@ class Scope:
 def _late(found: Mapping[str, Callable[..., str]], name: str, *args: Any, **kwargs: Any) -> str:
     """Call a macro that may stand in a file that is read later than its caller's."""
     return found[name](*args, **kwargs)
+
+
+def last_line(error: BaseException, path: Path) -> int | None:
+    """Return the last line of the file `path` that stands in the error's traceback."""
+    found, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == str(path):
+            found = step.tb_lineno
+        step = step.tb_next
+    return found

@@ -15,7 +15,7 @@ from fastflowtransform import __version__
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import FftError, Interrupted, Unexpected, UsageError, nearest
 
-COMMANDS = ("init", "seed", "run", "test", "utest", "build", "plan", "list", "compile", "show")
+COMMANDS = ("init", "seed", "run", "test", "utest", "build", "plan", "list", "compile", "show", "source")
 
 
 class Commands(click.Group):
@@ -99,8 +99,10 @@ def _usage(error: click.UsageError) -> UsageError:
         message = f'there is no option "{error.option_name}"'
         return UsageError(message, hint=nearest(error.option_name, error.possibilities or ()) or hint)
     message = error.format_message().rstrip(".").replace("'", '"')
-    if (unknown := re.fullmatch(r'No such command "(.*)"', message)) is not None:
-        return UsageError(f'there is no command "{unknown[1]}"', hint=nearest(unknown[1], COMMANDS) or hint)
+    if (unknown := re.match(r'No such command "([^"]*)"', message)) is not None:
+        group_at = None if error.ctx is None else error.ctx.command
+        known = group_at.list_commands(error.ctx) if error.ctx and isinstance(group_at, click.Group) else COMMANDS
+        return UsageError(f'there is no command "{unknown[1]}"', hint=nearest(unknown[1], known) or hint)
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 

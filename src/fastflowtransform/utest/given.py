@@ -128,11 +128,15 @@ class Given:
         return self.select(rows, {name: dtype or _type_of_target(case, name) for name, dtype in told.items()}, title)
 
     def _declared(self, node: str) -> Mapping[str, str]:
-        """Return the types that are declared for a seed, or for the seed that fills a source."""
-        seeds = self.project.seeds
-        if node not in seeds and node in self.project.sources:
-            node = next((found for found in self.project.graph.upstream[node] if found in seeds), node)
-        return seeds[node].types if node in seeds else {}
+        """Return the types that are declared: of a seed, of a source and the seed that fills it, or by a contract."""
+        project = self.project
+        if (source := project.sources.get(node)) is not None:
+            seeds = [self._declared(found) for found in project.graph.upstream[node] if found in project.seeds]
+            return {**source.columns, **(seeds[0] if seeds else {})}
+        if (seed := project.seeds.get(node)) is not None:
+            return seed.types
+        contract = project.models[node].contract
+        return {} if contract is None else {column.name: column.types[0] for column in contract.columns if column.types}
 
     def _columns_read(self, model: Model, project: Project, run: Run) -> Mapping[str, set[str]]:
         """Return the columns that the SQL of a model reads of each input; a Python model says nothing of itself."""
