@@ -46,7 +46,7 @@ def _demo(folder: Path, rounds: int) -> None:
     # A warehouse knows where it is, so that its copies have to stand in the same place.
     place = folder / "demo"
     made.rename(place)
-    for command in (("seed",), ("run", *selected), ("seed", "--from", "seeds_later")):
+    for command in (("seed",), ("run", *selected), ("seed", "--from", str(place / "seeds_later"))):
         child(fft(command[0], str(place), *command[1:]), variables=ENVIRONMENT)
     shutil.copytree(place, made)
 

@@ -82,11 +82,16 @@ def highest(target: ir.Table, updated_at: str, by: Comparing) -> ir.Table:
     import ibis
 
     cursor = target[updated_at]
-    if cursor.type().is_numeric() or cursor.type().is_temporal():
+    if has_maximum(cursor.type()):
         return target.agg(watermark=cursor.max().cast("string"))
     # Not every engine has a maximum of bytes, or of UUIDs.
     order = ibis.desc(_by_code_point(cursor, by), nulls_first=False)
     return target.order_by(order).limit(1).select(watermark=cursor.cast("string"))
+
+
+def has_maximum(dtype: dt.DataType) -> bool:
+    """Whether every engine has a maximum of cursors of this type, so that it can be asked beside other things."""
+    return bool(dtype.is_numeric() or dtype.is_temporal())
 
 
 def highest_of(rows: list[dict[str, object]], dtype: dt.DataType) -> Watermark | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _OF_KEY = "__fft_"
+_NEWEST = "newest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,13 @@ def audited(
     with engine.stage(table) as staged:
         by = engine.capabilities.comparing
         (found,) = engine.rows(_counts(staged, incremental, watermark, by))
+        newest = found.pop(_NEWEST, None)
         counts = {name: int(str(value or 0)) for name, value in found.items()}
         kept = _kept(staged, incremental) if counts["null_keys"] else staged
-        newest = None
-        if incremental.updated_at is not None:
-            cursor = kept[incremental.updated_at].type()
-            newest = rule.highest_of(engine.rows(rule.highest(kept, incremental.updated_at, by)), cursor)
-        audit = Audit(**counts, newest=None if newest is None else newest.text)
+        if incremental.updated_at is not None and not rule.has_maximum(kept[incremental.updated_at].type()):
+            (highest,) = engine.rows(rule.highest(kept, incremental.updated_at, by)) or [{"watermark": None}]
+            newest = highest["watermark"]
+        audit = Audit(**counts, newest=None if newest is None else str(newest))
         refusal = _refusal(engine, staged, audit, incremental)
         if refusal is not None:
             raise refusal
@@ -91,21 +92,25 @@ def _kept(rows: ir.Table, incremental: Incremental) -> ir.Table:
 
 
 def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | None, by: Comparing) -> ir.Table:
-    """Return the audit as one row: first of each key, then of all of them."""
+    """Return the audit as one row: first of each key, then of all of them; the newest cursor where it is a maximum."""
     import ibis
 
-    counts = {"rows": rows.count(), "late": rows.count()}
+    counts, newest = {"rows": rows.count(), "late": rows.count()}, {}
     if incremental.updated_at is not None:
         cursor = rows[incremental.updated_at]
         after = ibis.literal(False) if watermark is None else rule.after(cursor, watermark, by)
         counts |= {"null_cursors": cursor.isnull().sum(), "late": (cursor.isnull() | ~after).sum()}
+        newest = {_NEWEST: cursor.max()} if rule.has_maximum(cursor.type()) else {}
     if not incremental.unique_key:
-        return rows.agg(**counts, keys=rows.count(), null_keys=ibis.literal(0))
-    keys = rows.group_by(list(incremental.unique_key)).agg(**{_OF_KEY + name: count for name, count in counts.items()})
+        texts = {name: value.cast("string") for name, value in newest.items()}
+        return rows.agg(**counts, **texts, keys=rows.count(), null_keys=ibis.literal(0))
+    of_key = {_OF_KEY + name: value for name, value in (counts | newest).items()}
+    keys = rows.group_by(list(incremental.unique_key)).agg(**of_key)
     null = ibis.or_(*(keys[name].isnull() for name in incremental.unique_key))
     kept = ~null if incremental.on_null_key is OnNullKey.DROP else None
     return keys.agg(
         **{name: keys[_OF_KEY + name].sum(where=kept) for name in counts},
+        **{name: keys[_OF_KEY + name].max(where=kept).cast("string") for name in newest},
         keys=keys.count(where=kept),
         null_keys=keys[_OF_KEY + "rows"].sum(where=null),
     )
