@@ -1,4 +1,4 @@
-"""What it costs to read a project and plan it: 1,000 models with 2 checks each, and how that grows with their number."""
+"""What it costs to read a project and plan it: models with 2 checks each, and how that grows with their number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ A_FOLDER = 20
 
 def measure(folder: Path, sizes: Sizes) -> None:
     """Measure and print."""
-    heading("start", "`fft plan` of models with 2 checks each; cold is without target/, warm with what the last one left")
+    heading(
+        "start", "`fft plan` of models with 2 checks each; cold is without target/, warm with what the last one left"
+    )
     rows = []
     for number in sizes.planned:
         project = folder / f"planned_{number}"
@@ -37,7 +39,10 @@ def _rows(project: Path, number: int, rounds: int) -> list[tuple[str, ...]]:
     }
     child(fft("plan", str(project)))
     bars = dict(zip(works, BARS.get(number, ()), strict=False))
-    return [_row(f"{number} models, {name}", costs, number, bars.get(name)) for name, costs in in_turns(works, rounds).items()]
+    return [
+        _row(f"{number} models, {name}", costs, number, bars.get(name))
+        for name, costs in in_turns(works, rounds).items()
+    ]
 
 
 def _cold(project: Path, *more: str) -> Cost:

@@ -24,6 +24,7 @@ SRC = Path(__file__).parents[1] / "src" / PACKAGE
 FLOORS = {
     "words": ["errors", "relation"],
     "texts": ["document", "graph", "results", "starter", "template"],
+    "kept": ["kept"],
     "nouns": ["model", "report", "select", "settings"],
     "promises": ["contract"],
     "rule": ["config", "engines.quoting", "incremental", "seed_files", "terms"],

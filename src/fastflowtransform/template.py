@@ -182,6 +182,24 @@ def compile_template(text: str, at: Location) -> Template:
     return Template(text, at, calls, macros, names, parts, code)
 
 
+def packed(template: Template) -> Any:
+    """Return all that was found in a template's text, as plain tuples; `unpacked` makes a template of it again."""
+    calls = [(call.function, call.arguments, call.line, dict(call.named), call.computed) for call in template.calls]
+    return calls, template.macros, template.names, template.parts, template.code
+
+
+def unpacked(values: Any, text: str, at: Location) -> Template:
+    """Return the template that was packed, whose text and place these are."""
+    calls, macros, names, parts, code = values
+    return Template(text, at, tuple(_unpacked_call(*call) for call in calls), macros, names, parts, code)
+
+
+def _unpacked_call(
+    function: str, arguments: tuple[Any, ...], line: int, named: dict[str, Any], computed: tuple[str, ...]
+) -> Call:
+    return Call(function, arguments, line, MappingProxyType(named), computed)
+
+
 def _parts(tree: nodes.Template) -> tuple[Part, ...] | None:
     """Return what a template consists of; None where there is more than names and calls with literal arguments."""
     from jinja2 import nodes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from fastflowtransform.console import Console
 from fastflowtransform.engines.base import Engine, Standing
 from fastflowtransform.errors import NothingSelected
 from fastflowtransform.graph import order
+from fastflowtransform.kept import keeping
 from fastflowtransform.model import Materialized
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
@@ -82,14 +84,31 @@ def open_project(chosen: Chosen, engine: str | None = None) -> Opened:
     found = settings.find_project(chosen.folder)
     profile = settings.load(found, chosen.env)
     engine_type = engines.find(profile.engine, profile.options.at())
-    project = projects.load(
-        found,
-        engine=engine or engine_type.name,
-        database=engine_type.database(profile),
-        variables=profile.variables,
-        given=given,
-    )
+    with keeping(found) as kept, _growing():
+        project = projects.load(
+            found,
+            engine=engine or engine_type.name,
+            database=engine_type.database(profile),
+            variables=profile.variables,
+            given=given,
+            kept=kept,
+        )
     return Opened(project, profile, engine_type)
+
+
+@contextlib.contextmanager
+def _growing() -> Iterator[None]:
+    """Leave out the search for garbage while the block runs: what a project is made of stays, and there is a lot of it.
+
+    It would look through all of it again and again, and cost a third of the time with 5,000 models.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def selectables(project: Project) -> dict[str, Selectable]:
