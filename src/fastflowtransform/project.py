@@ -18,7 +18,7 @@ from fastflowtransform.engines.base import MARKS
 from fastflowtransform.errors import DuplicateName, Location, UnknownRef, UnknownSource, hint_from
 from fastflowtransform.graph import Graph
 from fastflowtransform.kept import Kept
-from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Seed, Source
+from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Said, Seed, Source
 from fastflowtransform.own_checks import read_own_checks
 from fastflowtransform.py_model import read_python_models
 from fastflowtransform.relation import Relation
@@ -125,13 +125,12 @@ def load(
     models = _named((model for model in everything if not model.engines or engine in model.engines), {})
     elsewhere = {model.name: model for model in everything if model.name not in models}
     _require_known(settings.defaults, models, elsewhere)
-    sources: dict[str, Source] = {
-        source.node: source for source in _named(read_sources(folder, database, scope, kept), {}).values()
-    }
+    sources = {found.node: found for found in _named(read_sources(folder, database, scope, kept), {}).values()}
     seeds = _named(_read_seeds(folder, database), models)
     _require_places_of_their_own([*models.values(), *seeds.values()], database)
-    said = {model.name: model.said for model in (*models.values(), *elsewhere.values())}
-    known = Known({*models, *seeds}, set(sources), set(elsewhere), _read_own_checks(folder), scope, said)
+    known = Known(
+        {*models, *seeds}, set(sources), set(elsewhere), _read_own_checks(folder), scope, _said(models, elsewhere)
+    )
     declared = read_declarations(folder, settings.tests, known, kept)
     models = {name: _described(model, declared) for name, model in models.items()}
     return Project(
@@ -149,6 +148,10 @@ def load(
     )
 
 
+def _said(*models: Mapping[str, Model]) -> dict[str, Said | None]:
+    return {name: model.said for found in models for name, model in found.items()}
+
+
 def _require_known(defaults: Defaults, models: Mapping[str, Model], elsewhere: Mapping[str, Model]) -> None:
     for name, section in defaults.incremental.items():
         if name not in models and name not in elsewhere:
@@ -163,7 +166,8 @@ def _graph(
     sources: Mapping[str, Source],
     elsewhere: Mapping[str, Model],
 ) -> Graph:
-    places = {_node(found): found.at for found in (*models.values(), *seeds.values(), *sources.values())}
+    nodes: list[Model | Seed | Source] = [*models.values(), *seeds.values(), *sources.values()]
+    places = {_node(found): found.at for found in nodes}
     return graphs.build(_upstream(models, seeds, sources, elsewhere), places)
 
 
