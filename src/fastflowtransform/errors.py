@@ -345,6 +345,12 @@ class NothingSelected(SelectionError):
     code = "S101"
 
 
+class NoState(SelectionError):
+    """What a selection compares with is not there, or cannot be read."""
+
+    code = "S102"
+
+
 class DataError(FftError):
     """The data is at fault."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -51,6 +51,8 @@ class Project:
         The SQL dialect of models that name none; None is the engine's own.
     elsewhere
         The names of the models that are for other engines only.
+    deferred
+        Where others read a model or seed that this run leaves alone, by name: in another environment.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Project:
     scope: Scope
     dialect: str | None = None
     elsewhere: Set[str] = frozenset()
+    deferred: Mapping[str, Relation] = field(default_factory=lambda: MappingProxyType({}))
 
     def relation(self, node: str) -> Relation:
         """Return the table or view of a node."""
@@ -72,6 +75,10 @@ class Project:
         if (seed := self.seeds.get(node)) is not None:
             return seed.relation
         return Relation(self.database, self.models[node].name)
+
+    def read_from(self, node: str) -> Relation:
+        """Return the table or view that other nodes read a node from."""
+        return self.deferred.get(node) or self.relation(node)
 
 
 @dataclass(frozen=True, slots=True)
