@@ -17,13 +17,20 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo lint types docs bench clean
+.PHONY: help test test-spark demo lint types docs bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: $(VENV)/.tools  ## Run the tests on each engine
-	$(NOX) duckdb postgres spark -- $(ARGS)
+test: test-duckdb test-postgres test-spark  ## Run the tests on each engine; make -j2 takes half the time
+
+test-spark: test-spark-local test-spark-cluster test-spark-connect
+
+test-spark-%: $(VENV)/.tools
+	$(NOX) 'spark($*)' -- $(ARGS)
+
+test-%: $(VENV)/.tools
+	$(NOX) $* -- $(ARGS)
 
 demo: $(VENV)/.package-$(ENGINE)  ## Run the incremental demo; ENGINE=postgres or ENGINE=spark runs it there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory --directory examples/incremental_demo demo ENGINE=$(ENGINE)

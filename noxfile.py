@@ -14,38 +14,37 @@ def install(session: nox.Session) -> None:
     """Install the package in place, and what it is developed with."""
     # Python would compile every module anew in each process, and the tests start many.
     session.env["PYTHONDONTWRITEBYTECODE"] = None
-    session.install("--editable", ".[dev]")
-
-
-def test(session: nox.Session, engine: str) -> None:
-    """Run the tests of one engine."""
-    install(session)
     # The tests call make as a user does, and not as a part of `make test`.
     session.env.update({"MAKEFLAGS": None, "MAKELEVEL": None})
-    session.run("pytest", "--engine", engine, *session.posargs)
+    session.install("--editable", ".[dev]")
 
 
 @nox.session
 def duckdb(session: nox.Session) -> None:
     """Run the tests on DuckDB, those that need no engine, and the examples in docstrings."""
-    test(session, "duckdb")
+    install(session)
+    session.run("pytest", "--engine", "duckdb", *session.posargs)
 
 
 @nox.session
 def postgres(session: nox.Session) -> None:
     """Run the tests on PostgreSQL: the server of FFT_TEST_PG_DSN, or one that is started for them."""
-    test(session, "postgres")
+    install(session)
+    session.run("pytest", "--engine", "postgres", *session.posargs)
 
 
 @nox.session
-def spark(session: nox.Session) -> None:
+@nox.parametrize("where", ["local", "cluster", "connect"], ids=["local", "cluster", "connect"])
+def spark(session: nox.Session, where: str) -> None:
     """Run the tests on Spark in this process; a part of them on executors of their own, and through a server."""
-    test(session, "spark")
+    install(session)
     few = ("-m", "everywhere", "-k", "not parquet")
-    session.env["FFT_TEST_SPARK_MASTER"] = "local-cluster[2,1,1024]"
-    session.run("pytest", "--engine", "spark", *few)
-    del session.env["FFT_TEST_SPARK_MASTER"]
-    session.run("python", "tests/engines/with_spark_connect.py", "pytest", "--engine", "spark", *few)
+    if where == "local":
+        session.run("pytest", "--engine", "spark", *session.posargs)
+    elif where == "cluster":
+        session.run("pytest", "--engine", "spark", *few, env={"FFT_TEST_SPARK_MASTER": "local-cluster[2,1,1024]"})
+    else:
+        session.run("python", "tests/engines/with_spark_connect.py", "pytest", "--engine", "spark", *few)
 
 
 @nox.session

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from fastflowtransform.errors import BadSeed, FftError, MissingColumn, UnwritableFolder
-from fastflowtransform.seed_files import columns, described, fingerprint, open_seed, read_rows, separated, stow
+from fastflowtransform.seed_files import (
+    OtherTypes,
+    columns,
+    described,
+    fingerprint,
+    open_seed,
+    read_rows,
+    separated,
+    stow,
+    streamed,
+)
 from fastflowtransform.seed_files.types import _PROOFS, PATTERNS, Candidates, _by_pattern, _left, bared
 
 VALUES = st.from_regex(r"\A[-+ ]?[0-9]{0,3}[.eE0-9]{0,18}[-+0-9eE]{0,3}\Z") | st.sampled_from(
@@ -163,6 +173,48 @@ def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path):
 
     with pytest.raises(BadSeed, match="changed while it was read"), open_seed(path, {}, known):
         pytest.fail("no error before the first row")
+
+
+def test_a_file_that_is_written_to_while_its_rows_are_taken_is_refused(tmp_path):
+    path = written(tmp_path, "a\n1\n")
+    known = fingerprint(path, {})
+    path.write_text("a\n2\n")
+
+    with pytest.raises(BadSeed, match="changed while it was read"), streamed(path, {}, known) as found:
+        found.rows.read_all()
+
+
+def test_rows_are_given_before_the_last_one_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(separated, "_PIECE", 1 << 12)
+    path = written(tmp_path, "a,b\n" + "1,x\n" * 50_000 + "1\n")
+
+    with pytest.raises(BadSeed) as raised, streamed(path, {}, fingerprint(path, {})) as found:
+        taken = 0
+        while True:
+            taken += found.rows.read_next_batch().num_rows
+
+    assert raised.value.at.line == 50_002
+    assert taken > 40_000
+
+
+def test_a_stream_of_rows_ends_where_a_type_is_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(separated, "_PIECE", 1 << 12)
+    path = written(tmp_path, "a,b\n" + "1,x\n" * 5_000 + "1.5,x\n")
+
+    with pytest.raises(OtherTypes), streamed(path, {}, fingerprint(path, {})) as found:
+        found.rows.read_all()
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,x\n,y\n", "a\n", "a;b\n1.5;2024-01-01\n"])
+def test_a_stream_gives_what_a_whole_reading_gives(tmp_path, content):
+    path = written(tmp_path, content)
+
+    with streamed(path, {}, fingerprint(path, {})) as found:
+        rows = found.rows.read_all()
+
+    with read_rows(path, {}) as reader:
+        assert rows.equals(reader.read_all())
+    assert found.columns() == described(path, {})
 
 
 def test_a_parquet_file_that_changes_while_its_rows_are_taken_is_refused(tmp_path):

@@ -500,3 +500,5 @@ class RelationMissing(EngineError):
     """A table or view that a model or a check reads is not in the warehouse."""
 
     code = "E110"
+    usual: ClassVar[str] = "run or seed it first; of a source, sources.yml names the schema"
+    """A hint."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from fastflowtransform import seed_files
 from fastflowtransform.attempts import attempted
@@ -148,14 +147,18 @@ def _written(
         if not gate.is_open:
             gate.judge(engine.table(seed.relation), staged=False)
         return Outcome(strategy=UNCHANGED, why=_AS_LOADED)
-    with contextlib.ExitStack() as stages:
-        opened = stages.enter_context(seed_files.open_seed(seed.path, seed.types, file))
-        rows: Any = opened.rows
-        if not gate.is_open:
-            rows = stages.enter_context(engine.stage(rows))
-            gate.judge(rows)
-        written = engine.replace(seed.relation, rows, over=kind_of(now), mark=file.text)
-    return Outcome(strategy="load", why=why, inserted=written.inserted, types=opened.columns)
+
+    def write(opened: seed_files.Opened) -> Outcome:
+        with contextlib.nullcontext(opened.rows) if gate.is_open else engine.stage(opened.rows) as rows:
+            if not gate.is_open:
+                gate.judge(rows)
+            written = engine.replace(seed.relation, rows, over=kind_of(now), mark=file.text)
+        return Outcome(strategy="load", why=why, inserted=written.inserted, types=opened.columns())
+
+    with contextlib.suppress(seed_files.OtherTypes), seed_files.streamed(seed.path, seed.types, file) as opened:
+        return write(opened)
+    with seed_files.open_seed(seed.path, seed.types, file) as opened:
+        return write(opened)
 
 
 def _why(seed: Seed, file: Fingerprint, over: Standing | None, engine: Engine, *, full_refresh: bool) -> str | None:

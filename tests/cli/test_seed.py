@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,47 @@ def test_a_bad_file_leaves_table_and_note_as_they_were(seeded: ProjectFolder):
 
     assert seeded.fft("seed").code == 0
     assert strategies(seeded) == {"codes": "unchanged"}
+
+
+# More than is read at once, so that an engine has rows of it before the last one is seen.
+MANY = "code,n,at\n" + "112,1,2026-01-01 10:00\n" * 100_000
+
+
+def test_a_bad_row_late_in_a_large_file_is_named_and_leaves_table_and_note_as_they_were(seeded: ProjectFolder):
+    seeded.write({"seeds/codes.csv": MANY + "x\n"})
+
+    answer = seeded.fft("seed")
+
+    assert answer.code == 1
+    assert 'the number of values is "1", and that of columns "3"' in answer.err
+    assert "codes.csv:100002" in answer.err
+    seeded.write({"seeds/codes.csv": CSV})
+    assert seeded.fft("seed").code == 0
+    assert strategies(seeded) == {"codes": "unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("late", "code", "n"), [("113,1.5,", 112, 1.0), ("x,1,", "112", 1), (f"112,{2**63},", 112, Decimal(1))]
+)
+def test_a_late_row_of_another_type_gives_the_first_ones_that_type_too(each_project: ProjectFolder, late, code, n):
+    each_project.write({"seeds/codes.csv": f"{MANY}{late}\n"})
+
+    assert each_project.fft("seed").code == 0
+    assert each_project.sql("SELECT count(*) FROM codes") == [(100_001,)]
+    ((found_code, found_n),) = each_project.sql("SELECT DISTINCT code, n FROM codes WHERE code::text = '112' AND n = 1")
+    assert (found_code, found_n) == (code, n)
+    assert (type(found_code), type(found_n)) == (type(code), type(n))
+
+
+@pytest.mark.parametrize("engine_reads", ["run", "build"])
+def test_a_value_that_is_not_of_its_declared_type_is_named_late_in_a_file_too(seeded: ProjectFolder, engine_reads):
+    seeded.write({"seeds/schema.yml": "seeds: [{name: codes, columns: [{name: n, type: int16}]}]"})
+    seeded.write({"seeds/codes.csv": MANY + "112,many,\n"})
+
+    answer = seeded.fft("seed") if engine_reads == "run" else seeded.fft("build")
+
+    assert '"many" in the column "n" is not of the type "int16"' in answer.err
+    assert seeded.sql("SELECT count(*) FROM codes") == [(2,)]
 
 
 def test_a_later_batch_and_the_first_one_are_told_apart(seeded: ProjectFolder, tmp_path: Path):

@@ -71,7 +71,10 @@ def tables(project: ProjectFolder) -> dict[str, list[str]]:
     return {name: sorted(map(repr, project.sql(f"SELECT * FROM {name}"))) for name in ("fct", "total")}
 
 
-@pytest.mark.never("spark", reason="its Java cannot be forked; test_spark.py kills it", run=False)
+IN_ONE_PROCESS = pytest.mark.never("spark", reason="its Java cannot be forked; test_spark.py kills it", run=False)
+
+
+@IN_ONE_PROCESS
 def test_a_kill_at_any_statement_leaves_old_rows_or_new_ones_and_the_next_run_succeeds(crashes):
     found, before, after = crashes
 
@@ -88,6 +91,7 @@ def test_a_kill_at_any_statement_leaves_old_rows_or_new_ones_and_the_next_run_su
         assert entry["code"] == 0
 
 
+@IN_ONE_PROCESS
 def test_a_kill_at_any_statement_of_a_failing_build_leaves_the_old_rows_and_the_next_one_keeps_the_new(
     each_project, crashes_of_a_failing_build
 ):

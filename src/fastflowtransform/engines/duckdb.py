@@ -134,7 +134,7 @@ class DuckDBEngine:
         except RelationMissing as error:
             if relation.name not in error.message:
                 raise  # The view is there, and what it reads is not.
-            raise RelationMissing(f'there is no table or view "{relation}"', hint="run or seed it first") from error
+            raise RelationMissing(f'there is no table or view "{relation}"', hint=RelationMissing.usual) from error
 
     def sql(self, text: str) -> ir.Table:
         """Return what a SELECT gives, without running it; it is sent as it is, and never written anew by a parser."""

@@ -151,7 +151,7 @@ class SparkEngine:
         except RelationMissing as error:
             if relation.name.casefold() not in error.message.casefold():
                 raise  # The view is there, and what it reads is not.
-            raise RelationMissing(f'there is no table or view "{relation}"', hint="run or seed it first") from error
+            raise RelationMissing(f'there is no table or view "{relation}"', hint=RelationMissing.usual) from error
 
     def sql(self, text: str) -> ir.Table:
         """Return what a SELECT gives, without running it; it is sent as it is."""

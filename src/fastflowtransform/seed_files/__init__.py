@@ -1,21 +1,23 @@
 """The rows of a seed's file, as a stream of Arrow batches that is the same for every engine.
 
-A file is read as a whole before an engine is given a row: its types are found, and whatever is wrong with it, so that
-no engine is given a part of a bad file. What was read of a text file is kept aside meanwhile, as values of the types
-that are known so far. Only where a column turns out to be text after all is the file read once more, as is a Parquet
-file.
+A file's types are those that all of its values have. Nearly always its first rows tell them, so `streamed` gives an
+engine these while it reads on; an engine's write is whole or not at all, and what is wrong with a later row undoes it.
+Where a later row has another type, `open_seed` is what is left: it reads the whole file before it gives a row. What was
+read of a text file is kept aside meanwhile, as values of the types that are known so far; only where a column turns
+out to be text after all is the file read once more.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastflowtransform.errors import BadSeed, Location
+from fastflowtransform.errors import BadSeed, FftError, Location
 from fastflowtransform.results import Column
 from fastflowtransform.seed_files.json_lines import JsonLines
 from fastflowtransform.seed_files.opening import ENDINGS, Fingerprint, Part, ending_of, fingerprint
@@ -39,11 +41,13 @@ __all__ = [
     "ENDINGS",
     "Fingerprint",
     "Opened",
+    "OtherTypes",
     "columns",
     "described",
     "fingerprint",
     "open_seed",
     "read_rows",
+    "streamed",
 ]
 
 DECLARED, ALL_VALUES, NO_VALUES, OF_FILE = "declared", "all values", "no values", "the file's own"
@@ -54,12 +58,78 @@ _SHOWN = 40
 _Source = Separated | JsonLines | Parquet
 
 
+class OtherTypes(Exception):
+    """The first rows of a file did not tell the types of its columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file that was found sound: its columns, and its rows, in the file's order, which can be read once."""
+    """A file's rows, in its order, which can be read once.
 
-    columns: tuple[Column, ...]
+    Parameters
+    ----------
+    rows
+        The rows.
+    columns
+        Returns the columns, each with the reason for its type; called once all rows were read.
+    """
+
     rows: pa.RecordBatchReader
+    columns: Callable[[], tuple[Column, ...]]
+
+
+@contextmanager
+def streamed(path: Path, types: Mapping[str, str], known: Fingerprint) -> Iterator[Opened]:
+    """Open a seed file and give its rows while it is read, in the types that the first of them have.
+
+    Raises
+    ------
+    OtherTypes
+        A later row has another type; for this, and for the errors of `open_seed`, rows may have been given before.
+    """
+    import pyarrow as pa
+
+    source = _source(path)
+    finding = _Finding(source, types)
+    failures: list[FftError | OtherTypes] = []
+    with closing(_read_on(source, finding, known, failures)) as batches:
+        first = next(batches)
+        reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
+        try:
+            yield Opened(reader, finding.columns)
+        except (FftError, pa.ArrowException, OSError):
+            # An engine can only say that its rows ended in an error.
+            if failures:
+                raise failures[0] from None
+            raise
+
+
+def _read_on(
+    source: _Source, finding: _Finding, known: Fingerprint, failures: list[FftError | OtherTypes]
+) -> Generator[pa.RecordBatch]:
+    """Yield the rows of a file, after the first of them none in other types; an error is noted, too."""
+    import pyarrow as pa
+
+    def taken() -> Iterator[pa.RecordBatch]:
+        schema = None
+        for part in source.parts():
+            rows = finding.take(part)
+            schema = schema or finding.schema()
+            if finding.schema() != schema:
+                raise OtherTypes
+            yield typed(rows, schema)
+        finding.end()
+        if schema is None:
+            yield pa.RecordBatch.from_pylist([], schema=finding.schema())
+        elif finding.schema() != schema:
+            raise OtherTypes
+        known.require_same(source.path)
+
+    try:
+        yield from ahead(taken())
+    except (FftError, OtherTypes) as failure:
+        failures.append(failure)
+        raise
 
 
 @contextmanager
@@ -109,7 +179,7 @@ def open_seed(path: Path, types: Mapping[str, str], known: Fingerprint | None = 
         else:
             parts = (part.rows for part in source.parts())
         with closing(_values(parts, schema, path, known)) as batches:
-            yield Opened(tuple(finding.columns()), pa.RecordBatchReader.from_batches(schema, batches))
+            yield Opened(pa.RecordBatchReader.from_batches(schema, batches), finding.columns)
 
 
 @contextmanager
@@ -146,7 +216,7 @@ def described(path: Path, types: Mapping[str, str]) -> tuple[Column, ...]:
     rate float64 - all values
     """
     source = _source(path)
-    return tuple(_read(source, _Finding(source, types), None).columns())
+    return _read(source, _Finding(source, types), None).columns()
 
 
 def columns(path: Path, types: Mapping[str, str]) -> dict[str, str]:
@@ -274,8 +344,11 @@ class _Finding:
             fields.append((name, known or arrow_type(candidates.type)))
         return pa.schema(fields)
 
-    def columns(self) -> Iterator[Column]:
-        """Yield the columns, and why they have their types."""
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns, and why they have their types."""
+        return tuple(self._columns())
+
+    def _columns(self) -> Iterator[Column]:
         for field in self.schema():
             left = self._candidates[field.name].left
             if field.name in self._types:
