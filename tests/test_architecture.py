@@ -22,6 +22,7 @@ SRC = Path(__file__).parents[1] / "src" / PACKAGE
 
 # From the ground up. A package stands for its modules, less those that are named on a floor of their own.
 FLOORS = {
+    "places": ["location"],
     "words": ["errors", "relation"],
     "texts": ["document", "graph", "results", "starter", "template"],
     "kept": ["kept"],
