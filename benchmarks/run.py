@@ -19,12 +19,14 @@ import memory
 import postgres
 import python_model
 import spark
+import start
 import upsert
 import utest
 from sizes import FULL, QUICK
 
 BENCHMARKS = {
-    module.__name__: module.measure for module in (commands, upsert, memory, python_model, postgres, spark, utest)
+    module.__name__: module.measure
+    for module in (commands, start, upsert, memory, python_model, postgres, spark, utest)
 }
 
 

@@ -29,6 +29,8 @@ class Sizes:
         Rows of the table on a server, and of its increment.
     server_models
         How many trivial tables are made on a server.
+    planned
+        Numbers of models in the projects that are only planned.
     """
 
     models: tuple[int, ...]
@@ -41,6 +43,7 @@ class Sizes:
     server_rows: int
     server_changed: int
     server_models: int
+    planned: tuple[int, ...]
 
 
 FULL = Sizes(
@@ -54,6 +57,7 @@ FULL = Sizes(
     server_rows=1_000_000,
     server_changed=50_000,
     server_models=100,
+    planned=(1000, 5000),
 )
 QUICK = Sizes(
     (1, 20),
@@ -66,4 +70,5 @@ QUICK = Sizes(
     server_rows=50_000,
     server_changed=2_500,
     server_models=20,
+    planned=(40,),
 )

@@ -10,6 +10,7 @@ from fastflowtransform.checks.nodes import Other
 from fastflowtransform.declared import Known, read_declarations
 from fastflowtransform.document import Section
 from fastflowtransform.errors import BadValue, DuplicateName, FftError, Location, UnknownKey, UnknownRef
+from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Severity, Terms
 
 KNOWN = Known({"orders", "customers"}, {"source:raw.orders"}, {"elsewhere"})
@@ -20,7 +21,7 @@ def declared(tmp_path: Path, schema: str, *tests: dict[str, object], known: Know
     (tmp_path / "models").mkdir(exist_ok=True)
     (tmp_path / "models" / "schema.yml").write_text(schema)
     sections = [Section(values, Location(tmp_path / "project.yml", 1), "test") for values in tests]
-    return read_declarations(tmp_path, sections, known).checks
+    return read_declarations(tmp_path, sections, known, Kept()).checks
 
 
 def of_orders(tmp_path: Path, entry: str) -> Check:

@@ -246,11 +246,11 @@ def test_an_empty_option_is_refused_and_does_not_mean_everything(option):
     [
         ("tga:x", '"tga:x" has an unknown method, "tga"', 'did you mean "tag"?'),
         (
-            "+state:modified",
-            '"+state:modified" has an unknown method, "state"',
-            "methods here: check, name, path, source, tag, type",
+            "+owner:me",
+            '"+owner:me" has an unknown method, "owner"',
+            "methods here: check, name, path, result, source, state, tag, type",
         ),
-        (":x", '":x" has an unknown method, ""', "methods here: check, name, path, source, tag, type"),
+        (":x", '":x" has an unknown method, ""', "methods here: check, name, path, result, source, state, tag, type"),
     ],
 )
 def test_an_unknown_method_is_refused_with_those_that_exist(option, message, hint):

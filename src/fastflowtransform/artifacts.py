@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fastflowtransform.errors import FftError, Location, UnwritableFolder
+from fastflowtransform.fingerprint import fingerprints
 from fastflowtransform.model import Incremental, Model, PythonBody
 from fastflowtransform.project import Project
 from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
@@ -71,6 +72,8 @@ def write_manifest(project: Project) -> Path:
         }
         for check in project.checks
     ]
+    for name, fingerprint in fingerprints(project).items():
+        nodes[name]["fingerprint"] = asdict(fingerprint)
     document = {
         "version": VERSION,
         "project": project.name,
@@ -86,6 +89,7 @@ def write_results(folder: Path, result: RunResult) -> Path:
     document = {
         "version": VERSION,
         "command": result.command,
+        "options": list(result.options),
         "seconds": round(result.seconds, 3),
         "exit_code": result.exit_code,
         "steps": [describe_step(step, folder) for step in result.steps],

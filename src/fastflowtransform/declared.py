@@ -11,8 +11,9 @@ from typing import Any
 from fastflowtransform import checks
 from fastflowtransform.checks.nodes import Other
 from fastflowtransform.contract import Column, agreed, read_column, read_said
-from fastflowtransform.document import Section, read_document
+from fastflowtransform.document import Section
 from fastflowtransform.errors import BadValue, DuplicateName, UnknownRef, hint_from
+from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Contract, Enforcement, Input, OwnCheck, Said, Severity, Terms
 from fastflowtransform.own_checks import inputs_of, read_parameters
 from fastflowtransform.template import Scope
@@ -65,7 +66,7 @@ class Known:
     said: Mapping[str, Said | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def read_declarations(folder: Path, tests: Iterable[Section], known: Known) -> Declared:
+def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept: Kept) -> Declared:
     """Read the schema YAML below `models/`, and the checks of project.yml; each own check that stands alone is one too.
 
     Parameters
@@ -76,6 +77,8 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known) -> D
         The entries of `tests` in project.yml.
     known
         What they can name.
+    kept
+        What files were parsed to before.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known) -> D
     models: dict[str, Description] = {}
     found = [_of_project(section, known) for section in tests]
     for path in sorted((folder / "models").rglob("*.y*ml")):
-        document = read_document(path, path.name)
+        document = kept.document(path, path.name)
         _require_version(document)
         for section in document.sections("models", "model"):
             name = _node(section, "name", known)
@@ -148,7 +151,7 @@ def _require_version(document: Section) -> None:
 
 def _node(section: Section, key: str, known: Known) -> str:
     name = section.required_text(key)
-    if name not in known.nodes | known.elsewhere:
+    if name not in known.nodes and name not in known.elsewhere:
         raise UnknownRef(
             f'"{name}" is not in this project', at=section.at(key), hint=hint_from(name, known.nodes, "models")
         )

@@ -303,9 +303,13 @@ def read_document(path: Path, title: str) -> Section:
     YamlSyntax
         It is not YAML, its top is not a mapping, or a key stands in a mapping twice.
     """
+    return parse_document(read_text(path), path, title)
+
+
+def parse_document(text: str, path: Path, title: str) -> Section:
+    """Read the text of a YAML file, which is at `path`; otherwise as `read_document`."""
     import yaml
 
-    text = read_text(path)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
         node = loader.get_single_node()
@@ -324,6 +328,36 @@ def read_document(path: Path, title: str) -> Section:
     if not isinstance(values, _Lined):
         raise YamlSyntax("the top of the file is not a mapping", at=Location(path, 1), hint="write it as key: value")
     return Section(values, Location(path), title)
+
+
+def packed(section: Section) -> Any:
+    """Return a section that YAML gave as plain tuples, lists and scalars."""
+    return _packed(section.values)
+
+
+def unpacked(values: Any, path: Path, title: str) -> Section:
+    """Return the section that was packed."""
+    return Section(_unpacked(values), Location(path), title)
+
+
+def _packed(value: Any) -> Any:
+    if isinstance(value, _Lined):
+        return (value.line, value.lines, {key: _packed(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return [_packed(item) for item in value]
+    return value
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, tuple):
+        lined = _Lined()
+        lined.line, lined.lines, values = value
+        for key, item in values.items():
+            lined[key] = _unpacked(item) if isinstance(item, tuple | list) else item
+        return lined
+    if isinstance(value, list):
+        return [_unpacked(item) for item in value]
+    return value
 
 
 def render_document(section: Section, render: Any) -> Section:

@@ -16,24 +16,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A place in a file of the user's project; `line` counts from 1."""
-
-    path: Path
-    line: int | None = None
-
-    def __str__(self) -> str:
-        """Return the place as it is seen from the working folder."""
-        shown = self.path
-        if shown.is_absolute() and shown.is_relative_to(Path.cwd()):
-            shown = shown.relative_to(Path.cwd())
-        return str(shown) if self.line is None else f"{shown}:{self.line}"
+from fastflowtransform.location import Location as Location
 
 
 class FftError(Exception):
@@ -343,6 +328,12 @@ class NothingSelected(SelectionError):
     """A selector, or all of them together, match nothing."""
 
     code = "S101"
+
+
+class NoState(SelectionError):
+    """What a selection compares with is not there, or cannot be read."""
+
+    code = "S102"
 
 
 class DataError(FftError):

@@ -7,7 +7,7 @@ Every function takes time linear in nodes and edges (`order` sorts them besides)
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
@@ -124,9 +124,7 @@ def descendants(graph: Graph, node: str, depth: int | None = None) -> frozenset[
     return reachable(graph.downstream, [node], depth) - {node}
 
 
-def reachable(
-    neighbours: Mapping[str, frozenset[str]], starts: Iterable[str], depth: int | None = None
-) -> frozenset[str]:
+def reachable(neighbours: Mapping[str, Set[str]], starts: Iterable[str], depth: int | None = None) -> frozenset[str]:
     """Return `starts` and all that lies within `depth` edges of any of them.
 
     Parameters

@@ -86,7 +86,7 @@ class Tables:
         """Return a table or view of the warehouse."""
         source = self._project.sources.get(node)
         try:
-            return self._engine.table(self._project.relation(node))
+            return self._engine.table(self._project.read_from(node))
         except RelationMissing:
             if not self._offline or source is None or not source.columns:
                 raise
@@ -264,7 +264,7 @@ class Tables:
     def _name(self, node: str, dialect: str) -> Name:
         if self._is_inline(node):
             return quoted_in((INLINE + node,), dialect)
-        return self._printed(self._project.relation(node), dialect)
+        return self._printed(self._project.read_from(node), dialect)
 
     def _printed(self, relation: Relation, dialect: str) -> Name:
         """Return a relation's name; what only the engine at hand needs in it is left out for another one."""

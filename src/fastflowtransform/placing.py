@@ -27,8 +27,7 @@ def ordered(project: Project, names: Iterable[str], checks: Iterable[Check]) -> 
         if check.own is not None and check.own.alone:
             continue
         for other in others_of(check):
-            frozen = {node: frozenset(found) for node, found in upstream.items()}
-            if check.node not in graphs.reachable(frozen, [other.node]):
+            if check.node not in graphs.reachable(upstream, [other.node]):
                 upstream[check.node].add(other.node)
     wanted = set(names)
     return tuple(node for node in graphs.order(graphs.build(upstream, {})) if node in wanted)

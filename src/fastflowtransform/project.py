@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,17 +13,18 @@ from fastflowtransform import graph as graphs
 from fastflowtransform import seed_files
 from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
-from fastflowtransform.document import Section, read_document, read_text
+from fastflowtransform.document import Section, read_document
 from fastflowtransform.engines.base import MARKS
 from fastflowtransform.errors import DuplicateName, Location, UnknownRef, UnknownSource, hint_from
 from fastflowtransform.graph import Graph
-from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Seed, Source
+from fastflowtransform.kept import Kept
+from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Said, Seed, Source
 from fastflowtransform.own_checks import read_own_checks
 from fastflowtransform.py_model import read_python_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.sources import read_sources
 from fastflowtransform.sql_model import read_sql_model
-from fastflowtransform.template import RESERVED, Scope, Template, compile_template
+from fastflowtransform.template import RESERVED, Scope, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Project:
         The SQL dialect of models that name none; None is the engine's own.
     elsewhere
         The names of the models that are for other engines only.
+    deferred
+        Where others read a model or seed that this run leaves alone, by name: in another environment.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Project:
     scope: Scope
     dialect: str | None = None
     elsewhere: Set[str] = frozenset()
+    deferred: Mapping[str, Relation] = field(default_factory=lambda: MappingProxyType({}))
 
     def relation(self, node: str) -> Relation:
         """Return the table or view of a node."""
@@ -71,6 +75,10 @@ class Project:
         if (seed := self.seeds.get(node)) is not None:
             return seed.relation
         return Relation(self.database, self.models[node].name)
+
+    def read_from(self, node: str) -> Relation:
+        """Return the table or view that other nodes read a node from."""
+        return self.deferred.get(node) or self.relation(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,13 @@ class _Settings:
 
 
 def load(
-    folder: Path, *, engine: str, database: str, variables: Mapping[str, str], given: Mapping[str, Any] | None = None
+    folder: Path,
+    *,
+    engine: str,
+    database: str,
+    variables: Mapping[str, str],
+    given: Mapping[str, Any] | None = None,
+    kept: Kept | None = None,
 ) -> Project:
     """Read a project.
 
@@ -102,32 +116,30 @@ def load(
         The environment.
     given
         `--vars`, which win over `vars` of project.yml.
+    kept
+        What files were parsed to before; None has all of them parsed.
 
     Raises
     ------
     FftError
         Whatever is wrong in a file, with its place.
     """
+    kept = Kept() if kept is None else kept
     settings = _read_settings(folder)
     scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}))
-    scope = replace(scope, macros=tuple(_macros(folder)))
-    everything = list(_read_models(folder, scope, settings))
+    scope = replace(scope, macros=tuple(_macros(folder, kept)))
+    everything = list(_read_models(folder, scope, settings, kept))
     models = _named((model for model in everything if not model.engines or engine in model.engines), {})
     elsewhere = {model.name: model for model in everything if model.name not in models}
-    for name, section in settings.defaults.incremental.items():
-        if name not in models and name not in elsewhere:
-            raise UnknownRef(
-                f'"{name}" is not in this project', at=section.at(), hint=hint_from(name, models, "models")
-            )
-    sources = {f"source:{name}": found for name, found in _named(read_sources(folder, database, scope), {}).items()}
+    _require_known(settings.defaults, models, elsewhere)
+    sources = {found.node: found for found in _named(read_sources(folder, database, scope, kept), {}).values()}
     seeds = _named(_read_seeds(folder, database), models)
     _require_places_of_their_own([*models.values(), *seeds.values()], database)
-    said = {model.name: model.said for model in (*models.values(), *elsewhere.values())}
-    known = Known({*models, *seeds}, set(sources), set(elsewhere), _read_own_checks(folder), scope, said)
-    declared = read_declarations(folder, settings.tests, known)
+    known = Known(
+        {*models, *seeds}, set(sources), set(elsewhere), _read_own_checks(folder), scope, _said(models, elsewhere)
+    )
+    declared = read_declarations(folder, settings.tests, known, kept)
     models = {name: _described(model, declared) for name, model in models.items()}
-    upstream = _upstream(models, seeds, sources, elsewhere)
-    places = {_node(found): found.at for found in (*models.values(), *seeds.values(), *sources.values())}
     return Project(
         name=settings.name,
         folder=folder,
@@ -136,11 +148,34 @@ def load(
         seeds=MappingProxyType(seeds),
         sources=MappingProxyType(sources),
         checks=declared.checks,
-        graph=graphs.build(upstream, places),
+        graph=_graph(models, seeds, sources, elsewhere),
         scope=scope,
         dialect=settings.dialect,
         elsewhere=frozenset(elsewhere),
     )
+
+
+def _said(*models: Mapping[str, Model]) -> dict[str, Said | None]:
+    return {name: model.said for found in models for name, model in found.items()}
+
+
+def _require_known(defaults: Defaults, models: Mapping[str, Model], elsewhere: Mapping[str, Model]) -> None:
+    for name, section in defaults.incremental.items():
+        if name not in models and name not in elsewhere:
+            raise UnknownRef(
+                f'"{name}" is not in this project', at=section.at(), hint=hint_from(name, models, "models")
+            )
+
+
+def _graph(
+    models: Mapping[str, Model],
+    seeds: Mapping[str, Seed],
+    sources: Mapping[str, Source],
+    elsewhere: Mapping[str, Model],
+) -> Graph:
+    nodes: list[Model | Seed | Source] = [*models.values(), *seeds.values(), *sources.values()]
+    places = {_node(found): found.at for found in nodes}
+    return graphs.build(_upstream(models, seeds, sources, elsewhere), places)
 
 
 def _node(found: Model | Seed | Source) -> str:
@@ -167,10 +202,10 @@ def _read_settings(folder: Path) -> _Settings:
     return _Settings(name, variables.values if variables else {}, dialect, frame, defaults, tests)
 
 
-def _macros(folder: Path) -> Iterator[Template]:
+def _macros(folder: Path, kept: Kept) -> Iterator[Template]:
     places: dict[str, Location] = {}
     for path in _files(folder / "models" / "macros", (".sql", ".jinja")):
-        template = compile_template(read_text(path), Location(path, 1))
+        template = kept.template(path)
         for name in template.macros:
             if name in RESERVED:
                 raise DuplicateName(f'a macro is called "{name}", which has a meaning of its own', at=template.at)
@@ -180,12 +215,12 @@ def _macros(folder: Path) -> Iterator[Template]:
         yield template
 
 
-def _read_models(folder: Path, scope: Scope, settings: _Settings) -> Iterator[Model]:
+def _read_models(folder: Path, scope: Scope, settings: _Settings, kept: Kept) -> Iterator[Model]:
     for path in _files(folder / "models", (".ff.sql", ".ff.py")):
         if path.name.endswith(".ff.sql"):
             if path.is_relative_to(folder / "models" / "macros"):
                 continue
-            yield read_sql_model(path, scope, settings.defaults)
+            yield read_sql_model(path, scope, settings.defaults, kept)
         else:
             yield from read_python_models(path, scope, settings.defaults, settings.frame)
 

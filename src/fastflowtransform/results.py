@@ -158,6 +158,8 @@ class RunResult:
     steps: tuple[StepResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     seconds: float = 0.0
+    options: tuple[str, ...] = ()
+    """What repeats it, but for what it was about: the environment, and the options that were given."""
 
     @property
     def exit_code(self) -> int:

@@ -3,13 +3,16 @@
     option  = word { " " word }                       a space unites
     word    = term { "," term }                       a comma intersects
     term    = [ "@" | [ depth ] "+" ] [ method ":" ] value [ "+" [ depth ] ]
-    method  = "name" | "tag" | "path" | "source" | "check" | "type"
+    method  = "name" | "tag" | "path" | "source" | "check" | "type" | "state" | "result"
                                                       "name" where it is left out
 
 A value is compared, case and all, with the words that a node answers to (`Selectable` lists them). In it, `*`
 and `?` and `[ab]` stand for characters other than a slash, and `**` between slashes for any number of folders.
 `+x` adds the ancestors of x, `x+` its descendants, each as deep as the number says; `@x` adds the descendants and
 all ancestors of these. A space or a comma of a name has to be written as `?`.
+
+`state:` and `result:` ask what changed and what came of the last run. Often nothing answers; then they stand for no
+nodes, where another term that finds none is an error.
 
 Where checks are among the nodes, a term that finds a model or seed finds its checks as well.
 """
@@ -47,6 +50,17 @@ class Method(StrEnum):
     SOURCE = "source"
     CHECK = "check"
     TYPE = "type"
+    STATE = "state"
+    RESULT = "result"
+
+
+VALUES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
+    {
+        Method.STATE: ("new", "modified", "modified.body", "modified.config"),
+        Method.RESULT: ("error", "fail", "warn", "skipped", "success"),
+    }
+)
+"""The methods that ask of a moment, and not of the project; their values are these, and no globs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,10 @@ class Selectable:
         How a model stands in the warehouse; no method asks for it yet.
     type
         What a check claims (`unique`): it answers to `type:` with it.
+    states
+        How it differs from what it was: it answers to `state:` with each.
+    results
+        What came of it in the last run: it answers to `result:` with each.
     """
 
     name: str
@@ -79,6 +97,8 @@ class Selectable:
     path: str = ""
     materialized: str | None = None
     type: str = ""
+    states: frozenset[str] = frozenset()
+    results: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +135,7 @@ _TERM = re.compile(
     re.VERBOSE,
 )
 _SUFFIX = re.compile(r"(?<=.)\.ff(\.sql|\.py)?\Z")
-_SHAPE = (
-    "write a name, tag:x, path:x, source:x, check:x or type:x; before it +, 2+ or @, after it + or +2 (but not with @)"
-)
+_SHAPE = "write a name, or a method and a value such as tag:x; before it +, 2+ or @, after it + or +2 (but not with @)"
 
 
 def parse(text: str) -> Term:
@@ -145,6 +163,8 @@ def parse(text: str) -> Term:
     name = Method.NAME if found["method"] is None else found["method"]
     if name not in set(Method):
         raise BadSelector(f'"{text}" has an unknown method, "{name}"', hint=hint_from(name, Method, "methods"))
+    if (known := VALUES.get(Method(name))) is not None and found["value"] not in known:
+        raise BadSelector(f'"{text}" asks for an unknown {name}', hint=hint_from(found["value"], known, f"{name}s"))
     return Term(
         method=Method(name),
         value=_plain(Method(name), found["value"]),
@@ -193,20 +213,34 @@ def select(
     >>> select(graph, nodes, ["demo:daily"])
     Traceback (most recent call last):
     fastflowtransform.errors.BadSelector: S100 "demo:daily" has an unknown method, "demo"
-    hint methods here: check, name, path, source, tag, type
+    hint methods here: check, name, path, result, source, state, tag, type
     """
     kept = frozenset(nodes)
     for option in include:
         kept &= _of_option(graph, nodes, option)
     for option in exclude:
         kept -= _of_option(graph, nodes, option)
-    if not kept and (include or exclude):
+    if not kept and (include or exclude) and not asked(include, exclude) & VALUES.keys():
         given = [f'--select "{option}"' for option in include] + [f'--exclude "{option}"' for option in exclude]
         raise NothingSelected(
             f"nothing is left of {' '.join(given)}",
             hint='each --select narrows the ones before it; to unite them, write one: --select "a b"',
         )
     return tuple(node for node in order(graph) if node in kept)
+
+
+def asked(*options: Sequence[str]) -> frozenset[Method]:
+    """Return the methods that the texts of options use."""
+    return frozenset(_method(text) for texts in options for option in texts for text in re.split(r"[\s,]+", option))
+
+
+def _method(text: str) -> Method:
+    """Return the method of one term, or what would be one; what is wrong with it is found where it is read."""
+    found = _TERM.fullmatch(text)
+    if found is None or found["method"] not in set(Method):
+        return Method.NAME
+    method = Method(found["method"])
+    return method if found["value"] in VALUES.get(method, (found["value"],)) else Method.NAME
 
 
 def _of_option(graph: Graph, nodes: Mapping[str, Selectable], option: str) -> frozenset[str]:
@@ -223,7 +257,7 @@ def _of_word(graph: Graph, nodes: Mapping[str, Selectable], word: str) -> frozen
             f'"{word}" has a comma with nothing beside it', hint="write both sides without a space: tag:a,path:b"
         )
     found = frozenset.intersection(*[_of_term(graph, nodes, text) for text in texts])
-    if not found:
+    if not found and not asked([word]) & VALUES.keys():
         raise NothingSelected(f'"{word}" matches nothing', hint="a comma intersects; to unite, use a space")
     return found
 
@@ -232,7 +266,7 @@ def _of_term(graph: Graph, nodes: Mapping[str, Selectable], text: str) -> frozen
     term = parse(text)
     words = _WORDS[term.method]
     found = frozenset(node for node, facts in nodes.items() if _answers(words(facts), term.value))
-    if not found:
+    if not found and term.method not in VALUES:
         raise NothingSelected(f'"{text}" matches nothing', hint=_hint(nodes.values(), term))
     if term.at:
         around = reachable(graph.upstream, reachable(graph.downstream, found))
@@ -271,6 +305,14 @@ def _types(facts: Selectable) -> tuple[str, ...]:
     return (facts.type,) if facts.type else ()
 
 
+def _states(facts: Selectable) -> tuple[str, ...]:
+    return tuple(facts.states)
+
+
+def _results(facts: Selectable) -> tuple[str, ...]:
+    return tuple(facts.results)
+
+
 _WORDS: Mapping[Method, Callable[[Selectable], tuple[str, ...]]] = MappingProxyType(
     {
         Method.NAME: _names,
@@ -279,6 +321,8 @@ _WORDS: Mapping[Method, Callable[[Selectable], tuple[str, ...]]] = MappingProxyT
         Method.SOURCE: _sources,
         Method.CHECK: _checks,
         Method.TYPE: _types,
+        Method.STATE: _states,
+        Method.RESULT: _results,
     }
 )
 

@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from fastflowtransform.document import Section, read_document, render_document
+from fastflowtransform.document import Section, render_document
 from fastflowtransform.errors import BadValue, DuplicateName, Location, MissingKey
+from fastflowtransform.kept import Kept
 from fastflowtransform.model import Freshness, Source
 from fastflowtransform.relation import Relation
 from fastflowtransform.template import Scope, compile_template
@@ -33,7 +34,7 @@ _LENGTHS = {
 }
 
 
-def read_sources(folder: Path, database: str, scope: Scope) -> Iterator[Source]:
+def read_sources(folder: Path, database: str, scope: Scope, kept: Kept) -> Iterator[Source]:
     """Yield the tables of `sources.yml`, in its order; none where there is no such file.
 
     Parameters
@@ -44,6 +45,8 @@ def read_sources(folder: Path, database: str, scope: Scope) -> Iterator[Source]:
         Where the tables of a source stand that names no schema.
     scope
         What the file's Jinja sees.
+    kept
+        What files were parsed to before.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def read_sources(folder: Path, database: str, scope: Scope) -> Iterator[Source]:
     if not path.is_file():
         return
     context = {"env": scope.env, "var": scope.var, "project_dir": lambda: str(folder)}
-    section = render_document(read_document(path, NAME), lambda text, at: compile_template(text, at).render(context))
+    section = render_document(kept.document(path, NAME), lambda text, at: compile_template(text, at).render(context))
     section.integer("version")
     for source in section.sections("sources", "source"):
         name = source.required_text("name")

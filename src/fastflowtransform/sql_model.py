@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fastflowtransform.config import Defaults, read_config
-from fastflowtransform.document import Section, read_text
+from fastflowtransform.document import Section
 from fastflowtransform.errors import JinjaError, Location
+from fastflowtransform.kept import Kept
 from fastflowtransform.model import Incremental, Input, Model, SqlBody
-from fastflowtransform.template import Scope, Template, compile_template
+from fastflowtransform.template import Scope, Template
 
 
 class Name(str):
@@ -45,7 +46,7 @@ class _Learnt:
     calls: set[str] = field(default_factory=set)
 
 
-def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
+def read_sql_model(path: Path, scope: Scope, defaults: Defaults, kept: Kept) -> Model:
     """Read a model from its file.
 
     Its inputs are the `ref()` and `source()` with literal arguments, in all branches, and those that a
@@ -59,6 +60,8 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
         What the project's templates see.
     defaults
         What project.yml says of its models.
+    kept
+        What files were parsed to before.
 
     Raises
     ------
@@ -66,7 +69,7 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults) -> Model:
         The template cannot be parsed or rendered.
     """
     name = path.name.removesuffix(".ff.sql")
-    template = compile_template(read_text(path), Location(path, 1))
+    template = kept.template(path)
     learnt = _Learnt(inputs=_literal_inputs(template))
     _render_to_learn(template, scope, learnt)
     calls = template.called("config")

@@ -1,7 +1,8 @@
 """Jinja, with errors that know their line.
 
-A template is compiled once and rendered twice: while the project is read, to learn what the model says of
-itself, and while it runs, with the names of real tables.
+A template is read once and rendered twice: while the project is read, to learn what the model says of itself, and
+while it runs, with the names of real tables. Most are texts with a few calls in them, whose arguments are literals; to
+render those, no code has to be made of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastflowtransform.errors import FftError, JinjaError, Location, MissingVariable, hint_from, nearest
 
@@ -42,6 +43,10 @@ class Call:
     computed: tuple[str, ...] = field(default=(), repr=False)
 
 
+Part: TypeAlias = str | tuple[str, tuple[Any, ...] | None, dict[str, Any]]
+"""Text as it is; or a name, the arguments of its call (None where it is not called), and those given by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A text with Jinja in it, compiled.
@@ -58,6 +63,10 @@ class Template:
         The names of the macros that it defines.
     names
         The names that stand in it.
+    parts
+        Its text and what stands between, where that is nothing but names and calls with literal arguments; else None.
+    code
+        What Jinja compiles it to, where it was needed to find out whether the text is valid.
     """
 
     text: str
@@ -65,6 +74,7 @@ class Template:
     calls: tuple[Call, ...] = ()
     macros: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
+    parts: tuple[Part, ...] | None = field(default=None, repr=False, compare=False)
     code: CodeType | None = field(default=None, repr=False, compare=False)
 
     def called(self, function: str) -> tuple[Call, ...]:
@@ -83,8 +93,10 @@ class Template:
         JinjaError
             A name is not defined, or an expression fails; with the line.
         """
-        if self.code is None:
-            return self.text
+        if self.parts is not None:
+            # Whatever fails here, or is known to Jinja only, fails again below, or does not; Jinja knows the line.
+            with contextlib.suppress(FftError, *_EXPRESSION_ERRORS):
+                return "".join([part if isinstance(part, str) else _said(part, context) for part in self.parts])
         return str(self._guarded(lambda: self._jinja().render(context), context))
 
     def functions(self, context: Mapping[str, Any]) -> dict[str, Callable[..., str]]:
@@ -95,8 +107,10 @@ class Template:
     def _jinja(self) -> jinja2.Template:
         import jinja2
 
-        assert self.code is not None
-        return jinja2.Template.from_code(_environment(), self.code, {}, None)
+        code = self.code
+        if code is None:
+            code = _environment().compile(self.text, name=str(self.at.path), filename=str(self.at.path))
+        return jinja2.Template.from_code(_environment(), code, {}, None)
 
     def _guarded(self, action: Callable[[], Any], context: Mapping[str, Any]) -> Any:
         """Run `action`; an error of the template's own expressions becomes a `JinjaError`, with its line."""
@@ -147,21 +161,77 @@ def compile_template(text: str, at: Location) -> Template:
     'select * from "a"'
     """
     if "{" not in text:
-        return Template(text, at)
+        return Template(text, at, parts=(text,))
     import jinja2
     from jinja2 import nodes
 
     try:
         tree = _environment().parse(text)
-        calls = tuple(_call(node) for node in tree.find_all(nodes.Call) if isinstance(node.node, nodes.Name))
-        macros = tuple(node.name for node in tree.find_all(nodes.Macro))
-        names = frozenset(node.name for node in tree.find_all(nodes.Name))
-        code = _environment().compile(tree, name=str(at.path), filename=str(at.path))
+        found = list(tree.find_all((nodes.Call, nodes.Macro, nodes.Name)))
+        parts = _parts(tree)
+        code = None
+        if parts is None:
+            code = _environment().compile(tree, name=str(at.path), filename=str(at.path))
     except jinja2.TemplateSyntaxError as error:
         raise JinjaError(
             f'not valid Jinja: "{error.message}"', at=Location(at.path, (at.line or 1) + error.lineno - 1)
         ) from error
-    return Template(text, at, calls, macros, names, code)
+    calls = tuple(_call(node) for node in found if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name))
+    macros = tuple(node.name for node in found if isinstance(node, nodes.Macro))
+    names = frozenset(node.name for node in found if isinstance(node, nodes.Name))
+    return Template(text, at, calls, macros, names, parts, code)
+
+
+def packed(template: Template) -> Any:
+    """Return all that was found in a template's text, as plain tuples; `unpacked` makes a template of it again."""
+    calls = [(call.function, call.arguments, call.line, dict(call.named), call.computed) for call in template.calls]
+    return calls, template.macros, template.names, template.parts, template.code
+
+
+def unpacked(values: Any, text: str, at: Location) -> Template:
+    """Return the template that was packed, whose text and place these are."""
+    calls, macros, names, parts, code = values
+    return Template(text, at, tuple(_unpacked_call(*call) for call in calls), macros, names, parts, code)
+
+
+def _unpacked_call(
+    function: str, arguments: tuple[Any, ...], line: int, named: dict[str, Any], computed: tuple[str, ...]
+) -> Call:
+    return Call(function, arguments, line, MappingProxyType(named), computed)
+
+
+def _parts(tree: nodes.Template) -> tuple[Part, ...] | None:
+    """Return what a template consists of; None where there is more than names and calls with literal arguments."""
+    from jinja2 import nodes
+
+    parts: list[Part] = []
+    for output in tree.body:
+        if not isinstance(output, nodes.Output):
+            return None
+        for node in output.nodes:
+            try:
+                parts.append(node.data if isinstance(node, nodes.TemplateData) else _part(node))
+            except nodes.Impossible:
+                return None
+    return tuple(parts)
+
+
+def _part(node: nodes.Expr) -> Part:
+    from jinja2 import nodes
+
+    if isinstance(node, nodes.Name):
+        return (node.name, None, {})
+    if not isinstance(node, nodes.Call) or not isinstance(node.node, nodes.Name) or node.dyn_args or node.dyn_kwargs:
+        raise nodes.Impossible
+    named = {keyword.key: keyword.value.as_const() for keyword in node.kwargs}
+    return (node.node.name, tuple(argument.as_const() for argument in node.args), named)
+
+
+def _said(part: tuple[str, tuple[Any, ...] | None, dict[str, Any]], context: Mapping[str, Any]) -> str:
+    """Return the text of a name or a call; a `LookupError` says that the context does not have it."""
+    name, arguments, named = part
+    value = context[name]
+    return str(value if arguments is None else value(*arguments, **named))
 
 
 def _call(node: nodes.Call) -> Call:

@@ -15,7 +15,7 @@ from fastflowtransform import __version__
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import FftError, Interrupted, Unexpected, UsageError, nearest
 
-COMMANDS = ("init", "seed", "run", "test", "utest", "build", "plan", "list", "compile", "show", "source")
+COMMANDS = ("init", "seed", "run", "test", "utest", "build", "plan", "list", "compile", "show", "retry", "source")
 
 
 class Commands(click.Group):

@@ -71,7 +71,7 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
             console.say(wanted.note)
         audit = Audit(checks, project, engine, console)
         results = run(steps, project, engine, console, audit, fail_fast=wanted.fail_fast)
-    result = RunResult(wanted.command, results, tuple(audit.results), time.perf_counter() - began)
+    result = RunResult(wanted.command, results, tuple(audit.results), time.perf_counter() - began, opened.options)
     artifacts.write_manifest(project)
     artifacts.write_results(folder, result)
     for step in results:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from fastflowtransform.console import Output
 
@@ -47,6 +48,11 @@ class Chosen:
     variables: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    state: Path | None = None
+    since: str | None = None
+    defer: bool = False
+    options: tuple[str, ...] = ()
+    """All others that were given: what repeats the command, but for its environment and what it is about."""
 
 
 def project_options(command: Callable[..., int]) -> Callable[..., int]:
@@ -60,9 +66,17 @@ def project_options(command: Callable[..., int]) -> Callable[..., int]:
         variables: tuple[str, ...],
         select: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
+        state: Path | None = None,
+        since: str | None = None,
+        defer: bool = False,
         **others: Any,
     ) -> int:
-        return command(*args, chosen=Chosen(project, env, variables, select, exclude), **others)
+        if since is not None:
+            from fastflowtransform.select import Method, asked
+
+            select = select if Method.STATE in asked(select, exclude) else (*select, "state:modified")
+        chosen = Chosen(project, env, variables, select, exclude, state, since, defer, _given())
+        return command(*args, chosen=chosen, **others)
 
     decorated = output_options(gathered)
     decorated = click.option(
@@ -72,8 +86,42 @@ def project_options(command: Callable[..., int]) -> Callable[..., int]:
     return click.argument("project", default=".", type=click.Path(path_type=Path))(decorated)
 
 
+_ABOUT = ("env", "select", "exclude", "since")
+
+
+def _given() -> tuple[str, ...]:
+    """Return the options of the present command that were given on the command line, but for `_ABOUT`."""
+    context = click.get_current_context()
+    found: list[str] = []
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not isinstance(option, click.Option) or not given or name in _ABOUT or not option.expose_value:
+            continue
+        value, flag = context.params[name], max(option.opts, key=len)
+        for item in value if option.multiple else [value]:
+            found += [flag] if option.is_flag else [flag, str(item)]
+    return tuple(found)
+
+
 def selection_options(command: Command) -> Command:
-    """Take `--select` and `--exclude`, as a part of `chosen`."""
+    """Take `--select` and `--exclude`, and what they compare with, as a part of `chosen`."""
+    command = click.option(
+        "--defer", is_flag=True, help="Read what is not selected from where the manifest.json in --state has it."
+    )(command)
+    command = click.option(
+        "--changed-since",
+        "since",
+        metavar="GITREF",
+        help="Compare with the project as git has it where this branch left GITREF; without a state: in --select, only "
+        "what is new or modified.",
+    )(command)
+    command = click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Compare with the manifest.json in DIR, for state: in --select.",
+    )(command)
     command = click.option(
         "-e", "--exclude", multiple=True, metavar="SELECTOR", help="Leave these out; may be repeated."
     )(command)
@@ -82,7 +130,8 @@ def selection_options(command: Command) -> Command:
         "--select",
         multiple=True,
         metavar="SELECTOR",
-        help="Only these, as NAME, tag:T, path:P, source:S, +NAME, NAME+, @NAME; several narrow each other, "
+        help="Only these, as NAME, tag:T, path:P, source:S, state:S, result:R, +NAME, NAME+, @NAME; several narrow "
+        "each other, "
         "inside one a space unites and a comma intersects.",
     )(command)
 

@@ -53,7 +53,7 @@ def command(output: Output, chosen: Chosen, other: Path | None, full_refresh: bo
             f"{opened.project.name}: {counted(len(seeds), 'seed')} on {engine.name} ({opened.profile.name})", len(seeds)
         )
         results = seed.load(seeds.values(), existing, engine, console, full_refresh=full_refresh)
-    result = RunResult("seed", steps=results, seconds=time.perf_counter() - began)
+    result = RunResult("seed", steps=results, seconds=time.perf_counter() - began, options=opened.options)
     artifacts.write_manifest(opened.project)
     artifacts.write_results(folder, result)
     console.steps(results)

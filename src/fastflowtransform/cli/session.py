@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from fastflowtransform import engines, settings
 from fastflowtransform import project as projects
+from fastflowtransform.cli.comparing import WITH_NOTHING, Compared, compared
 from fastflowtransform.cli.options import Chosen, given_variables
 from fastflowtransform.cli.signals import interruptible
 from fastflowtransform.console import Console
 from fastflowtransform.engines.base import Engine, Standing
-from fastflowtransform.errors import NothingSelected
+from fastflowtransform.errors import NothingSelected, UsageError
 from fastflowtransform.graph import order
+from fastflowtransform.kept import keeping
 from fastflowtransform.model import Materialized
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.select import Kind as NodeKind
 from fastflowtransform.select import Selectable, select
 from fastflowtransform.settings import Profile
+from fastflowtransform.state import read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,9 @@ class Opened:
     project: Project
     profile: Profile
     engine_type: type[Engine]
+    compared: Compared = WITH_NOTHING
+    options: tuple[str, ...] = ()
+    """What repeats the command on the same environment, but for what it was about."""
 
     @contextlib.contextmanager
     def connected(self, console: Console, *, read_only: bool = False) -> Iterator[Engine]:
@@ -43,7 +51,7 @@ class Opened:
 
     def selected(self, chosen: Chosen) -> tuple[str, ...]:
         """Return the nodes that a selection means, in the graph's order."""
-        return select(self.project.graph, selectables(self.project), chosen.select, chosen.exclude)
+        return select(self.project.graph, selectables(self.project, self.compared), chosen.select, chosen.exclude)
 
     def models(self, chosen: Chosen) -> tuple[str, ...]:
         """Return the models that a selection means."""
@@ -82,17 +90,47 @@ def open_project(chosen: Chosen, engine: str | None = None) -> Opened:
     found = settings.find_project(chosen.folder)
     profile = settings.load(found, chosen.env)
     engine_type = engines.find(profile.engine, profile.options.at())
-    project = projects.load(
-        found,
-        engine=engine or engine_type.name,
-        database=engine_type.database(profile),
-        variables=profile.variables,
-        given=given,
-    )
-    return Opened(project, profile, engine_type)
+    with keeping(found) as kept, _growing():
+        project = projects.load(
+            found,
+            engine=engine or engine_type.name,
+            database=engine_type.database(profile),
+            variables=profile.variables,
+            given=given,
+            kept=kept,
+        )
+    beside = compared(project, chosen)
+    if chosen.defer:
+        project = _deferred(project, chosen, beside)
+    return Opened(project, profile, engine_type, beside, ("--env", profile.name, *chosen.options))
 
 
-def selectables(project: Project) -> dict[str, Selectable]:
+def _deferred(project: Project, chosen: Chosen, beside: Compared) -> Project:
+    """Return the project in which what is not selected stands where the manifest of `--state` says."""
+    if chosen.state is None:
+        raise UsageError("--defer has no --state", hint="name the folder of the other environment's manifest.json")
+    names = select(project.graph, selectables(project, beside), chosen.select, chosen.exclude)
+    relations = read_manifest(chosen.state).relations
+    elsewhere = {name: found for name, found in relations.items() if name not in names and name in project.graph.nodes}
+    return replace(project, deferred=MappingProxyType(elsewhere))
+
+
+@contextlib.contextmanager
+def _growing() -> Iterator[None]:
+    """Leave out the search for garbage while the block runs: what a project is made of stays, and there is a lot of it.
+
+    It would look through all of it again and again, and cost a third of the time with 5,000 models.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def selectables(project: Project, beside: Compared = WITH_NOTHING) -> dict[str, Selectable]:
     """Return what selectors can ask of each node."""
     found: dict[str, Selectable] = {}
     for name in order(project.graph):
@@ -105,4 +143,8 @@ def selectables(project: Project) -> dict[str, Selectable]:
         else:
             source = project.sources[name]
             found[name] = Selectable(source.name, NodeKind.SOURCE, source.tags)
+    for name in beside.states.keys() | beside.results.keys():
+        if name in found:
+            states, results = beside.states.get(name, frozenset()), beside.results.get(name, frozenset())
+            found[name] = replace(found[name], states=states, results=results)
     return found

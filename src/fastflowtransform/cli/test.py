@@ -13,8 +13,8 @@ from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import counted
 
 if TYPE_CHECKING:
+    from fastflowtransform.cli.session import Opened
     from fastflowtransform.model import Check
-    from fastflowtransform.project import Project
 
 
 @click.command("test", short_help="Check the contents of models and seeds.")
@@ -41,7 +41,7 @@ def command(output: Output, chosen: Chosen, store_failures: bool) -> int:
     opened = open_project(chosen)
     folder = opened.project.folder
     console = Console(output, folder)
-    found = selected_checks(opened.project, chosen)
+    found = selected_checks(opened, chosen)
     if store_failures:
         found = tuple(replace(check, terms=replace(check.terms, store_failures=True)) for check in found)
     storing = any(check.terms.store_failures for check in found)
@@ -52,25 +52,27 @@ def command(output: Output, chosen: Chosen, store_failures: bool) -> int:
             len(found),
         )
         results = run_checks(found, opened.project, engine, console)
-    result = RunResult("test", checks=results, seconds=time.perf_counter() - began)
+    result = RunResult("test", checks=results, seconds=time.perf_counter() - began, options=opened.options)
     artifacts.write_results(folder, result)
     console.checks(results)
     console.summary(result)
     return result.exit_code
 
 
-def selected_checks(project: Project, chosen: Chosen) -> tuple[Check, ...]:
+def selected_checks(opened: Opened, chosen: Chosen) -> tuple[Check, ...]:
     """Return the checks that a selection means: those that it names, and those of the nodes that it names."""
     from fastflowtransform.cli.session import selectables
     from fastflowtransform.graph import build
     from fastflowtransform.select import Kind, Selectable, select
 
+    project = opened.project
     checks = {f"check:{check.name}": check for check in project.checks}
     upstream = {name: sorted(found) for name, found in project.graph.upstream.items()}
-    nodes = selectables(project)
+    nodes = selectables(project, opened.compared)
     for key, check in checks.items():
+        results = opened.compared.results.get(key, frozenset())
         path = "" if check.own is None else check.own.at.path.relative_to(project.folder).as_posix()
-        nodes[key] = Selectable(check.name, Kind.CHECK, check.terms.tags, path, type=check.type)
+        nodes[key] = Selectable(check.name, Kind.CHECK, check.terms.tags, path, type=check.type, results=results)
         upstream[key] = [node for node in check.nodes if node in project.graph.upstream]
     graph = build(upstream, {key: check.at for key, check in checks.items()})
     names = set(select(graph, nodes, chosen.select, chosen.exclude))

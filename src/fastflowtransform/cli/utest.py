@@ -111,10 +111,11 @@ def _in_memory(chosen: Chosen) -> Opened:
 
 def _selected(cases: tuple[Case, ...], project: Project, chosen: Chosen, words: tuple[str, ...]) -> tuple[Case, ...]:
     """Return the cases of the selected models that have one of the words in their names."""
+    from fastflowtransform.cli.comparing import compared
     from fastflowtransform.cli.session import selectables
     from fastflowtransform.select import select
 
-    names = set(select(project.graph, selectables(project), chosen.select, chosen.exclude))
+    names = set(select(project.graph, selectables(project, compared(project, chosen)), chosen.select, chosen.exclude))
     found = tuple(case for case in cases if case.model in names)
     if not found and (chosen.select or chosen.exclude):
         raise NothingSelected(

@@ -161,7 +161,7 @@ class Given:
 
     def _ephemeral(self, node: str, sql: str, at: Location) -> Model:
         # A template without code is not rendered: what looks like Jinja in the data is data.
-        body = SqlBody(Template(sql, at), self._engine.dialect)
+        body = SqlBody(Template(sql, at, parts=(sql,)), self._engine.dialect)
         return Model(node, body, at, Materialized.EPHEMERAL)
 
     def _name(self, column: str) -> str:

@@ -1,0 +1,120 @@
+"""How a project differs from what it was: from the manifest of a run, or from another reading of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fastflowtransform.errors import Location, NoState
+from fastflowtransform.fingerprint import Fingerprint
+from fastflowtransform.relation import Relation
+
+
+class Change(StrEnum):
+    """What `state:` finds a node by."""
+
+    NEW = "new"
+    MODIFIED = "modified"
+    BODY = "modified.body"
+    CONFIG = "modified.config"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a project was: its nodes' fingerprints, and where the tables of models and seeds stood."""
+
+    fingerprints: Mapping[str, Fingerprint]
+    relations: Mapping[str, Relation] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def read_manifest(folder: Path) -> Known:
+    """Read the `manifest.json` that a run left.
+
+    Parameters
+    ----------
+    folder
+        Where it stands; a copy of `target/`, say.
+
+    Raises
+    ------
+    NoState
+        It is not there, is no manifest, or was written before manifests had fingerprints.
+    """
+    path = folder / "manifest.json"
+    nodes = _read(path, "nodes", "copy target/manifest.json of a run there, and name that folder")
+    try:
+        found = {name: Fingerprint(**node["fingerprint"]) for name, node in nodes.items()}
+        relations = {
+            name: Relation(node["relation"].rpartition(".")[0], node["relation"].rpartition(".")[2])
+            for name, node in nodes.items()
+            if node["kind"] != "source" and node.get("materialized") != "ephemeral"
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NoState(
+            f'"{path.name}" says nothing of what its nodes were made of',
+            at=Location(path),
+            hint="it is of an older fft; run the project with this one",
+        ) from error
+    return Known(found, relations)
+
+
+def read_results(folder: Path) -> Mapping[str, Any]:
+    """Read the `run_results.json` of a project's last command, as `docs/reference/artifacts.md` has it."""
+    path = folder / "target" / "run_results.json"
+    hint = "run the project first: each run leaves its results"
+    _read(path, "steps", hint)
+    document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def results_by_node(document: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return how each node ended: `error`, `skipped` or `success`, and `fail` or `warn` where a check of it did.
+
+    A check whose claim rows break fails; one that could not be asked is an error.
+    """
+    found: dict[str, set[str]] = {}
+    for step in document["steps"]:
+        found.setdefault(step["name"], set()).add(step["status"])
+    for check in document["checks"]:
+        word = "fail" if check["status"] == "error" and check["failures"] is not None else check["status"]
+        if word != "success":
+            found.setdefault(check["node"], set()).add(word)
+        found.setdefault(f"check:{check['name']}", set()).add(word)
+    return {name: frozenset(words) for name, words in found.items()}
+
+
+def changes(now: Mapping[str, Fingerprint], before: Mapping[str, Fingerprint]) -> dict[str, frozenset[Change]]:
+    """Return how each node differs; one that is new counts as modified too, and one that is gone is left out.
+
+    Examples
+    --------
+    >>> now = {"a": Fingerprint("1", "1"), "b": Fingerprint("2", "1"), "c": Fingerprint("1", "1")}
+    >>> before = {"a": Fingerprint("1", "1"), "b": Fingerprint("1", "1"), "d": Fingerprint("1", "1")}
+    >>> {name: sorted(found) for name, found in changes(now, before).items()}
+    {'a': [], 'b': [<Change.MODIFIED: 'modified'>, <Change.BODY: 'modified.body'>], \
+'c': [<Change.MODIFIED: 'modified'>, <Change.NEW: 'new'>]}
+    """
+    return {name: _change(found, before.get(name)) for name, found in now.items()}
+
+
+def _change(now: Fingerprint, before: Fingerprint | None) -> frozenset[Change]:
+    if before is None:
+        return frozenset({Change.NEW, Change.MODIFIED})
+    parts = {Change.BODY: now.body != before.body, Change.CONFIG: now.config != before.config}
+    differ = {change for change, differs in parts.items() if differs}
+    return frozenset(differ | {Change.MODIFIED} if differ else ())
+
+
+def _read(path: Path, key: str, hint: str) -> Any:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return document[key]
+    except OSError as error:
+        raise NoState(f'there is no "{path.name}" to read: "{error.strerror}"', at=Location(path), hint=hint) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise NoState(f'"{path.name}" is not what a run of fft writes', at=Location(path), hint=hint) from error
