@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +25,9 @@ from fastflowtransform.engines.spark_session import Session, Settings, opened
 from fastflowtransform.relation import Relation
 
 COLUMNS = ("id", "updated_at", "name", "a", "b", "c", "d", "e")
-MODEL = "{{{{ config(materialized='incremental', unique_key='id', updated_at='updated_at') }}}}\nselect * from {0}\n"
+MODEL = (
+    "{{{{ config(materialized='incremental', unique_key='id', updated_at='updated_at') }}}}\nselect {0} * from {1}\n"
+)
 NEWEST = 1_900_000_000
 
 
@@ -35,6 +38,9 @@ def main(folder: Path, rows: int, changed: int, moved: int, rounds: int) -> None
     session.rows("CREATE DATABASE demo")
     made(session, rows, changed)
     project = written(folder / "project")
+    # By fft, for the table to have its notes; each way starts from a copy of it, history and all.
+    by_fft(project, "made")
+    shutil.copytree(folder / "warehouse" / "demo.db" / "facts", folder / "facts")
     ways: dict[str, Callable[[], Any]] = {}
     for kind in ("scattered", "recent"):
         ways[f"raw MERGE, {kind}"] = lambda kind=kind: by_hand(session, kind)
@@ -53,8 +59,9 @@ def main(folder: Path, rows: int, changed: int, moved: int, rounds: int) -> None
     for number in range(rounds + 1):
         for name, work in ways.items():
             if "rows" not in name:
-                session.rows("DROP TABLE IF EXISTS demo.facts")
-                session.rows("CREATE TABLE demo.facts SHALLOW CLONE demo.made")
+                session.rows("DROP TABLE demo.facts")
+                copy = shutil.copytree(folder / "facts", folder / f"facts_{number}_{name}".replace(", ", "_"))
+                session.rows(f"CREATE TABLE demo.facts USING delta LOCATION '{copy}'")
             cost = timed(work)
             if number:
                 costs[name].append(cost)
@@ -68,9 +75,8 @@ def made(session: Session, rows: int, changed: int) -> None:
         "'name ' || id % 1000 AS name, id % 7 AS a, id * 0.5 AS b, id % 2 = 0 AS c, id % 97 AS d, 'e' || id % 31 AS e"
     )
     session.rows(
-        f"CREATE TABLE demo.made USING delta TBLPROPERTIES ('delta.enableDeletionVectors' = 'true') AS "
-        f"SELECT id, timestamp_seconds(1700000000 + id % 1000000) AS updated_at, {values} "
-        f"FROM (SELECT /*+ REPARTITION_BY_RANGE(16, id) */ id FROM range({rows}))"
+        f"CREATE TABLE demo.changes_made USING delta AS "
+        f"SELECT id, timestamp_seconds(1700000000 + id % 1000000) AS updated_at, {values} FROM range({rows})"
     )
     updates = changed * 4 // 5
     ids = {
@@ -87,11 +93,12 @@ def made(session: Session, rows: int, changed: int) -> None:
 
 
 def written(folder: Path) -> Path:
-    """Write a project with a model for each set of changes; both build the table `facts`."""
-    for kind in ("scattered", "recent"):
+    """Write a project for the first rows, and one for each set of changes; all build the table `facts`."""
+    for kind in ("made", "scattered", "recent"):
+        hint = "/*+ REPARTITION_BY_RANGE(16, id) */" if kind == "made" else ""
         models = folder / kind / "models"
         models.mkdir(parents=True)
-        (models / "facts.ff.sql").write_text(MODEL.format(f"demo.changes_{kind}"))
+        (models / "facts.ff.sql").write_text(MODEL.format(hint, f"demo.changes_{kind}"))
         (folder / kind / "project.yml").write_text("name: bench\n")
         (folder / kind / "profiles.yml").write_text("dev:\n  engine: spark\n  spark: {database: demo}\n")
     return folder

@@ -826,8 +826,8 @@ def test_a_password_stands_in_no_artifact_of_a_run_that_fails(postgres_project: 
     answer = postgres_project.fft("run", "-v")
 
     assert answer.code == 1 and "division by zero" in answer.err
-    texts = [path.read_text() for path in postgres_project.folder.rglob("target/**/*") if path.is_file()]
-    assert texts and not any("s3cr3t" in text for text in (*texts, answer.out, answer.err))
+    texts = [path.read_bytes() for path in postgres_project.folder.rglob("target/**/*") if path.is_file()]
+    assert texts and not any(b"s3cr3t" in text for text in (*texts, answer.out.encode(), answer.err.encode()))
 
 
 def test_a_server_that_is_not_there_is_one_short_error(postgres_project):

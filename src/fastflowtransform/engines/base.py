@@ -134,6 +134,22 @@ class LazyFrames(Protocol):
         ...
 
 
+@runtime_checkable
+class Noting(Protocol):
+    """An engine that reads only the files which can hold what is asked for, and writes notes beside its rows.
+
+    A note tells where to look. It is never trusted: what it says may be old, or somebody else's.
+    """
+
+    def noting(self, column: str, dtype: dt.DataType, newest: str) -> AbstractContextManager[None]:
+        """Let what the block writes to tables carry the largest value of a column."""
+        ...
+
+    def newest_noted(self, relation: Relation, column: str, dtype: dt.DataType) -> str | None:
+        """Return the largest value of a column, as the last note of a table has it, if it is of that type."""
+        ...
+
+
 class Engine(Protocol):
     """One warehouse, open.
 

@@ -7,6 +7,7 @@ import functools
 import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +21,7 @@ from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
-from fastflowtransform.engines.spark_session import Session, Settings, is_noted, opened
+from fastflowtransform.engines.spark_session import Session, Settings, opened
 from fastflowtransform.errors import BadSql, BadValue, EngineError, RelationMissing
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Frame, Layout
@@ -29,6 +30,7 @@ from fastflowtransform.results import WriteCounts
 from fastflowtransform.settings import Profile
 
 if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
     import pyarrow as pa
     from ibis.backends.pyspark import Backend
@@ -45,6 +47,8 @@ _VARIABLES = {
     "FF_DBR_WAREHOUSE_DIR": "warehouse_dir",
 }
 _FORMATS = ("delta", "parquet")
+_COMMITS = 20
+"""Commits that are looked through for a note."""
 
 
 class SparkEngine:
@@ -215,7 +219,7 @@ class SparkEngine:
     def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> Iterator[None]:
         """Mark what is committed to a relation with this run; Delta itself refuses one of two writers."""
         number = self._writes.get(relation, 1)
-        mark = {"fft": {"run": self._run_id, "relation": str(relation), "write": number}}
+        mark = {delta.WRITE: {"run": self._run_id, "relation": str(relation), "write": number}}
         with self._session.marked(f"fft {self._run_id} {relation}", number, mark):
             yield
         # Only now: an attempt that is repeated is to be known as the same one.
@@ -249,7 +253,7 @@ class SparkEngine:
     ) -> WriteCounts:
         """Replace a table: by a new version of it where both are Delta, else by another one that takes its name."""
         self._create_database(relation.database)
-        with self._session.noted(mark), self._selected(rows) as select:
+        with self._session.noted(delta.MARKED, mark), self._selected(rows) as select:
             columns = self._session.schema(select)
             stands = provider_of(self._session, relation) if over is Kind.TABLE else None
             if stands == self._format == "delta":
@@ -274,7 +278,21 @@ class SparkEngine:
         if provider_of(self._session, relation) != "delta":
             return False
         (newest,) = self._session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")
-        return is_noted(newest["userMetadata"], mark)
+        return bool(delta.note_of(newest["userMetadata"], delta.MARKED) == mark)
+
+    def noting(self, column: str, dtype: dt.DataType, newest: str) -> AbstractContextManager[None]:
+        """Let the commits of the block say the largest value of a column."""
+        return self._session.noted(delta.NEWEST, [column, str(dtype(nullable=True)), newest])
+
+    def newest_noted(self, relation: Relation, column: str, dtype: dt.DataType) -> str | None:
+        """Return the largest value of a column, as the newest commit says it that says one."""
+        if provider_of(self._session, relation) != "delta":
+            return None
+        for commit in self._session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT {_COMMITS}"):
+            match delta.note_of(commit["userMetadata"], delta.NEWEST):
+                case [str(named), str(spelt), str(newest)]:
+                    return newest if (named, spelt) == (column, str(dtype(nullable=True))) else None
+        return None
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Give a Delta table that stands the properties and the clustering of `layout`."""

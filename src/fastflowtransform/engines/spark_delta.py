@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
 _EVOLVE = "WITH SCHEMA EVOLUTION "
+WRITE, MARKED, NEWEST = "fft", "fft_seed", "fft_newest"
+"""The keys of a commit's own words: whose write it is, the mark of a seed's file, and a column's largest value."""
 _REFUSED_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 """What a column's name may hold only where Delta keeps names apart from those in the files."""
 
@@ -219,10 +222,26 @@ def _written(session: Session, relation: Relation) -> int:
     return int(_metrics(session, relation).get("numOutputRows", 0))
 
 
+def note_of(said: str | None, key: str) -> Any:
+    """Return a note in a commit's own words, which may be anybody's; None where there is none.
+
+    Examples
+    --------
+    >>> note_of('{"fft_seed": "1f"}', "fft_seed"), note_of("by hand", "fft_seed")
+    ('1f', None)
+    """
+    try:
+        words = json.loads(said or "{}")
+    except ValueError:
+        return None
+    return words.get(key) if isinstance(words, dict) else None
+
+
 def _metrics(session: Session, relation: Relation) -> Mapping[str, Any]:
     """Return what the newest commit of this write says of itself."""
     rows = session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 20")
-    ours = [row for row in rows if row["userMetadata"] == session.mark] if session.mark else rows
+    writer = note_of(session.mark, WRITE)
+    ours = rows if writer is None else [row for row in rows if note_of(row["userMetadata"], WRITE) == writer]
     if not ours:
         raise EngineError(f'the commit to "{relation}" is not in its history', hint="was the table replaced meanwhile?")
     return dict(ours[0]["operationMetrics"] or {})

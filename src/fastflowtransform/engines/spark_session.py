@@ -85,8 +85,6 @@ _SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
 _MARK = "spark.databricks.delta.commitInfo.userMetadata"
-MARKED = "fft_seed"
-"""The key of a commit's own words under which the mark of a seed's file stands."""
 _WRITER, _NUMBER = "spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion"
 
 
@@ -211,13 +209,13 @@ class Session:
             self.spark.conf.unset(name) if value is None else self.spark.conf.set(name, value)
 
     @contextlib.contextmanager
-    def noted(self, mark: str | None) -> Iterator[None]:
-        """Let each Delta commit of the block carry the mark of a file besides."""
-        if mark is None:
+    def noted(self, key: str, note: Any) -> Iterator[None]:
+        """Let each Delta commit of the block carry a note besides; None is no note."""
+        if note is None:
             yield
             return
         before = self.mark
-        self.mark = json.dumps({**json.loads(before or "{}"), MARKED: mark})
+        self.mark = json.dumps({**json.loads(before or "{}"), key: note})
         self.spark.conf.set(_MARK, self.mark)
         try:
             yield
@@ -240,11 +238,6 @@ class Session:
             self.spark.removeTag(self._tag)
             for name, value in self._before.items():
                 self.spark.conf.unset(name) if value is None else self.spark.conf.set(name, value)
-
-
-def is_noted(said: str | None, mark: str) -> bool:
-    """Whether a commit's own words, which may be anybody's, hold the mark of a file."""
-    return f"{json.dumps(MARKED)}: {json.dumps(mark)}" in (said or "")
 
 
 def opened(settings: Settings, on_statement: Callable[[str], None] | None = None) -> Session:

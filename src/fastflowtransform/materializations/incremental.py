@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
+from fastflowtransform.engines.base import Capabilities, Engine, Kind, Noting, Standing, kind_of
 from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
 from fastflowtransform.incremental import VERDICT, Comparing, Verdict, Watermark
 from fastflowtransform.materializations.audit import Audit, audited
@@ -90,7 +90,10 @@ def _build(engine: Engine, target: Target, query: Query, incremental: Incrementa
             twice = audit.duplicates and not gate.is_open
             with engine.stage(rows) if twice else contextlib.nullcontext(rows) as new:
                 gate.judge(new)
-                written = engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
+                with _noting(engine, new, incremental, audit.newest):
+                    written = engine.replace(
+                        target.relation, new, over=kind_of(target.over), layout=target.model.layout
+                    )
     return Outcome(
         strategy=written.strategy,
         why=target.action.why,
@@ -108,14 +111,16 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
     table = engine.table(target.relation)
     if target.model.layout.set_by_user:
         engine.arrange(target.relation, target.model.layout)
-    watermark, whole = _reach(engine, table, target.model, incremental)
+    watermark, whole = _reach(engine, table, target, incremental)
     with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
         rule.require_columns(candidates, incremental)
         fitted = fit(engine, candidates, table, target.model, incremental)
         with audited(engine, fitted.rows, incremental, watermark) as (rows, audit):
+            before = None if watermark is None else watermark.text
+            after = audit.newest if before is None or audit.late < audit.rows else before
             write = _merge if incremental.unique_key else _append
-            written = write(engine, target, incremental, _Delta(rows, audit, watermark, table, fitted), gate)
-    before = None if watermark is None else watermark.text
+            with _noting(engine, rows, incremental, after):
+                written = write(engine, target, incremental, _Delta(rows, audit, watermark, table, fitted), gate)
     return Outcome(
         strategy=written.counts.strategy,
         why="the table has no watermark yet: the whole query" if whole else target.action.why,
@@ -127,7 +132,7 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
         null_keys=audit.null_keys,
         null_cursors=audit.null_cursors,
         watermark_before=before,
-        watermark_after=audit.newest if before is None or audit.late < audit.rows else before,
+        watermark_after=after,
         columns=fitted.words,
         warning=written.counts.warning,
     )
@@ -140,14 +145,14 @@ def delta(engine: Engine, target: Target, query: Query) -> Iterator[ir.Table]:
     assert incremental is not None
     watermark, whole = None, True
     if target.action.verb not in (Verb.CREATE, Verb.REPLACE):
-        watermark, whole = _reach(engine, engine.table(target.relation), target.model, incremental)
+        watermark, whole = _reach(engine, engine.table(target.relation), target, incremental)
     with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
         yield candidates
 
 
-def _reach(engine: Engine, table: ir.Table, model: Model, incremental: Incremental) -> tuple[Watermark | None, bool]:
+def _reach(engine: Engine, table: ir.Table, target: Target, incremental: Incremental) -> tuple[Watermark | None, bool]:
     """Return the table's watermark, and whether an increment takes the whole query."""
-    watermark = _watermark(engine, table, model, incremental)
+    watermark = _watermark(engine, table, target, incremental)
     return watermark, watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
 
 
@@ -177,8 +182,12 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
             fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental, by)))
         if audit.late:
             doubtful = rule.doubtful(fresh, incremental, delta.watermark, by)
+            old = delta.fitted.target
+            if isinstance(engine, Noting):
+                (found,) = engine.rows(rule.key_range(doubtful, incremental.unique_key))
+                old = rule.within(old, doubtful, incremental.unique_key, found)
             staged = stages.enter_context(
-                engine.stage(rule.judged(doubtful, delta.fitted.target, incremental, by, null_safe=null_safe))
+                engine.stage(rule.judged(doubtful, old, incremental, by, null_safe=null_safe))
             )
             verdicts = _tally(engine, staged)
             fresh = rule.certain(fresh, incremental, delta.watermark, by)
@@ -220,13 +229,32 @@ def _append(engine: Engine, target: Target, incremental: Incremental, delta: _De
     return _Written(counts, {Verdict.STALE: stale})
 
 
-def _watermark(engine: Engine, table: ir.Table, model: Model, incremental: Incremental) -> Watermark | None:
-    rule.require_target_columns(table, model.name, incremental)
-    if incremental.updated_at is None:
+def _watermark(engine: Engine, table: ir.Table, target: Target, incremental: Incremental) -> Watermark | None:
+    """Return the table's largest cursor; where a note says what it was, the rows from there on are asked first."""
+    rule.require_target_columns(table, target.model.name, incremental)
+    name = incremental.updated_at
+    if name is None:
         return None
-    by = engine.capabilities.comparing
-    cursor = table[incremental.updated_at].type()
-    return rule.highest_of(engine.rows(rule.highest(table, incremental.updated_at, by)), cursor)
+    by, cursor = engine.capabilities.comparing, table[name]
+    dtype = cursor.type()
+    if isinstance(engine, Noting) and rule.has_maximum(dtype):
+        noted = engine.newest_noted(target.relation, name, dtype)
+        if noted is not None:
+            near = table.filter(cursor >= Watermark(noted, dtype).literal())
+            # There is none where somebody took the newest rows away.
+            if (found := rule.highest_of(engine.rows(rule.highest(near, name, by)), dtype)) is not None:
+                return found
+    return rule.highest_of(engine.rows(rule.highest(table, name, by)), dtype)
+
+
+def _noting(
+    engine: Engine, rows: ir.Table, incremental: Incremental, newest: str | None
+) -> contextlib.AbstractContextManager[None]:
+    """Let what is written say the table's largest cursor, where the engine keeps notes."""
+    name = incremental.updated_at
+    if name is None or newest is None or not isinstance(engine, Noting):
+        return contextlib.nullcontext()
+    return engine.noting(name, rows[name].type(), newest)
 
 
 def _is_empty(engine: Engine, table: ir.Table) -> bool:

@@ -1,0 +1,100 @@
+"""The note of a table's largest cursor in its commits: where to look for the watermark, and never what it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ProjectFolder
+from tests.conftest import spark_session as shared_session
+
+pytestmark = pytest.mark.engine("spark")
+
+MODEL = "{{{{ config(materialized='incremental', unique_key='id', updated_at='{0}') }}}}\nselect * from demo.events"
+
+
+@pytest.fixture
+def noted(spark_project: ProjectFolder) -> ProjectFolder:
+    """An incremental model of ten events that stands, and was merged into once; its newest row is of day 11."""
+    spark_project.write({"models/fct.ff.sql": MODEL.format("at")})
+    spark_project.sql("CREATE TABLE events (id BIGINT, at TIMESTAMP, n BIGINT)")
+    for day in range(1, 11):
+        arrives(spark_project, day)
+    assert spark_project.fft("run").code == 0
+    arrives(spark_project, 11)
+    assert spark_project.fft("run").code == 0
+    return spark_project
+
+
+def arrives(project: ProjectFolder, day: int, id: int | None = None) -> None:
+    project.sql(f"INSERT INTO events VALUES ({id or day}, TIMESTAMP '2026-01-01' + INTERVAL {day - 1} DAY, {day})")
+
+
+def watermarks(project: ProjectFolder) -> tuple[Any, Any]:
+    (step,) = json.loads((project.folder / "target" / "run_results.json").read_text())["steps"]
+    return step["outcome"]["watermark_before"], step["outcome"]["watermark_after"]
+
+
+def files_of(day: int) -> list[Path]:
+    """Return the files of `fct` that hold the event of a day."""
+    found = shared_session().rows(f"SELECT DISTINCT input_file_name() AS file FROM demo.fct WHERE id = {day}")
+    return [Path(row["file"].removeprefix("file:").lstrip("/")) for row in found]
+
+
+def test_each_write_of_an_incremental_model_notes_its_newest_cursor(noted: ProjectFolder):
+    said = [row["userMetadata"] for row in shared_session().rows("DESCRIBE HISTORY demo.fct")]
+
+    assert '"fft_newest": ["at", "timestamp(6)", "2026-01-11 00:00:00"]' in said[0]
+    assert '"fft_newest": ["at", "timestamp(6)", "2026-01-10 00:00:00"]' in said[-1]
+
+
+def test_an_increment_reads_no_file_that_only_holds_older_rows(noted: ProjectFolder):
+    (old,) = files_of(3)
+    Path("/", old).unlink()
+    arrives(noted, 12)
+
+    answer = noted.fft("run")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert watermarks(noted) == ("2026-01-11 00:00:00", "2026-01-12 00:00:00")
+
+
+def test_a_note_of_rows_that_are_gone_is_not_believed(noted: ProjectFolder):
+    noted.sql("DELETE FROM fct WHERE id > 5")
+
+    assert noted.fft("run").code == 0
+
+    assert watermarks(noted)[0] == "2026-01-05 00:00:00"
+    assert noted.sql("SELECT count(*) FROM fct") == [(11,)]
+
+
+def test_newer_rows_that_somebody_else_wrote_are_seen(noted: ProjectFolder):
+    noted.sql("INSERT INTO fct VALUES (99, TIMESTAMP '2026-02-01', 1)")
+
+    assert noted.fft("run").code == 0
+
+    assert watermarks(noted)[0] == "2026-02-01 00:00:00"
+
+
+def test_a_note_of_another_cursor_is_left_alone(noted: ProjectFolder):
+    noted.write({"models/fct.ff.sql": MODEL.format("n")})
+    arrives(noted, 12)
+
+    assert noted.fft("run").code == 0
+
+    assert watermarks(noted) == ("11", "12")
+
+
+@pytest.mark.parametrize("words", ["by hand", "[1]", '{"fft_newest": "x"}', '{"fft_newest": ["at", 1, 2]}'])
+def test_what_others_say_in_their_commits_is_no_note(noted: ProjectFolder, words: str):
+    session = shared_session()
+    session.spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", words)
+    noted.sql("DELETE FROM fct WHERE id > 8")
+    session.spark.conf.unset("spark.databricks.delta.commitInfo.userMetadata")
+
+    assert noted.fft("run").code == 0
+
+    assert watermarks(noted)[0] == "2026-01-08 00:00:00"
