@@ -69,6 +69,7 @@ class Config:
     requires: Mapping[str, tuple[str, ...]]
     description: str
     dialect: str | None
+    deterministic: bool | None
     meta: Mapping[str, Any]
 
 
@@ -124,6 +125,7 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         requires=MappingProxyType(dict(_requires(section, name))),
         description=section.text("description", "") or "",
         dialect=section.text("dialect"),
+        deterministic=section.flag("deterministic") if section.has("deterministic") else None,
         meta=MappingProxyType(dict(section.raw("meta") or {})),
     )
     section.close()

@@ -56,9 +56,14 @@ def tokens(sql: str) -> tuple[str, ...]:
 
 def fingerprints(project: Project) -> dict[str, Fingerprint]:
     """Return the fingerprint of each node, by its name in the graph."""
-    found = {name: Fingerprint(_body(model, project), _config(model)) for name, model in project.models.items()}
+    found = {name: fingerprint_of(model, project) for name, model in project.models.items()}
     found |= {name: Fingerprint(_content(seed), _settings(seed)) for name, seed in project.seeds.items()}
     return found | {node: Fingerprint("", _declared(source)) for node, source in project.sources.items()}
+
+
+def fingerprint_of(model: Model, project: Project) -> Fingerprint:
+    """Return the fingerprint of one model."""
+    return Fingerprint(_body(model, project), _config(model))
 
 
 def _digest(*parts: object) -> str:
@@ -117,4 +122,4 @@ def _settings(seed: Seed) -> str:
 def _declared(source: Source) -> str:
     freshness = source.freshness and asdict(replace(source.freshness, at=source.at))
     limits = freshness and {key: value for key, value in freshness.items() if key != "at"}
-    return _digest(source.relation.name, sorted(source.columns.items()), limits)
+    return _digest(source.relation.name, sorted(source.columns.items()), limits, source.version)

@@ -248,6 +248,8 @@ class Model:
     requires: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Columns that an input has to have, by its name as `reads` has it."""
     contract: Contract | None = None
+    deterministic: bool | None = None
+    """Whether it gives the same rows again from the same inputs; None where it does not say."""
     description: str = ""
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     engines: tuple[str, ...] = ()
@@ -298,6 +300,8 @@ class Source:
     description: str = ""
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     freshness: Freshness | None = None
+    version: str | None = None
+    """An aggregate in the engine's SQL, whose value is another one whenever the rows are."""
 
     @property
     def node(self) -> str:

@@ -191,6 +191,7 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
         layout=config.layout,
         said=config.said,
         requires=config.requires,
+        deterministic=config.deterministic,
         incremental=config.incremental,
         description=config.description or inspect.getdoc(function) or "",
         meta=config.meta,

@@ -75,6 +75,7 @@ def read_sources(folder: Path, database: str, scope: Scope, kept: Kept) -> Itera
                 description=table.text("description") or "",
                 columns=MappingProxyType(dict(_columns(table, f"{name}.{title}"))),
                 freshness=_freshness(_said(table, of_all), f"{name}.{title}"),
+                version=table.text("version"),
             )
             table.close()
         source.close()

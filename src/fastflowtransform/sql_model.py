@@ -86,6 +86,7 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults, kept: Kept) -> 
         layout=config.layout,
         said=config.said,
         requires=config.requires,
+        deterministic=config.deterministic,
         incremental=with_inputs(config.incremental, scope),
         description=config.description,
         meta=config.meta,

@@ -16,7 +16,21 @@ from fastflowtransform import __version__
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import FftError, Interrupted, Unexpected, UsageError, nearest
 
-COMMANDS = ("init", "seed", "run", "test", "utest", "build", "plan", "list", "compile", "show", "retry", "source")
+COMMANDS = (
+    "init",
+    "seed",
+    "run",
+    "test",
+    "utest",
+    "build",
+    "plan",
+    "list",
+    "compile",
+    "show",
+    "history",
+    "retry",
+    "source",
+)
 
 
 class Commands(click.Group):

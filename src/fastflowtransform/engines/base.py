@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from fastflowtransform.engines.notes import Notes, Value
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.relation import Relation
@@ -86,6 +87,8 @@ class Capabilities:
         Whether the name of a table is made of letters of ASCII, digits and underscores only.
     longest_name
         How many bytes of UTF-8 a name may have; None where there is no limit that anyone would meet.
+    versions
+        Whether tables have versions that anyone's write changes, so that `state` need not read them.
     """
 
     comparing: Comparing = Comparing()
@@ -94,6 +97,7 @@ class Capabilities:
     case_sensitive: bool = False
     plain_names: bool = False
     longest_name: int | None = None
+    versions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,15 @@ class Noting(Protocol):
 
     def newest_noted(self, relation: Relation, column: str, dtype: dt.DataType) -> str | None:
         """Return the largest value of a column, as the last note of a table has it, if it is of that type."""
+        ...
+
+
+@runtime_checkable
+class Transactional(Protocol):
+    """An engine whose transactions span tables: a note elsewhere is written with a table's rows, or not at all."""
+
+    def alongside(self, note: Callable[[WriteCounts], None]) -> AbstractContextManager[None]:
+        """Call `note` in the transaction of the block's write: its rows are written then, and not yet committed."""
         ...
 
 
@@ -248,6 +261,27 @@ class Engine(Protocol):
 
         False where that cannot be known: rows that anything else has changed meanwhile are never taken for those.
         """
+        ...
+
+    def state(self, relation: Relation, *, written: bool = False) -> str | None:
+        """Return a text that is another one as soon as anything has changed the rows or columns of what stands there.
+
+        Of a view it tells the definition, and not what the view reads. None where nothing stands there, and where the
+        engine cannot tell. Within a transaction it tells what that has written. `written` asks for what the present
+        write has left: None where another one has come since.
+        """
+        ...
+
+    def steady(self, functions: Set[str]) -> Set[str]:
+        """Return those of the functions, named in lower case, that give the same for the same arguments at any time."""
+        ...
+
+    def prepare(self, notes: Notes) -> bool:
+        """Make a table for notes where there is none; False where we have no right to."""
+        ...
+
+    def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
+        """Add rows to a table for notes."""
         ...
 
     def drop(self, relation: Relation) -> None:

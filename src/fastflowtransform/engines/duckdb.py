@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastflowtransform.engines import duckdb_belongings as belongings
 from fastflowtransform.engines import duckdb_marks as marks
 from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.duckdb_belongings import Belongings
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
+from fastflowtransform.engines.notes import Alongside, Notes, Value, Words
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
@@ -37,14 +40,7 @@ if TYPE_CHECKING:
 _VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
 
 _ANEW, _IN_PLACE = "delete + insert", "update + insert"
-
-
-@dataclass(frozen=True, slots=True)
-class _Belongings:
-    """What hangs on a table: the statements that give it its indexes and comments again, and whether one is unique."""
-
-    statements: tuple[str, ...] = ()
-    unique: bool = False
+_WORDS = Words({str: "VARCHAR", int: "BIGINT", float: "DOUBLE", datetime: "TIMESTAMP"})
 
 
 class DuckDBEngine:
@@ -73,7 +69,8 @@ class DuckDBEngine:
         self._types: dict[str, dt.DataType] = {}
         self._texts = Texts()
         self._scratch = Scratch(self._rows)
-        self._belongings: dict[tuple[str, str], _Belongings] | None = None
+        self._alongside = Alongside()
+        self._belongings: dict[tuple[str, str], Belongings] | None = None
         # As Ibis sets them: it may be loaded later, or not at all.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
         ((self._catalog,),) = self._rows("SELECT current_catalog()")
@@ -241,7 +238,39 @@ class DuckDBEngine:
             written = int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
             if mark is not None:
                 marks.mark(name, self._name(_marks_of(relation)), _key(relation), mark, self._rows, self._run)
-        return WriteCounts(written, 0, "create table as select")
+            return self._alongside.done(WriteCounts(written, 0, "create table as select"))
+
+    def state(self, relation: Relation, *, written: bool = False) -> str | None:
+        """Return a digest of a table's columns and rows, or a view's definition."""
+        standing = self.existing([relation]).get(relation)
+        return None if standing is None else marks.state(relation, self._name(relation), standing.kind, self._rows)
+
+    def alongside(self, note: Callable[[WriteCounts], None]) -> contextlib.AbstractContextManager[None]:
+        """Call `note` before the block's write is committed."""
+        return self._alongside.set(note)
+
+    def steady(self, functions: Set[str]) -> Set[str]:
+        """Return DuckDB's own functions of which each form is consistent."""
+        rows = self._rows(
+            "SELECT lower(function_name) FROM duckdb_functions() GROUP BY 1 "
+            "HAVING bool_and(internal AND coalesce(stability = 'CONSISTENT', false))"
+        )
+        return functions & {name for (name,) in rows}
+
+    def prepare(self, notes: Notes) -> bool:
+        """Make a table for notes, or give it the columns that it does not have yet."""
+        name = self._name(notes.relation)
+        if notes.relation not in self.existing([notes.relation]):
+            self._run(_WORDS.creation(name, notes))
+            return True
+        known = [column for column, *_ in self._rows(f"DESCRIBE {name}")]
+        for statement in _WORDS.additions(name, notes, known):
+            self._run(statement)
+        return True
+
+    def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
+        """Add rows to a table for notes."""
+        self._run(_WORDS.insertion(self._name(notes.relation), notes, rows))
 
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
@@ -265,12 +294,13 @@ class DuckDBEngine:
             if over is Kind.TABLE:
                 self._run(f"DROP TABLE {name}")
             self._run(f"CREATE OR REPLACE VIEW {name} AS {select}")
+            self._alongside.done(WriteCounts(0, 0, "create view"))
 
     def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name, in one transaction with the change of columns."""
         with self._selected(fresh) as select, self._transaction():
             self._alter(relation, changes, select)
-            return WriteCounts(self._insert(relation, fresh, select), 0, "insert")
+            return self._alongside.done(WriteCounts(self._insert(relation, fresh, select), 0, "insert"))
 
     def merge(
         self,
@@ -296,13 +326,14 @@ class DuckDBEngine:
                 deleted = self._count(f"DELETE FROM {name} AS old USING ({select}) AS fresh WHERE {same}")
                 inserted = self._insert(relation, fresh, select)
                 # More are deleted than come anew where something else had put a key into the table twice.
-                return WriteCounts(max(inserted - deleted, 0), min(deleted, inserted), way)
+                counts = WriteCounts(max(inserted - deleted, 0), min(deleted, inserted), way)
+                return self._alongside.done(counts)
             values = ", ".join(f"{quoted(c)} = fresh.{quoted(c)}" for c in fresh.columns if c not in key)
             updated = (
                 self._count(f"UPDATE {name} AS old SET {values} FROM ({select}) AS fresh WHERE {same}") if values else 0
             )
             new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
-            return WriteCounts(self._insert(relation, fresh, new), updated, way)
+            return self._alongside.done(WriteCounts(self._insert(relation, fresh, new), updated, way))
 
     def scratch(self) -> str:
         """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
@@ -364,37 +395,11 @@ class DuckDBEngine:
     def _merge_into(self, relation: Relation) -> str:
         return _IN_PLACE if self._belongings_of(relation).unique else _ANEW
 
-    def _belongings_of(self, relation: Relation) -> _Belongings:
-        """Return what hangs on a table. All tables are asked for at once: each question looks at every one of them."""
+    def _belongings_of(self, relation: Relation) -> Belongings:
+        """Return what hangs on a table; what hangs on all of them is asked for once."""
         if self._belongings is None:
-            self._belongings = self._found_belongings()
-        return self._belongings.get(relation.folded, _Belongings())
-
-    def _found_belongings(self) -> dict[tuple[str, str], _Belongings]:
-        here = "database_name = current_database()"
-        found: dict[tuple[str, str], _Belongings] = {}
-        for schema, table, kind, column, text in self._rows(
-            "SELECT schema_name, table_name, 'index', NULL, sql FROM duckdb_indexes() "
-            f"WHERE {here} AND sql IS NOT NULL "
-            f"UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_indexes() "
-            f"WHERE {here} AND is_unique "
-            f"UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_constraints() "
-            f"WHERE {here} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE') "
-            f"UNION ALL SELECT schema_name, table_name, 'table', NULL, comment FROM duckdb_tables() "
-            f"WHERE {here} AND comment IS NOT NULL "
-            f"UNION ALL SELECT schema_name, table_name, 'column', column_name, comment FROM duckdb_columns() "
-            f"WHERE {here} AND comment IS NOT NULL"
-        ):
-            relation = Relation(schema, table)
-            before = found.get(relation.folded, _Belongings())
-            if kind == "unique":
-                found[relation.folded] = replace(before, unique=True)
-                continue
-            name = self._name(relation)
-            on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{quoted(column or '')}"
-            statement = text if kind == "index" else f"COMMENT ON {on} IS {literal(text)}"
-            found[relation.folded] = replace(before, statements=(*before.statements, statement))
-        return found
+            self._belongings = belongings.found(self._rows, self._name)
+        return self._belongings.get(relation.folded, Belongings())
 
     def _alter(self, relation: Relation, changes: ColumnChanges, select: str) -> None:
         """Change the table's columns; the types are as DuckDB spells those of the rows to come."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
+from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.relation import Relation
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
@@ -34,6 +37,22 @@ def is_marked(name: str, marks: str, key: str, text: str, rows: Rows) -> bool:
     """Whether a table is as it was when it was given a mark; there is a table that marks are noted in."""
     noted = rows(f"SELECT rows FROM {marks} WHERE name = {literal(key)} AND mark = {literal(text)}")
     return bool(noted) and noted == [(_digest(name, rows),)]
+
+
+def state(relation: Relation, name: str, kind: Kind, rows: Rows) -> str:
+    """Return what tells a table's columns and rows from any others, or a view's definition."""
+    if kind is Kind.TABLE:
+        return f"table {_short(_digest(name, rows))}"
+    database, view = map(literal, relation.folded)
+    ((definition,),) = rows(
+        "SELECT sql FROM duckdb_views() WHERE database_name = current_database() "
+        f"AND lower(schema_name) = {database} AND lower(view_name) = {view}"
+    )
+    return f"view {_short(definition)}"
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _digest(name: str, rows: Rows) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from fastflowtransform.engines import postgres_catalog as catalog
+from fastflowtransform.engines import postgres_marks as marks
 from fastflowtransform.engines import postgres_relations as relations
 from fastflowtransform.engines import postgres_types as types
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.notes import Alongside, Notes, Value, Words
 from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
 from fastflowtransform.engines.postgres_marks import Mark
 from fastflowtransform.engines.postgres_rows import (
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
 _VARIABLES = {"FF_PG_DSN": "dsn", "FF_PG_SCHEMA": "schema"}
 _LOCK_WAIT = 300
 """Seconds that a run waits for another one that writes to the same relation, where the profile does not say."""
+
+_WORDS = Words({str: "text", int: "bigint", float: "double precision", datetime: "timestamp"})
 
 # Whatever the server, the role or the dsn say: values are printed and read as Ibis and the rule expect.
 _SETTINGS = """
@@ -99,6 +104,7 @@ class PostgresEngine:
         self._numbers = itertools.count(1)
         self._texts = Texts()
         self._scratch = Scratch(self._session.rows)
+        self._alongside = Alongside()
         self._shown: set[str] = set()
         self._known: set[str] = set()
 
@@ -264,9 +270,14 @@ class PostgresEngine:
         import ibis.expr.types as ir
 
         self._create_schema(relation.database)
-        noted = None if mark is None else Mark(relation, mark)
-        if noted is not None and not noted.prepare(self._session):
-            noted = None
+        found = None if mark is None else Mark(relation, mark)
+        marked = found if found is not None and found.prepare(self._session) else None
+
+        def noted(counts: WriteCounts) -> WriteCounts:
+            if marked is not None:
+                marked.note(self._session, counts.inserted)
+            return self._alongside.done(counts)
+
         hung = None if over is None else belongings(printed(relation), self._session.rows)
         if over is Kind.TABLE and hung is not None and not hung.simple:
             with self.stage(rows) as staged:
@@ -279,6 +290,38 @@ class PostgresEngine:
     def is_marked(self, relation: Relation, mark: str) -> bool:
         """Whether a table has the mark, and all of its rows come from the transaction that gave it."""
         return Mark(relation, mark).stands(self._session)
+
+    def state(self, relation: Relation, *, written: bool = False) -> str | None:
+        """Return a digest of a table's columns and of the transactions that wrote its rows, or of a view's text."""
+        return marks.state(self._session, relation)
+
+    def alongside(self, note: Callable[[WriteCounts], None]) -> contextlib.AbstractContextManager[None]:
+        """Call `note` before the block's write is committed."""
+        return self._alongside.set(note)
+
+    def steady(self, functions: Set[str]) -> Set[str]:
+        """Return PostgreSQL's own functions of which each form is immutable."""
+        rows = self._session.rows(
+            "SELECT proname::text AS name FROM pg_proc GROUP BY 1 "
+            "HAVING bool_and(pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'i')"
+        )
+        return functions & {name for (name,) in rows}
+
+    def prepare(self, notes: Notes) -> bool:
+        """Make a table for notes, or give it the columns that it does not have yet."""
+        name = printed(notes.relation)
+        noted = marks.may_note(self._session, name, notes.relation.database)
+        statements = [_WORDS.creation(name, notes)] if noted is None else []
+        if noted:
+            known = self._session.columns(f"SELECT * FROM {name}").names
+            statements = _WORDS.additions(name, notes, known, " IF NOT EXISTS")
+        if statements:
+            marks.made(self._session, name, statements)
+        return noted is not False
+
+    def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
+        """Add rows to a table for notes."""
+        self._session.run(_WORDS.insertion(printed(notes.relation), notes, rows))
 
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
@@ -293,7 +336,7 @@ class PostgresEngine:
         select = self.compiled(table)
         self._create_schema(relation.database)
         hung = None if over is None else belongings(printed(relation), self._session.rows)
-        relations.view_made(self._session, relation, select, over, hung)
+        relations.view_made(self._session, relation, select, over, hung, self._alongside.done)
 
     def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name, in one transaction with the change of columns."""
@@ -301,8 +344,9 @@ class PostgresEngine:
         with self._session.transaction():
             alter(self._session, relation, changes, select)
             inserted = insert(self._session, relation, select, fresh.columns)
+            counts = self._alongside.done(WriteCounts(inserted, 0, "insert"))
         analyze(self._session, relation, inserted)
-        return WriteCounts(inserted, 0, "insert")
+        return counts
 
     def merge(
         self,
@@ -324,11 +368,12 @@ class PostgresEngine:
         with self._session.transaction():
             alter(self._session, relation, changes, select)
             if way == ON_CONFLICT:
-                counts = upsert(self._session, relation, select, tuple(columns), key)
+                found = upsert(self._session, relation, select, tuple(columns), key)
             else:
-                counts = delete_and_insert(self._session, relation, select, columns, key, null_safe=null_safe)
-        analyze(self._session, relation, sum(counts))
-        return WriteCounts(*counts, way)
+                found = delete_and_insert(self._session, relation, select, columns, key, null_safe=null_safe)
+            counts = self._alongside.done(WriteCounts(*found, way))
+        analyze(self._session, relation, sum(found))
+        return counts
 
     def scratch(self) -> str:
         """Empty a schema of this connection's own, and begin the names of texts and stages anew."""

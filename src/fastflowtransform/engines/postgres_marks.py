@@ -6,6 +6,7 @@ the transaction it comes from: where all are of that one, and are as many, nothi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastflowtransform.engines.base import MARKS
@@ -23,23 +24,13 @@ class Mark:
     text: str
 
     def prepare(self, session: Session) -> bool:
-        """Make the table that marks are noted in, where there is none; False where we have no right to note anything.
-
-        Two sessions that made it at once would be in each other's way.
-        """
+        """Make the table that marks are noted in, where there is none; False where we may not note anything."""
         marks = _marks(self.relation)
-        may_note = _may(marks, "INSERT", "UPDATE", "SELECT")
-        may_make = f"has_schema_privilege({literal(self.relation.database)}, 'CREATE')"
-        ((noted, made),) = session.rows(f"SELECT {may_note} AS noted, {may_make} AS made")
-        if noted is not None or not made:
-            return bool(noted)
-        with session.transaction():
-            session.run(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(f'fft {marks}')}, 0))")
-            session.run(
-                f"CREATE TABLE IF NOT EXISTS {marks} (name text PRIMARY KEY, mark text NOT NULL, "
-                "columns text NOT NULL, rows bigint NOT NULL, written_by xid)"
-            )
-        return True
+        noted = may_note(session, marks, self.relation.database, "UPDATE")
+        if noted is None:
+            columns = "name text PRIMARY KEY, mark text NOT NULL, columns text NOT NULL, rows bigint NOT NULL"
+            made(session, marks, [f"CREATE TABLE IF NOT EXISTS {marks} ({columns}, written_by xid)"])
+        return noted is not False
 
     def note(self, session: Session, written: int) -> None:
         """Note the mark; called at the end of the transaction that gives the table its rows or its name."""
@@ -67,6 +58,42 @@ class Mark:
         own = "false" if written_by is None else f"xmin = {literal(written_by)}::xid"
         found = session.rows(f"SELECT count(*) AS rows, count(*) FILTER (WHERE {own}) AS own FROM {name}")
         return found == [(rows, rows)]
+
+
+def may_note(session: Session, name: str, database: str, *rights: str) -> bool | None:
+    """Return whether we may read a table and add to it; None where it is not there, and may be made."""
+    may_make = f"has_schema_privilege({literal(database)}, 'CREATE')"
+    ((noted, made),) = session.rows(f"SELECT {_may(name, 'INSERT', 'SELECT', *rights)} AS noted, {may_make} AS made")
+    return None if noted is None and made else bool(noted)
+
+
+def made(session: Session, name: str, statements: Iterable[str]) -> None:
+    """Make or change a table of fft's own. Two sessions that did it at once would be in each other's way."""
+    with session.transaction():
+        session.run(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(f'fft {name}')}, 0))")
+        for statement in statements:
+            session.run(statement)
+
+
+def state(session: Session, relation: Relation) -> str | None:
+    """Return what tells a table's columns and rows from any others, or a view's definition; None for what it cannot.
+
+    Whatever changes a row leaves the number of its transaction on it: these numbers are digested, and not the values.
+    """
+    name = printed(relation)
+    found = session.rows(
+        "SELECT c.relkind = 'v' AS is_view, c.relkind IN ('r', 'p') AS is_plain, "
+        f"md5(CASE c.relkind WHEN 'v' THEN pg_get_viewdef(c.oid) ELSE {_COLUMNS} END) AS digest "
+        f"FROM pg_class c WHERE c.oid = to_regclass({literal(name)})"
+    )
+    for is_view, is_plain, digest in found:
+        if is_view:
+            return f"view {digest}"
+        if is_plain:
+            writers = "sum(hashint8extended(xmin::text::bigint, 0)::numeric)"
+            ((rows, total),) = session.rows(f"SELECT count(*) AS rows, {writers}::text AS total FROM {name}")
+            return f"table {digest} {rows} {total or 0}"
+    return None
 
 
 _COLUMNS = (

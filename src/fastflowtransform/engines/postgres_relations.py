@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ from fastflowtransform.engines import postgres_catalog as catalog
 from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.postgres_catalog import Belongings
 from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of, short_hash
-from fastflowtransform.engines.postgres_marks import Mark
 from fastflowtransform.engines.postgres_rows import alter, analyze, changes_to, columns_of, ingest, insert, printed
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import quoted
@@ -22,6 +22,10 @@ from fastflowtransform.results import WriteCounts
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Noted = Callable[[WriteCounts], WriteCounts]
+"""Notes elsewhere what was written, in the same transaction, and returns it."""
+VIEW = WriteCounts(0, 0, "create view")
+
 _PATIENCE = 2
 """Seconds that a swap waits for the readers of a table; those who come after it wait as long."""
 
@@ -32,7 +36,7 @@ def made(
     rows: str | pa.RecordBatchReader,
     hung: Belongings | None,
     layout: Layout,
-    mark: Mark | None,
+    noted: Noted,
 ) -> WriteCounts:
     """Make a table, in one transaction; `hung` is what hung on the view that goes for it."""
     name = printed(relation)
@@ -44,9 +48,7 @@ def made(
             session.run(definition(name_of(relation, index), name, index))
         _hang(session, name, hung, "TABLE")
         analyze(session, relation, written)
-        if mark is not None:
-            mark.note(session, written)
-    return WriteCounts(written, 0, "create table as select")
+        return noted(WriteCounts(written, 0, "create table as select"))
 
 
 def swapped(
@@ -55,7 +57,7 @@ def swapped(
     rows: str | pa.RecordBatchReader,
     hung: Belongings,
     layout: Layout,
-    mark: Mark | None,
+    noted: Noted,
 ) -> WriteCounts:
     """Make a new table beside the old one, and give it the old one's name, indexes, grants and comments.
 
@@ -71,16 +73,13 @@ def swapped(
         _hang(session, printed(beside), hung, "TABLE")
         analyze(session, beside, written)
 
-    def noting() -> None:
-        if mark is not None:
-            mark.note(session, written)
-
+    counts = WriteCounts(written, 0, "create table as select")
     done = False
     try:
-        done = _is_swapped(session, relation, beside, renamed, noting)
+        done = _is_swapped(session, relation, beside, renamed, functools.partial(noted, counts))
         if done:
-            return WriteCounts(written, 0, "create table as select")
-        return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", layout, mark)
+            return counts
+        return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", layout, noted)
     finally:
         if not done:
             # The first error is the one to tell; the next run would drop the table as well.
@@ -89,7 +88,7 @@ def swapped(
 
 
 def _is_swapped(
-    session: Session, relation: Relation, beside: Relation, renamed: Mapping[str, str], then: Callable[[], None]
+    session: Session, relation: Relation, beside: Relation, renamed: Mapping[str, str], then: Callable[[], object]
 ) -> bool:
     """Give a table and its indexes the names of another one, which goes; False where a reader is in the way of that.
 
@@ -111,9 +110,7 @@ def _is_swapped(
     return True
 
 
-def rewritten(
-    session: Session, relation: Relation, staged: str, layout: Layout, mark: Mark | None = None
-) -> WriteCounts:
+def rewritten(session: Session, relation: Relation, staged: str, layout: Layout, noted: Noted) -> WriteCounts:
     """Put new rows into a table that must stay, because something hangs on it that no new table would have.
 
     Readers are kept waiting only where columns change.
@@ -124,11 +121,9 @@ def rewritten(
         A view needs a column as it was.
     """
     with session.transaction():
-        written = _refilled(session, relation, staged, layout)
-        if mark is not None:
-            mark.note(session, written)
-    analyze(session, relation, written)
-    return WriteCounts(written, 0, "delete + insert")
+        counts = noted(WriteCounts(_refilled(session, relation, staged, layout), 0, "delete + insert"))
+    analyze(session, relation, counts.inserted)
+    return counts
 
 
 def _refilled(session: Session, relation: Relation, source: str, layout: Layout) -> int:
@@ -164,7 +159,9 @@ def _arrangement(session: Session, relation: Relation, layout: Layout) -> list[s
     return statements + [definition(index, name, wanted[index]) for index in wanted if index not in stand]
 
 
-def view_made(session: Session, relation: Relation, select: str, over: Kind | None, hung: Belongings | None) -> None:
+def view_made(
+    session: Session, relation: Relation, select: str, over: Kind | None, hung: Belongings | None, noted: Noted
+) -> None:
     """Make a view, in one transaction with the end of a table of its name, or of a view of other columns.
 
     Raises
@@ -178,10 +175,12 @@ def view_made(session: Session, relation: Relation, select: str, over: Kind | No
             session.run(f"DROP TABLE {name}")
         elif over is Kind.VIEW:
             if _is_replaced(session, name, select):
+                noted(VIEW)
                 return
             _drop_view(session, relation)
         session.run(f"CREATE VIEW {name} AS {select}")
         _hang(session, name, hung, "VIEW")
+        noted(VIEW)
 
 
 def _filled(session: Session, relation: Relation, rows: str | pa.RecordBatchReader) -> int:

@@ -6,8 +6,10 @@ import contextlib
 import functools
 import itertools
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +19,7 @@ from fastflowtransform.engines import spark_delta as delta
 from fastflowtransform.engines import spark_swap as swap
 from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.notes import Notes, Value, Words
 from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
@@ -46,6 +49,9 @@ _VARIABLES = {
     "FF_DBR_TABLE_FORMAT": "table_format",
     "FF_DBR_WAREHOUSE_DIR": "warehouse_dir",
 }
+_WORDS = Words(
+    {str: "STRING", int: "BIGINT", float: "DOUBLE", datetime: "TIMESTAMP"}, quote=ticked, literal=catalog.literal
+)
 _FORMATS = ("delta", "parquet")
 _COMMITS = 20
 """Commits that are looked through for a note."""
@@ -71,6 +77,7 @@ class SparkEngine:
         frames=frozenset(Frame),
         layouts=frozenset({"partition_by", "cluster_by", "table_properties"}),
         plain_names=True,
+        versions=True,
     )
 
     def __init__(self, session: Session, database: str = "default", table_format: str = "delta") -> None:
@@ -279,6 +286,28 @@ class SparkEngine:
             return False
         (newest,) = self._session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")
         return bool(delta.note_of(newest["userMetadata"], delta.MARKED) == mark)
+
+    def state(self, relation: Relation, *, written: bool = False) -> str | None:
+        """Return a Delta table's newest commit, or a view's text; other formats do not say who wrote them."""
+        return delta.state(self._session, relation, self.existing([relation]).get(relation), written=written)
+
+    def steady(self, functions: Set[str]) -> Set[str]:
+        """Return none: Spark does not say which of its functions are."""
+        return frozenset()
+
+    def prepare(self, notes: Notes) -> bool:
+        """Make a table for notes, or give it the columns that it does not have yet."""
+        name, words = printed(notes.relation), replace(_WORDS, table=f" USING {self._format}")
+        if notes.relation not in self.existing([notes.relation]):
+            self._session.run(words.creation(name, notes))
+            return True
+        for statement in words.additions(name, notes, self._session.schema(f"SELECT * FROM {name}").names):
+            self._session.run(statement)
+        return True
+
+    def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
+        """Add rows to a table for notes."""
+        self._session.run(_WORDS.insertion(printed(notes.relation), notes, rows))
 
     def noting(self, column: str, dtype: dt.DataType, newest: str) -> AbstractContextManager[None]:
         """Let the commits of the block say the largest value of a column."""

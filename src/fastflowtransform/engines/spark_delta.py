@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fastflowtransform.engines.base import Kind, Standing
 from fastflowtransform.engines.spark_catalog import (
+    MERGE,
     Detail,
     clauses,
     comments,
@@ -216,6 +219,26 @@ def _with_defaults(layout: Layout, columns: Schema) -> Layout:
 
 def _insert(columns: list[str]) -> str:
     return f"INSERT ({', '.join(map(ticked, columns))}) VALUES ({', '.join(f'fresh.{ticked(c)}' for c in columns)})"
+
+
+def state(session: Session, relation: Relation, standing: Standing | None, *, written: bool) -> str | None:
+    """Return what tells the rows of a Delta table, or the text of a view, from any others.
+
+    A commit is told by its number, its moment and its own words: a table that is made anew begins at 0 again. None
+    where `written` asks for this session's commit, and another one is the newest.
+    """
+    if standing is None:
+        return None
+    if standing.kind is Kind.VIEW:
+        ((text,),) = (row.values() for row in session.rows(f"SHOW CREATE TABLE {printed(relation)}"))
+        return f"view {hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
+    if standing.merge != MERGE:
+        return None
+    (newest,) = session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")
+    said = newest["userMetadata"]
+    if written and note_of(said, WRITE) != note_of(session.mark, WRITE):
+        return None
+    return f"version {newest['version']} of {newest['timestamp']:%Y-%m-%d %H:%M:%S.%f} by {note_of(said, WRITE)}"
 
 
 def _written(session: Session, relation: Relation) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from fastflowtransform.engines.base import Capabilities, Engine, Standing
 from fastflowtransform.errors import DependentsInTheWay
 from fastflowtransform.model import Model
 from fastflowtransform.relation import Relation
-from fastflowtransform.results import Outcome
+from fastflowtransform.results import Outcome, WriteCounts
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -114,6 +115,28 @@ class _Open:
 OPEN: Gate = _Open()
 
 
+class Journal(Protocol):
+    """Where it is noted what a write comes to."""
+
+    def writing(
+        self, engine: Engine, relation: Relation, outcome: Callable[[WriteCounts], Outcome]
+    ) -> AbstractContextManager[None]:
+        """Note what the block's write to a relation comes to, in the same transaction where there are any."""
+        ...
+
+
+class _Silent:
+    """The journal of those that note nothing."""
+
+    def writing(
+        self, engine: Engine, relation: Relation, outcome: Callable[[WriteCounts], Outcome]
+    ) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+SILENT: Journal = _Silent()
+
+
 def require_droppable(model: Model, over: Standing) -> None:
     """Raise `DependentsInTheWay` where what stands under a model's name cannot go, because others read it."""
     if over.dependents:
@@ -133,6 +156,8 @@ class Materialization(Protocol):
         """Say what is to be done, from what stands under the model's name; pure."""
         ...
 
-    def apply(self, engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Outcome:
+    def apply(
+        self, engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT
+    ) -> Outcome:
         """Do it; nothing is published before the gate has seen the rows."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastflowtransform.engines.base import Capabilities, Engine, Standing
-from fastflowtransform.materializations.base import OPEN, Action, Gate, Query, Target, Verb
+from fastflowtransform.materializations.base import OPEN, SILENT, Action, Gate, Journal, Query, Target, Verb
 from fastflowtransform.model import Model
 from fastflowtransform.results import Outcome
 
@@ -13,7 +13,7 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
     return Action(Verb.INLINE, "", "the models that read it take it in")
 
 
-def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Outcome:
+def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT) -> Outcome:
     """Do nothing but show the gate what the query gives; the models that read this one report its errors."""
     if not gate.is_open or target.model.contract is not None:
         with query.table(is_incremental=False) as rows:

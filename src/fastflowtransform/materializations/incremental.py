@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental as rule
@@ -12,7 +12,7 @@ from fastflowtransform.engines.base import Capabilities, Engine, Kind, Noting, S
 from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
 from fastflowtransform.incremental import VERDICT, Comparing, Verdict, Watermark
 from fastflowtransform.materializations.audit import Audit, audited
-from fastflowtransform.materializations.base import OPEN, Action, Gate, Query, Target, Verb
+from fastflowtransform.materializations.base import OPEN, SILENT, Action, Gate, Journal, Query, Target, Verb
 from fastflowtransform.materializations.columns import Fit, changed, fit
 from fastflowtransform.model import Incremental, Model, OnNullKey, SqlBody
 from fastflowtransform.results import Outcome, WriteCounts
@@ -25,11 +25,24 @@ _NOTHING = WriteCounts(0, 0, "nothing to write")
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
-    """What a write did, and what it left alone."""
+class _Write:
+    """What is written, where, and who looks at it."""
 
-    counts: WriteCounts
-    verdicts: Mapping[str, int] = field(default_factory=dict)
+    engine: Engine
+    target: Target
+    incremental: Incremental
+    gate: Gate
+    journal: Journal
+
+    @contextlib.contextmanager
+    def noted(self, rows: ir.Table, newest: str | None, outcome: Callable[[WriteCounts], Outcome]) -> Iterator[None]:
+        """Note what the block's write comes to; and the table's largest cursor, where the engine keeps notes."""
+        name, engine = self.incremental.updated_at, self.engine
+        with contextlib.ExitStack() as noting:
+            if name is not None and newest is not None and isinstance(engine, Noting):
+                noting.enter_context(engine.noting(name, rows[name].type(), newest))
+            noting.enter_context(self.journal.writing(engine, self.target.relation, outcome))
+            yield
 
 
 def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
@@ -64,7 +77,7 @@ def _which(model: Model, incremental: Incremental) -> str:
     return f"the table stands: the rows from its newest {incremental.updated_at}{back} on"
 
 
-def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Outcome:
+def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT) -> Outcome:
     """Write what the rule gives, once the gate has seen it, and what the table would be with it.
 
     Raises
@@ -74,40 +87,43 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Ou
     SchemaChanged, DeltaColumnsDiffer, MissingColumn, BadCursor
         Its columns do not fit.
     """
-    incremental = target.model.incremental
-    assert incremental is not None
-    if target.action.verb in (Verb.CREATE, Verb.REPLACE):
-        return _build(engine, target, query, incremental, gate)
-    return _increment(engine, target, query, incremental, gate)
+    assert target.model.incremental is not None
+    write = _Write(engine, target, target.model.incremental, gate, journal)
+    return _build(write, query) if target.action.verb in (Verb.CREATE, Verb.REPLACE) else _increment(write, query)
 
 
-def _build(engine: Engine, target: Target, query: Query, incremental: Incremental, gate: Gate) -> Outcome:
+def _build(write: _Write, query: Query) -> Outcome:
     """Make the table of the whole query, under the same rules: it never holds two rows of one key."""
+    engine, target, incremental = write.engine, write.target, write.incremental
     with query.table(is_incremental=False) as table:
         rule.require_columns(table, incremental)
         with audited(engine, table, incremental, None) as (rows, audit):
             rows = rule.newest(rows, incremental, engine.capabilities.comparing) if audit.duplicates else rows
-            twice = audit.duplicates and not gate.is_open
+            twice = audit.duplicates and not write.gate.is_open
+
+            def outcome(written: WriteCounts) -> Outcome:
+                return Outcome(
+                    strategy=written.strategy,
+                    why=target.action.why,
+                    inserted=written.inserted,
+                    updated=0,
+                    duplicates=audit.duplicates,
+                    null_keys=audit.null_keys,
+                    null_cursors=audit.null_cursors,
+                    watermark_after=audit.newest,
+                )
+
             with engine.stage(rows) if twice else contextlib.nullcontext(rows) as new:
-                gate.judge(new)
-                with _noting(engine, new, incremental, audit.newest):
-                    written = engine.replace(
-                        target.relation, new, over=kind_of(target.over), layout=target.model.layout
+                write.gate.judge(new)
+                with write.noted(new, audit.newest, outcome):
+                    return outcome(
+                        engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
                     )
-    return Outcome(
-        strategy=written.strategy,
-        why=target.action.why,
-        inserted=written.inserted,
-        updated=0,
-        duplicates=audit.duplicates,
-        null_keys=audit.null_keys,
-        null_cursors=audit.null_cursors,
-        watermark_after=audit.newest,
-    )
 
 
-def _increment(engine: Engine, target: Target, query: Query, incremental: Incremental, gate: Gate) -> Outcome:
+def _increment(write: _Write, query: Query) -> Outcome:
     """Take the delta into the table that stands there."""
+    engine, target, incremental = write.engine, write.target, write.incremental
     table = engine.table(target.relation)
     if target.model.layout.set_by_user:
         engine.arrange(target.relation, target.model.layout)
@@ -118,24 +134,27 @@ def _increment(engine: Engine, target: Target, query: Query, incremental: Increm
         with audited(engine, fitted.rows, incremental, watermark) as (rows, audit):
             before = None if watermark is None else watermark.text
             after = audit.newest if before is None or audit.late < audit.rows else before
-            write = _merge if incremental.unique_key else _append
-            with _noting(engine, rows, incremental, after):
-                written = write(engine, target, incremental, _Delta(rows, audit, watermark, table, fitted), gate)
-    return Outcome(
-        strategy=written.counts.strategy,
-        why="the table has no watermark yet: the whole query" if whole else target.action.why,
-        inserted=written.counts.inserted,
-        updated=written.counts.updated,
-        unchanged=written.verdicts.get(Verdict.UNCHANGED, 0),
-        stale=written.verdicts.get(Verdict.STALE, 0),
-        duplicates=audit.duplicates,
-        null_keys=audit.null_keys,
-        null_cursors=audit.null_cursors,
-        watermark_before=before,
-        watermark_after=after,
-        columns=fitted.words,
-        warning=written.counts.warning,
-    )
+            why = "the table has no watermark yet: the whole query" if whole else target.action.why
+
+            def outcome(written: WriteCounts, verdicts: Mapping[str, int]) -> Outcome:
+                return Outcome(
+                    strategy=written.strategy,
+                    why=why,
+                    inserted=written.inserted,
+                    updated=written.updated,
+                    unchanged=verdicts.get(Verdict.UNCHANGED, 0),
+                    stale=verdicts.get(Verdict.STALE, 0),
+                    duplicates=audit.duplicates,
+                    null_keys=audit.null_keys,
+                    null_cursors=audit.null_cursors,
+                    watermark_before=before,
+                    watermark_after=after,
+                    columns=fitted.words,
+                    warning=written.warning,
+                )
+
+            take = _merge if incremental.unique_key else _append
+            return take(write, _Delta(rows, audit, watermark, table, fitted, after, outcome))
 
 
 @contextlib.contextmanager
@@ -165,10 +184,13 @@ class _Delta:
     watermark: Watermark | None
     table: ir.Table
     fitted: Fit
+    newest: str | None
+    outcome: Callable[[WriteCounts, Mapping[str, int]], Outcome]
 
 
-def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Delta, gate: Gate) -> _Written:
+def _merge(write: _Write, delta: _Delta) -> Outcome:
     """Merge by key; a part of the rule that the audit shows to have nothing to do is left out."""
+    engine, incremental = write.engine, write.incremental
     audit, fresh, null_safe = delta.audit, delta.rows, _is_null_safe(delta.audit, incremental)
     verdicts: dict[str, int] = {}
     by = engine.capabilities.comparing
@@ -195,18 +217,19 @@ def _merge(engine: Engine, target: Target, incremental: Incremental, delta: _Del
                 # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
                 decided = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
                 fresh = fresh.union(decided, distinct=False)
-        gate.judge(fresh, whole)
+        write.gate.judge(fresh, whole)
         if audit.late == audit.rows and Verdict.WRITE not in verdicts and not delta.fitted.changes:
-            return _Written(_NOTHING, verdicts)
-        counts = engine.merge(
-            target.relation,
-            fresh,
-            incremental.unique_key,
-            null_safe=null_safe,
-            changes=delta.fitted.changes,
-            cursor=incremental.updated_at,
-        )
-    return _Written(counts, verdicts)
+            return delta.outcome(_NOTHING, verdicts)
+        with write.noted(delta.rows, delta.newest, lambda counts: delta.outcome(counts, verdicts)):
+            counts = engine.merge(
+                write.target.relation,
+                fresh,
+                incremental.unique_key,
+                null_safe=null_safe,
+                changes=delta.fitted.changes,
+                cursor=incremental.updated_at,
+            )
+    return delta.outcome(counts, verdicts)
 
 
 def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
@@ -219,14 +242,16 @@ def _tally(engine: Engine, judged: ir.Table) -> dict[str, int]:
     return {str(row[VERDICT]): int(str(row["rows"])) for row in counted}
 
 
-def _append(engine: Engine, target: Target, incremental: Incremental, delta: _Delta, gate: Gate) -> _Written:
+def _append(write: _Write, delta: _Delta) -> Outcome:
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
-    rows, stale = delta.rows, 0
+    engine, rows, verdicts = write.engine, delta.rows, {}
     if delta.watermark is not None and delta.audit.late:
-        rows, stale = rule.delta(rows, incremental, delta.watermark, engine.capabilities.comparing), delta.audit.late
-    gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).union(new, distinct=False))
-    counts = engine.append(target.relation, rows, delta.fitted.changes)
-    return _Written(counts, {Verdict.STALE: stale})
+        rows = rule.delta(rows, write.incremental, delta.watermark, engine.capabilities.comparing)
+        verdicts = {Verdict.STALE.value: delta.audit.late}
+    write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).union(new, distinct=False))
+    with write.noted(delta.rows, delta.newest, lambda counts: delta.outcome(counts, verdicts)):
+        counts = engine.append(write.target.relation, rows, delta.fitted.changes)
+    return delta.outcome(counts, verdicts)
 
 
 def _watermark(engine: Engine, table: ir.Table, target: Target, incremental: Incremental) -> Watermark | None:
@@ -245,16 +270,6 @@ def _watermark(engine: Engine, table: ir.Table, target: Target, incremental: Inc
             if (found := rule.highest_of(engine.rows(rule.highest(near, name, by)), dtype)) is not None:
                 return found
     return rule.highest_of(engine.rows(rule.highest(table, name, by)), dtype)
-
-
-def _noting(
-    engine: Engine, rows: ir.Table, incremental: Incremental, newest: str | None
-) -> contextlib.AbstractContextManager[None]:
-    """Let what is written say the table's largest cursor, where the engine keeps notes."""
-    name = incremental.updated_at
-    if name is None or newest is None or not isinstance(engine, Noting):
-        return contextlib.nullcontext()
-    return engine.noting(name, rows[name].type(), newest)
 
 
 def _is_empty(engine: Engine, table: ir.Table) -> bool:

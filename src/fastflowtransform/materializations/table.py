@@ -5,9 +5,19 @@ from __future__ import annotations
 import contextlib
 
 from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
-from fastflowtransform.materializations.base import OPEN, Action, Gate, Query, Target, Verb, require_droppable
+from fastflowtransform.materializations.base import (
+    OPEN,
+    SILENT,
+    Action,
+    Gate,
+    Journal,
+    Query,
+    Target,
+    Verb,
+    require_droppable,
+)
 from fastflowtransform.model import Model
-from fastflowtransform.results import Outcome
+from fastflowtransform.results import Outcome, WriteCounts
 
 
 def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
@@ -20,11 +30,16 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
     return Action(Verb.REPLACE, "table", "a view stands there")
 
 
-def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Outcome:
+def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT) -> Outcome:
     """Write the whole result; it is staged first where the gate looks at it, so that it is not computed twice."""
+
+    def outcome(written: WriteCounts) -> Outcome:
+        return Outcome(strategy=written.strategy, why=target.action.why, inserted=written.inserted)
+
     rows = query.rows(is_incremental=False)
     with contextlib.nullcontext(rows) if gate.is_open else engine.stage(rows) as new:
         if not gate.is_open:
             gate.judge(new)
-        written = engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
-    return Outcome(strategy=written.strategy, why=target.action.why, inserted=written.inserted)
+        with journal.writing(engine, target.relation, outcome):
+            written = engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
+    return outcome(written)

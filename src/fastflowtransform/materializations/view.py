@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
 from fastflowtransform.errors import WrongResult
-from fastflowtransform.materializations.base import OPEN, Action, Gate, Query, Target, Verb, require_droppable
+from fastflowtransform.materializations.base import (
+    OPEN,
+    SILENT,
+    Action,
+    Gate,
+    Journal,
+    Query,
+    Target,
+    Verb,
+    require_droppable,
+)
 from fastflowtransform.model import Model
 from fastflowtransform.results import Outcome
+
+_MADE = Outcome(strategy="create view")
 
 
 def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
@@ -20,7 +32,7 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
     return Action(Verb.REPLACE, "view", f"a table stands there{lost}")
 
 
-def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Outcome:
+def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT) -> Outcome:
     """Write the query; the gate looks at what it gives."""
     import ibis.expr.operations as ops
     import ibis.expr.types as ir
@@ -33,5 +45,6 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN) -> Ou
             hint="set materialized='table', or return an Ibis table",
         )
     gate.judge(rows, staged=False)
-    engine.create_view(target.relation, rows, over=kind_of(target.over))
-    return Outcome(strategy="create view")
+    with journal.writing(engine, target.relation, lambda _: _MADE):
+        engine.create_view(target.relation, rows, over=kind_of(target.over))
+    return _MADE

@@ -1,0 +1,110 @@
+"""Tables of fft's own beside a project's: small, added to and never changed, and written as plain statements."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import WriteCounts
+
+Value = str | int | float | datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """A table of notes: its name, and its columns with the Python type of their values. Moments are in UTC."""
+
+    relation: Relation
+    columns: Mapping[str, type]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How an engine writes the statements about notes.
+
+    Parameters
+    ----------
+    types
+        Its name of each type of a column.
+    quote
+        How it writes a name.
+    literal
+        How it writes a text.
+    table
+        What it says of a new table, between its columns and the end.
+    """
+
+    types: Mapping[type, str]
+    quote: Callable[[str], str] = quoted
+    literal: Callable[[str], str] = literal
+    table: str = ""
+
+    def creation(self, name: str, notes: Notes) -> str:
+        """Return the statement that makes the table where there is none.
+
+        Examples
+        --------
+        >>> notes = Notes(Relation("demo", "n"), {"run_id": str, "rows": int})
+        >>> Words({str: "VARCHAR", int: "BIGINT"}).creation('"demo"."n"', notes)
+        'CREATE TABLE IF NOT EXISTS "demo"."n" ("run_id" VARCHAR, "rows" BIGINT)'
+        """
+        columns = ", ".join(f"{self.quote(column)} {self.types[kind]}" for column, kind in notes.columns.items())
+        return f"CREATE TABLE IF NOT EXISTS {name} ({columns}){self.table}"
+
+    def additions(self, name: str, notes: Notes, known: Sequence[str], unless: str = "") -> list[str]:
+        """Return the statements that give a table of an older fft the columns that it does not have.
+
+        `unless` is what the engine says for a column that has come in the meantime.
+        """
+        missing = [column for column in notes.columns if column not in known]
+        return [
+            f"ALTER TABLE {name} ADD COLUMN{unless} {self.quote(column)} {self.types[notes.columns[column]]}"
+            for column in missing
+        ]
+
+    def insertion(self, name: str, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> str:
+        """Return the statement that adds rows; what a row does not name is NULL.
+
+        Examples
+        --------
+        >>> notes = Notes(Relation("demo", "n"), {"run_id": str, "rows": int})
+        >>> Words({}).insertion("n", notes, [{"run_id": "it's", "rows": 3}, {"run_id": "b"}])
+        'INSERT INTO n ("run_id", "rows") VALUES (\\'it\\'\\'s\\', 3), (\\'b\\', NULL)'
+        """
+        columns = ", ".join(map(self.quote, notes.columns))
+        values = (", ".join(self._value(row.get(column)) for column in notes.columns) for row in rows)
+        return f"INSERT INTO {name} ({columns}) VALUES {', '.join(f'({row})' for row in values)}"
+
+    def _value(self, value: Value) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, datetime):
+            return f"TIMESTAMP '{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+        # No text of PostgreSQL's can hold the character of the code 0.
+        return self.literal(value.replace("\0", "")) if isinstance(value, str) else repr(value)
+
+
+class Alongside:
+    """What is done in the transaction of the next write, once its rows are written and before they are committed."""
+
+    def __init__(self) -> None:
+        self._note: Callable[[WriteCounts], None] | None = None
+
+    @contextlib.contextmanager
+    def set(self, note: Callable[[WriteCounts], None]) -> Iterator[None]:
+        """Let the writes of the block do it."""
+        self._note = note
+        try:
+            yield
+        finally:
+            self._note = None
+
+    def done(self, counts: WriteCounts) -> WriteCounts:
+        """Do it, where there is something to do; called by an engine in its transaction."""
+        if self._note is not None:
+            self._note(counts)
+        return counts

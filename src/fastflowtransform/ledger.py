@@ -1,0 +1,300 @@
+"""What runs did to the warehouse, noted in the warehouse itself, so that it cannot disagree with the data.
+
+`fft_run` has a row a command, and `fft_model_state` a row for each model or seed that a command made. Such a row is
+written in the transaction that writes the model's rows, where the engine has any that span tables; what no transaction
+of a model's belongs to (an error, a model that was left alone) is written at the end, and so is all of it elsewhere.
+Rows are added and never changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from fastflowtransform import __version__
+from fastflowtransform.engines.base import Engine, Transactional
+from fastflowtransform.engines.notes import Notes, Value
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import Outcome, Status, StepResult, WriteCounts
+
+RUNS, STATES = "fft_run", "fft_model_state"
+
+_RUNS = {
+    "run_id": str,
+    "command": str,
+    "status": str,
+    "environment": str,
+    "engine": str,
+    "version": str,
+    "options": str,
+    "started_at": datetime,
+    "seconds": float,
+}
+_STATES = {
+    "run_id": str,
+    "model": str,
+    "kind": str,
+    "relation": str,
+    "status": str,
+    "strategy": str,
+    "inserted": int,
+    "updated": int,
+    "unchanged": int,
+    "stale": int,
+    "duplicates": int,
+    "null_keys": int,
+    "null_cursors": int,
+    "watermark_before": str,
+    "watermark_after": str,
+    "fingerprint": str,
+    "inputs": str,
+    "state": str,
+    "started_at": datetime,
+    "seconds": float,
+    "error": str,
+}
+_OF_OUTCOME = (
+    "strategy",
+    "inserted",
+    "updated",
+    "unchanged",
+    "stale",
+    "duplicates",
+    "null_keys",
+    "null_cursors",
+    "watermark_before",
+    "watermark_after",
+)
+
+
+def runs_in(database: str) -> Notes:
+    """Return the table of runs of a schema."""
+    return Notes(Relation(database, RUNS), _RUNS)
+
+
+def states_in(database: str) -> Notes:
+    """Return the table of what runs made in a schema."""
+    return Notes(Relation(database, STATES), _STATES)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What rows were written from, as texts that change when it does.
+
+    Parameters
+    ----------
+    fingerprint
+        Of the model itself.
+    inputs
+        The version of each input, by its name in the graph.
+    """
+
+    fingerprint: str
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What the ledger knows of the last rows of a model that were written with a proof."""
+
+    proof: Proof
+    state: str
+    run_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that makes something, as the ledger notes it."""
+
+    name: str
+    environment: str
+    engine: str
+    options: tuple[str, ...] = ()
+    run_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class Entry:
+    """What is to be noted of one model or seed. Whoever makes the model writes into it, and nobody else meanwhile.
+
+    Parameters
+    ----------
+    notes
+        Where it is noted; None where it is not.
+    head
+        What is known before the model is made.
+    """
+
+    def __init__(self, notes: Notes | None, head: Mapping[str, Value]) -> None:
+        self._notes = notes
+        self._head = head
+        self._started = datetime.now(UTC)
+        self.is_noted = False
+        self.proof: Proof | None = None
+        """Set where it is to be noted what the rows were written from."""
+        self.state: str | None = None
+        """What the engine says of the rows that were written, where there is a proof."""
+
+    @contextlib.contextmanager
+    def writing(self, engine: Engine, relation: Relation, outcome: Callable[[WriteCounts], Outcome]) -> Iterator[None]:
+        """Note what the block's write comes to, in the same transaction where there are any."""
+        self.is_noted, self.state = False, None
+        notes = self._notes
+        if notes is None:
+            yield
+            return
+        if not isinstance(engine, Transactional):
+            yield
+            self._look(engine, relation)
+            return
+
+        def note(counts: WriteCounts) -> None:
+            assert notes is not None
+            self._look(engine, relation)
+            engine.note(notes, [self.row(Status.SUCCESS, outcome(counts))])
+
+        with engine.alongside(note):
+            yield
+        self.is_noted = True
+
+    def row(self, status: str, outcome: Outcome | None, error: str | None = None) -> dict[str, Value]:
+        """Return the row that says what came of it."""
+        values = {} if outcome is None else asdict(outcome)
+        done = {name: values.get(name) for name in _OF_OUTCOME}
+        proof: dict[str, Value] = {"state": self.state}
+        if self.proof is not None:
+            proof |= {"fingerprint": self.proof.fingerprint, "inputs": json.dumps(dict(self.proof.inputs))}
+        seconds = (datetime.now(UTC) - self._started) / timedelta(seconds=1)
+        return {
+            **self._head,
+            **done,
+            **proof,
+            "status": status,
+            "started_at": self._started,
+            "seconds": seconds,
+            "error": error,
+        }
+
+    def _look(self, engine: Engine, relation: Relation) -> None:
+        self.state = None if self.proof is None else engine.state(relation, written=True)
+
+
+class Ledger:
+    """The ledger of one schema, open for one command.
+
+    Parameters
+    ----------
+    engine
+        Where it stands.
+    database
+        The schema.
+    command
+        What is noted.
+    """
+
+    def __init__(self, engine: Engine, database: str, command: Command) -> None:
+        self._engine = engine
+        self._command = command
+        self._runs, self._states = runs_in(database), states_in(database)
+        self._left: list[dict[str, Value]] = []
+        self.is_kept = engine.prepare(self._runs) and engine.prepare(self._states)
+        """False where the warehouse gives us no right to note anything."""
+
+    def entry(self, node: str, kind: str, relation: Relation) -> Entry:
+        """Return what is to be noted of a model or seed."""
+        head = {"run_id": self._command.run_id, "model": node, "kind": kind, "relation": str(relation)}
+        return Entry(self._states if self.is_kept else None, head)
+
+    def proven(self, models: Iterable[str]) -> dict[str, Proven]:
+        """Return what is proven of models, by their names."""
+        return proven(self._engine, self._states, models) if self.is_kept else {}
+
+    def noted(self, entry: Entry, result: StepResult) -> None:
+        """Keep what came of a model or seed for the end, where no transaction has noted it."""
+        if not entry.is_noted or result.status is Status.ERROR:
+            error = None if result.error is None else f"{result.error.code} {result.error.message}"
+            if result.blocked_by is not None:
+                error = f'"{result.blocked_by}" failed'
+            self._left.append(entry.row(result.status, result.outcome, error))
+
+    def end(self, status: str) -> None:
+        """Note the command, and all that is left to note."""
+        if not self.is_kept:
+            return
+        if self._left:
+            self._engine.note(self._states, self._left)
+        command = self._command
+        row: dict[str, Value] = {
+            "run_id": command.run_id,
+            "command": command.name,
+            "status": status,
+            "environment": command.environment,
+            "engine": command.engine,
+            "version": __version__,
+            "options": " ".join(command.options),
+            "started_at": command.started_at,
+            "seconds": (datetime.now(UTC) - command.started_at) / timedelta(seconds=1),
+        }
+        self._engine.note(self._runs, [row])
+
+
+def proven(engine: Engine, notes: Notes, models: Iterable[str]) -> dict[str, Proven]:
+    """Return what a ledger that stands proves of models: of each the last rows that were written and not undone."""
+    import ibis
+
+    table = engine.table(notes.relation)
+    wanted = set(models)
+    written = table.filter(table["status"].isin([Status.SUCCESS.value, Status.WARN.value]))
+    newest = ibis.window(group_by=written["model"], order_by=[written["started_at"].desc(), written["run_id"]])
+    last = written.mutate(__fft_rank=ibis.row_number().over(newest)).filter(lambda rows: rows["__fft_rank"] == 0)
+    found = last.filter(last["state"].notnull() & last["fingerprint"].notnull())
+    rows = engine.rows(found.select("model", "run_id", "fingerprint", "inputs", "state", "started_at"))
+    return {str(row["model"]): _proven(row) for row in rows if row["model"] in wanted}
+
+
+def _proven(row: Mapping[str, object]) -> Proven:
+    at = row["started_at"]
+    assert isinstance(at, datetime)
+    proof = Proof(str(row["fingerprint"]), json.loads(str(row["inputs"])))
+    return Proven(proof, str(row["state"]), str(row["run_id"]), at.replace(tzinfo=UTC))
+
+
+def history(engine: Engine, database: str, model: str | None, limit: int) -> list[dict[str, object]]:
+    """Return the newest rows of a ledger that stands: of a model, or of all commands.
+
+    Parameters
+    ----------
+    engine
+        Where it stands.
+    database
+        Its schema.
+    model
+        The model's name; None for the commands. Of each of these, `made` and `failed` count models and seeds; one that
+        did not end, because it was killed, has no status.
+    limit
+        How many rows.
+    """
+    import ibis
+
+    states = engine.table(states_in(database).relation)
+    if model is not None:
+        rows = states.filter(states["model"] == model)
+        return engine.rows(rows.order_by(rows["started_at"].desc()).limit(limit))
+    failed = (states["status"] == Status.ERROR.value).cast("int64").sum()
+    made = states.group_by("run_id").agg(made=states.count(), failed=failed, first=states["started_at"].min())
+    runs = engine.table(runs_in(database).relation)
+    both = runs.outer_join(made, "run_id")
+    known = {name: both[name] for name in runs.columns if name not in ("run_id", "started_at")}
+    found = both.select(
+        run_id=ibis.coalesce(both["run_id"], both["run_id_right"]),
+        started_at=ibis.coalesce(both["started_at"], both["first"]),
+        **known,
+        made=ibis.coalesce(both["made"], 0),
+        failed=ibis.coalesce(both["failed"], 0),
+    )
+    return engine.rows(found.order_by(found["started_at"].desc()).limit(limit))

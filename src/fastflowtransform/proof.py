@@ -1,0 +1,256 @@
+"""Whether a model's rows would be the same if it were run again: what it is, what it reads, and what stands there.
+
+A model is left alone only where all of that is known and is as it was. What cannot be known has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastflowtransform import __version__
+from fastflowtransform.engines.base import Engine, Kind, kind_of
+from fastflowtransform.fingerprint import fingerprint_of
+from fastflowtransform.ledger import Proof, Proven
+from fastflowtransform.materializations.base import Target, Verb
+from fastflowtransform.model import Frame, Materialized, Model, PythonBody, Source, SqlBody
+from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.project import Project
+from fastflowtransform.steady import doubt
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+THIS = "this"
+"""The name of a model's own table among its inputs, where its own delta reads what was written before."""
+_NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What stands under a node, as a text that changes when its rows do; else None, and why that cannot be known."""
+
+    text: str | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether a model has to run.
+
+    Parameters
+    ----------
+    why
+        Why it has to; None where its rows are what they would be.
+    proof
+        What its rows are written from now; None where that cannot be known.
+    state
+        What stands under its name now.
+    """
+
+    why: str | None
+    proof: Proof | None
+    state: str | None
+
+
+class Prover:
+    """Judges the models of a project, on one engine; a version that it has asked for once is not asked for again.
+
+    Parameters
+    ----------
+    project, engine, tables
+        The models, and where their tables are.
+    proven
+        What the ledger knows of models, by their names.
+    versions
+        What is known of nodes beforehand.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        engine: Engine,
+        tables: Tables,
+        proven: Mapping[str, Proven],
+        versions: Mapping[str, Version] | None = None,
+    ) -> None:
+        self._project = project
+        self._engine = engine
+        self._tables = tables
+        self._proven = proven
+        self._versions = dict(versions or {})
+
+    def judged(self, target: Target) -> Judgement:
+        """Say whether a model has to run; what it reads is as it will be then."""
+        model = target.model
+        state = self._engine.state(target.relation)
+        versions = {found.node: self._version(found.node) for found in model.reads}
+        if _reads_itself(model):
+            versions[THIS] = Version(state or _NOWHERE)
+        unknown = [version.why for version in versions.values() if version.text is None]
+        if unknown:
+            # Not looked at any further: a query over a table that is not there yet cannot be built.
+            return Judgement(unknown[0], None, state)
+        proof = Proof(self._fingerprint(model), {node: version.text or "" for node, version in versions.items()})
+        if (doubtful := self._doubt(model)) is not None:
+            return Judgement(doubtful, None, state)
+        before = self._proven.get(model.name)
+        if before is None:
+            return Judgement("the ledger has no proof of what its rows were written from", proof, state)
+        changed = next(_differences(before, proof, state), None)
+        return Judgement(changed or _forced(target), proof, state)
+
+    def knows(self, node: str, version: Version) -> None:
+        """Take note of what stands under a node from now on."""
+        self._versions[node] = version
+
+    def _version(self, node: str) -> Version:
+        if node not in self._versions:
+            self._versions[node] = self._found(node)
+        return self._versions[node]
+
+    def _found(self, node: str) -> Version:
+        model = self._project.models.get(node)
+        if node in self._project.deferred or node in self._project.seeds:
+            return self._stored(node)
+        if model is None:
+            return self._of_source(self._project.sources[node])
+        if model.materialized not in (Materialized.VIEW, Materialized.EPHEMERAL):
+            return self._stored(node)
+        inputs = {found.node: self._version(found.node) for found in model.reads}
+        unknown = [version for version in inputs.values() if version.text is None]
+        if unknown:
+            return unknown[0]
+        if (doubtful := self._doubt(model)) is not None:
+            return Version(None, f'"{node}", which it reads, may give other rows each time: {doubtful}')
+        definition = self._fingerprint(model)
+        if model.materialized is Materialized.VIEW:
+            standing = self._stored(node)
+            if standing.text is None:
+                return standing
+            definition = standing.text
+        return Version(_digest(definition, *(f"{name} {version.text}" for name, version in sorted(inputs.items()))))
+
+    def _stored(self, node: str) -> Version:
+        """Return the version of what stands in the warehouse under a node's name."""
+        text = self._engine.state(self._project.read_from(node))
+        return Version(
+            text, "" if text else f'"{node}", which it reads, does not stand there, or does not say what it holds'
+        )
+
+    def _of_source(self, source: Source) -> Version:
+        """Return the version of a source: of what fills it here, as it declares it, or as the engine keeps it."""
+        feeders = self._project.graph.upstream[source.node]
+        if feeders:
+            return self._version(next(iter(feeders)))
+        if source.version is not None:
+            return Version(_digest(source.version, self._declared(source, source.version)))
+        stands = kind_of(self._engine.existing([source.relation]).get(source.relation)) is Kind.TABLE
+        text = self._engine.state(source.relation) if self._engine.capabilities.versions and stands else None
+        why = f'the version of the source "{source.name}" cannot be known without "version" in sources.yml'
+        return Version(text, "" if text else why)
+
+    def _declared(self, source: Source, expression: str) -> str:
+        table = self._engine.table(source.relation)
+        select = f"SELECT (\n{expression}\n) AS version FROM (\n{self._engine.compiled(table)}\n) AS source"
+        return repr(self._engine.rows(self._engine.sql(select).select("version")))
+
+    def _fingerprint(self, model: Model) -> str:
+        own = fingerprint_of(model, self._project)
+        body = own.body
+        if _is_expression(model):
+            body = _digest(body, self._engine.compiled(self._expression(model)))
+        major = ".".join(__version__.split(".")[:2])
+        return f"{body} {own.config} {_digest(self._engine.name, self._project.database, major)}"
+
+    def _doubt(self, model: Model) -> str | None:
+        """Return why the model may give other rows over the same inputs; None where it cannot, or says so."""
+        if model.deterministic is not None:
+            return None if model.deterministic else "it says that it is not deterministic"
+        if isinstance(model.body, PythonBody) and not _is_expression(model):
+            return "its function may read anything, and does not say that it is deterministic"
+        known = frozenset(relation for node in self._reached(model) for relation in self._names(node))
+        dialect = self._engine.dialect
+        found = (doubt(text, dialect, known, self._engine.steady) for text in self._texts(model))
+        return next((reason for reason in found if reason is not None), None)
+
+    def _texts(self, model: Model) -> Iterator[str]:
+        """Yield all that is sent for a model, as it is sent."""
+        if isinstance(model.body, SqlBody):
+            for way in (False, True) if model.body.own_delta else (False,):
+                yield self._tables.sql(model, model.body.template, is_incremental=way)
+        else:
+            yield self._engine.compiled(self._expression(model))
+        if model.incremental is not None and model.incremental.delta is not None:
+            yield self._tables.sql(model, model.incremental.delta.template, is_incremental=True)
+
+    def _expression(self, model: Model) -> ir.Table:
+        import ibis.expr.types as ir
+
+        rows = Query(model, self._tables).rows(is_incremental=False)
+        assert isinstance(rows, ir.Table), "its function is for Ibis tables"
+        return rows
+
+    def _reached(self, model: Model) -> set[str]:
+        """Return the nodes whose tables a model's query can name: its inputs, those of ephemeral ones, and itself."""
+        found, waiting = {model.name}, [read.node for read in model.reads]
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                read = self._project.models.get(node)
+                if read is not None and read.materialized is Materialized.EPHEMERAL:
+                    waiting += [other.node for other in read.reads]
+        return found
+
+    def _names(self, node: str) -> Iterator[tuple[str, str]]:
+        for relation in (self._project.relation(node), self._project.read_from(node)):
+            yield relation.folded
+
+
+def _is_expression(model: Model) -> bool:
+    """Whether a Python model builds an expression, in which all that it does can be seen."""
+    return isinstance(model.body, PythonBody) and model.body.frame is Frame.IBIS
+
+
+def _reads_itself(model: Model) -> bool:
+    """Whether what a run takes up depends on what the run before it wrote, in another way than the rule's own."""
+    own = isinstance(model.body, SqlBody) and model.body.own_delta
+    return own or (model.incremental is not None and model.incremental.delta is not None)
+
+
+def _forced(target: Target) -> str | None:
+    """Return why a model runs although nothing has changed: it is to be built anew."""
+    wanted = target.action.verb is Verb.REPLACE and target.model.incremental is not None
+    return target.action.why if wanted else None
+
+
+def _differences(before: Proven, now: Proof, state: str | None) -> Iterator[str]:
+    """Yield what is not as it was when a model's rows were written."""
+    names = ("its query changed", "its configuration changed", "the engine or fft is another one")
+    parts = before.proof.fingerprint.split(" "), now.fingerprint.split(" ")
+    yield from (words for words, one, other in zip(names, *parts, strict=True) if one != other)
+    yield from _changed_inputs(before.proof.inputs, now.inputs)
+    if state != before.state:
+        yield "its table is not as the last run left it" if state else "its table is not there any more"
+
+
+def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    for node, version in now.items():
+        if node not in before:
+            yield f'it reads "{node}" now'
+        elif version != before[node]:
+            yield "its last run changed its table, which its delta reads" if node == THIS else f'"{node}" changed'
+    for node in before.keys() - now.keys():
+        yield f'it does not read "{node}" any more'
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def made_before(names: Iterable[str]) -> dict[str, Version]:
+    """Return the versions of nodes that will be made first, for a plan: nobody can know them yet."""
+    return {name: Version(None, f'"{name}" runs before it') for name in names}
