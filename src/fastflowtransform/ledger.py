@@ -135,6 +135,7 @@ class Entry:
         self._head = head
         self._started = datetime.now(UTC)
         self.is_noted = False
+        self._is_written = False
         self.proof: Proof | None = None
         """Set where it is to be noted what the rows were written from."""
         self.state: str | None = None
@@ -143,7 +144,7 @@ class Entry:
     @contextlib.contextmanager
     def writing(self, engine: Engine, relation: Relation, outcome: Callable[[WriteCounts], Outcome]) -> Iterator[None]:
         """Note what the block's write comes to, in the same transaction where there are any."""
-        self.is_noted, self.state = False, None
+        self.is_noted, self._is_written, self.state = False, True, None
         notes = self._notes
         if notes is None:
             yield
@@ -161,6 +162,16 @@ class Entry:
         with engine.alongside(note):
             yield
         self.is_noted = True
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is noted anywhere."""
+        return self._notes is not None
+
+    def stays(self, state: str | None) -> None:
+        """Take the state of before for that of now, where nothing was written."""
+        if not self._is_written:
+            self.state = None if self.proof is None else state
 
     def row(self, status: str, outcome: Outcome | None, error: str | None = None) -> dict[str, Value]:
         """Return the row that says what came of it."""

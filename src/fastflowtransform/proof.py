@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fastflowtransform import __version__
@@ -25,7 +26,27 @@ if TYPE_CHECKING:
 
 THIS = "this"
 """The name of a model's own table among its inputs, where its own delta reads what was written before."""
+LEAVE, ALONE = "leave alone", "it would give the rows that stand there"
 _NOWHERE = "nowhere"
+
+
+class Cache(StrEnum):
+    """What is done with proofs: nothing, they are believed, they are noted, or both."""
+
+    OFF = "off"
+    READ = "ro"
+    WRITE = "wo"
+    BOTH = "rw"
+
+    @property
+    def reads(self) -> bool:
+        """Whether a model that is proven unchanged is left alone."""
+        return self in (Cache.READ, Cache.BOTH)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is noted what rows are written from."""
+        return self in (Cache.WRITE, Cache.BOTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +85,14 @@ class Prover:
         The models, and where their tables are.
     proven
         What the ledger knows of models, by their names.
-    versions
-        What is known of nodes beforehand.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        engine: Engine,
-        tables: Tables,
-        proven: Mapping[str, Proven],
-        versions: Mapping[str, Version] | None = None,
-    ) -> None:
+    def __init__(self, project: Project, engine: Engine, tables: Tables, proven: Mapping[str, Proven]) -> None:
         self._project = project
         self._engine = engine
         self._tables = tables
         self._proven = proven
-        self._versions = dict(versions or {})
+        self._versions: dict[str, Version] = {}
 
     def judged(self, target: Target) -> Judgement:
         """Say whether a model has to run; what it reads is as it will be then."""
@@ -103,7 +115,7 @@ class Prover:
         return Judgement(changed or _forced(target), proof, state)
 
     def knows(self, node: str, version: Version) -> None:
-        """Take note of what stands under a node from now on."""
+        """Take note of what will stand under a node, before it does."""
         self._versions[node] = version
 
     def _version(self, node: str) -> Version:
@@ -251,6 +263,22 @@ def _digest(*parts: str) -> str:
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def made_before(names: Iterable[str]) -> dict[str, Version]:
-    """Return the versions of nodes that will be made first, for a plan: nobody can know them yet."""
-    return {name: Version(None, f'"{name}" runs before it') for name in names}
+def foreseen(targets: Iterable[Target], prover: Prover) -> dict[str, str | None]:
+    """Return why each model of a plan will have to run, by its name; None for those that will be left alone.
+
+    Parameters
+    ----------
+    targets
+        The plan's, parents first. What reads one that runs, runs too: nobody knows yet what it will give.
+    prover
+        Judges them, by what stands there now.
+    """
+    found: dict[str, str | None] = {}
+    for target in targets:
+        name = target.model.name
+        if target.action.verb is Verb.INLINE:
+            continue
+        found[name] = prover.judged(target).why
+        if found[name] is not None:
+            prover.knows(name, Version(None, f'"{name}" runs before it'))
+    return found

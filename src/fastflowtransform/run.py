@@ -11,16 +11,19 @@ from fastflowtransform.attempts import attempted
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import NotPublished
 from fastflowtransform.gate import Audit, Gate
+from fastflowtransform.ledger import Entry
 from fastflowtransform.model import Materialized
 from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.past import Past
 from fastflowtransform.plan import Plan, Step, step_of
 from fastflowtransform.project import Project
+from fastflowtransform.proof import ALONE, Judgement
 from fastflowtransform.report import Report
 from fastflowtransform.results import Outcome, Status, StepResult
 
 
 def run(
-    plan: Plan, project: Project, engine: Engine, report: Report, audit: Audit, *, fail_fast: bool = False
+    plan: Plan, project: Project, engine: Engine, report: Report, audit: Audit, past: Past, *, fail_fast: bool = False
 ) -> tuple[StepResult, ...]:
     """Execute a plan.
 
@@ -43,7 +46,7 @@ def run(
         One a model or seed, in the plan's order. A failed step is an ERROR, with what went wrong; what it keeps from
         running is SKIPPED.
     """
-    making = _Making(plan, project, engine, report)
+    making = _Making(plan, project, engine, report, past)
     results: list[StepResult] = []
     blocked: dict[str, str] = {}
     failed: str | None = None
@@ -55,17 +58,19 @@ def run(
                 blocked[node] = node
             continue
         gate = audit.gate(node)
+        entry = past.entry(node, project)
         if blocker is not None:
             blocked[node] = blocker
             kind = "model" if node in project.models else "seed"
             result = StepResult(node, kind, Status.SKIPPED, blocked_by=blocker)
             report.finished(result)
         else:
-            result = making.made(node, gate)
+            result = making.made(node, gate, entry)
             if result.status is Status.ERROR:
                 failed = failed or node
                 blocked[node] = node
         audit.noted(gate)
+        past.noted(entry, result)
         results.append(result)
     return tuple(results)
 
@@ -73,19 +78,21 @@ def run(
 class _Making:
     """Makes the nodes of a plan, one by one."""
 
-    def __init__(self, plan: Plan, project: Project, engine: Engine, report: Report) -> None:
+    def __init__(self, plan: Plan, project: Project, engine: Engine, report: Report, past: Past) -> None:
         self._plan = plan
         self._project = project
         self._engine = engine
         self._report = report
         self._tables = Tables(project, engine)
+        self._past = past
+        self._prover = past.prover(project, engine, self._tables)
         self._steps = {step.model.name: step for step in plan.steps}
 
-    def made(self, node: str, gate: Gate) -> StepResult:
+    def made(self, node: str, gate: Gate, entry: Entry) -> StepResult:
         """Make a model or a seed."""
         if (step := self._steps.get(node)) is not None:
             self._report.started(node, str(step.action))
-            result = self._model(step, gate)
+            result = self._model(step, gate, entry)
             self._report.finished(result)
             return result
         seeds = [self._project.seeds[node]]
@@ -95,15 +102,21 @@ class _Making:
         )
         return _settled(result, gate)
 
-    def _model(self, step: Step, gate: Gate) -> StepResult:
+    def _model(self, step: Step, gate: Gate, entry: Entry) -> StepResult:
         began = time.perf_counter()
         engine, model = self._engine, step.model
 
         def write(again: bool) -> Outcome:
             now = _decided_anew(step, self._plan, engine) if again else step
+            judgement = None if self._prover is None else self._prover.judged(now)
+            if judgement is not None:
+                if judgement.why is None and self._past.cache.reads and not self._plan.full_refresh:
+                    return self._unchanged(now, gate, entry, judgement)
+                entry.proof = judgement.proof if self._past.cache.writes else None
             self._tables.require_columns(model)
             query = Query(model, self._tables, gate.columns)
-            outcome = materializations.find(model.materialized).apply(engine, now, query, gate)
+            outcome = materializations.find(model.materialized).apply(engine, now, query, gate, entry)
+            entry.stays(judgement and judgement.state)
             return replace(outcome, contract=gate.contract_words)
 
         done = attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
@@ -116,6 +129,14 @@ class _Making:
         seconds = time.perf_counter() - began
         result = StepResult(model.name, "model", status, seconds, done.outcome, done.error, retries=done.retries)
         return _settled(result, gate)
+
+    def _unchanged(self, step: Step, gate: Gate, entry: Entry, judgement: Judgement) -> Outcome:
+        """Leave a model alone, and let the gate look at the rows that stand."""
+        if not gate.is_open:
+            gate.judge(self._engine.table(step.relation), staged=False)
+        entry.proof = judgement.proof
+        entry.stays(judgement.state)
+        return Outcome(strategy=seed.UNCHANGED, why=ALONE)
 
 
 def _settled(result: StepResult, gate: Gate) -> StepResult:

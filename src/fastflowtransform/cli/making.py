@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,15 @@ from fastflowtransform.cli.session import Opened
 from fastflowtransform.compile import require_translations
 from fastflowtransform.console import Console
 from fastflowtransform.contract import require_types
+from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import counted
 from fastflowtransform.gate import Audit
+from fastflowtransform.ledger import Command, Ledger
 from fastflowtransform.model import Check
+from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import ordered, placed
-from fastflowtransform.results import RunResult
+from fastflowtransform.proof import Cache
+from fastflowtransform.results import RunResult, Status
 from fastflowtransform.run import run
 
 
@@ -32,10 +36,10 @@ class Wanted:
         Models, and seeds and sources where they are wanted.
     checks
         What is asked before anything is published; those about none of `names` are left out.
-    full_refresh, fail_fast
+    full_refresh, fail_fast, cache
         As for `fft run`.
-    note
-        A line to say first.
+    ledger
+        Whether it is noted in the warehouse what was made.
     """
 
     command: str
@@ -43,7 +47,8 @@ class Wanted:
     checks: tuple[Check, ...]
     full_refresh: bool = False
     fail_fast: bool = False
-    note: str | None = None
+    cache: Cache = Cache.OFF
+    ledger: bool = True
 
 
 def make(opened: Opened, console: Console, wanted: Wanted) -> int:
@@ -67,11 +72,12 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
         parts = [(len(names) - len(models), "seed"), (len(models), "model"), (asked, "check")]
         words = _listed(counted(number, noun) for number, noun in parts if number or noun == "model" and not names)
         console.begin(f"{project.name}: {words} on {engine.name} ({opened.profile.name})", len(names))
-        if wanted.note is not None:
-            console.say(wanted.note)
         audit = Audit(checks, project, engine, console)
-        results = run(steps, project, engine, console, audit, fail_fast=wanted.fail_fast)
-    result = RunResult(wanted.command, results, tuple(audit.results), time.perf_counter() - began, opened.options)
+        past = _past(opened, engine, models, wanted, console)
+        results = run(steps, project, engine, console, audit, past, fail_fast=wanted.fail_fast)
+        result = RunResult(wanted.command, results, tuple(audit.results), time.perf_counter() - began, opened.options)
+        if past.ledger is not None:
+            past.ledger.end(Status.ERROR if result.exit_code else Status.SUCCESS)
     artifacts.write_manifest(project)
     artifacts.write_results(folder, result)
     for step in results:
@@ -82,6 +88,18 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
     console.checks(result.checks)
     console.summary(result)
     return result.exit_code
+
+
+def _past(opened: Opened, engine: Engine, models: Sequence[str], wanted: Wanted, console: Console) -> Past:
+    """Open the ledger, where there is to be one, and read what it proves, where that is believed."""
+    if not wanted.ledger:
+        return NO_PAST
+    database = opened.project.database
+    ledger = Ledger(engine, database, Command(wanted.command, opened.profile.name, engine.name, opened.options))
+    if not ledger.is_kept:
+        console.say(f'nothing is noted of this run: there is no right to make tables in "{database}"')
+    proven = ledger.proven(models) if wanted.cache.reads else {}
+    return Past(ledger, wanted.cache, proven)
 
 
 def _listed(words: Iterable[str]) -> str:

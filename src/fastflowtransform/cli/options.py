@@ -136,6 +136,17 @@ def selection_options(command: Command) -> Command:
     )(command)
 
 
+def cache_option(command: Command) -> Command:
+    """Take `--cache`."""
+    return click.option(
+        "--cache",
+        type=click.Choice(["off", "ro", "wo", "rw"]),
+        default="off",
+        show_default=True,
+        help="Leave alone what is proven unchanged (ro), note what rows are written from (wo), or both (rw).",
+    )(command)
+
+
 def given_variables(pairs: tuple[str, ...]) -> dict[str, Any]:
     """Return `--vars` as a mapping; a value is read as YAML, and so is a whole mapping such as `{a: 1}`.
 

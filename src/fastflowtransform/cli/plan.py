@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from fastflowtransform.cli.options import Chosen, project_options, selection_options
+from fastflowtransform.cli.options import Chosen, cache_option, project_options, selection_options
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import counted
 
 if TYPE_CHECKING:
+    from fastflowtransform.engines.base import Engine
     from fastflowtransform.plan import Plan
+    from fastflowtransform.project import Project
     from fastflowtransform.seed import SeedStep
 
 
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 @project_options
 @selection_options
 @click.option("--full-refresh", is_flag=True, help="As for seed and run.")
+@cache_option
 @click.pass_obj
-def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
+def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str) -> int:
     """Show, model by model, what `fft run` with the same options would do, and `fft seed`. Nothing is touched.
 
     Of each seed it shows the columns, their types, and why they have them.
@@ -34,6 +37,7 @@ def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
     from fastflowtransform import plan, seed
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.placing import ordered
+    from fastflowtransform.proof import Cache
 
     opened = open_project(chosen)
     console = Console(output, opened.project.folder)
@@ -42,13 +46,27 @@ def command(output: Output, chosen: Chosen, full_refresh: bool) -> int:
     with opened.connected(console, read_only=True) as engine:
         existing = opened.existing(engine, (*names, *seeds))
         built = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)
+        reasons = _reasons(opened.project, engine, built) if Cache(cache).reads and not full_refresh else {}
         loads = seed.plan([opened.project.seeds[name] for name in seeds], existing, engine, full_refresh=full_refresh)
     counts = [counted(len(found), word) for word, found in (("seed", seeds), ("model", names)) if found]
     what = " and ".join(counts) or "0 models"
     console.say(f"{opened.project.name}: {what} on {engine.name} ({opened.profile.name})")
     _show_seeds(loads, console)
-    _show_models(built, console)
+    _show_models(built, reasons, console)
     return 0
+
+
+def _reasons(project: Project, engine: Engine, built: Plan) -> Mapping[str, str | None]:
+    """Return why models have to run, by the ledger; None for one that will be left alone."""
+    from fastflowtransform import ledger
+    from fastflowtransform.normalize import Tables
+    from fastflowtransform.proof import Prover, foreseen
+
+    notes = ledger.states_in(project.database)
+    stands = notes.relation in engine.existing([notes.relation])
+    names = [step.model.name for step in built.steps]
+    proven = ledger.proven(engine, notes, names) if stands else {}
+    return foreseen(built.steps, Prover(project, engine, Tables(project, engine), proven))
 
 
 def _show_seeds(steps: Sequence[SeedStep], console: Console) -> None:
@@ -70,21 +88,27 @@ def _show_seeds(steps: Sequence[SeedStep], console: Console) -> None:
         console.say("")
 
 
-def _show_models(built: Plan, console: Console) -> None:
+def _show_models(built: Plan, reasons: Mapping[str, str | None], console: Console) -> None:
     from fastflowtransform.model import Frame, PythonBody
+    from fastflowtransform.proof import ALONE, LEAVE
 
     rows = []
     for step in built.steps:
         body = step.model.body
         frame = body.frame if isinstance(body, PythonBody) and body.frame not in (Frame.IBIS, Frame.SPARK) else None
         why = step.action.why + (f"; rows pass through {frame}" if frame else "")
-        rows.append((step.model.name, str(step.action), why, str(step.relation)))
+        action = str(step.action)
+        if step.model.name in reasons:
+            reason = reasons[step.model.name]
+            action, why = (LEAVE, ALONE) if reason is None else (action, f"{why}; {reason}")
+        rows.append((step.model.name, action, why, str(step.relation)))
         console.event(
             "planned",
             name=step.model.name,
             verb=step.action.verb,
             what=step.action.what,
-            why=step.action.why,
+            why=why,
+            alone=action == LEAVE,
             frame=frame,
             relation=str(step.relation),
         )

@@ -1,0 +1,54 @@
+"""What a command makes of earlier runs: it notes what it does, and leaves alone what is proven unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from fastflowtransform.engines.base import Engine
+from fastflowtransform.ledger import Entry, Ledger, Proven
+from fastflowtransform.model import Materialized
+from fastflowtransform.normalize import Tables
+from fastflowtransform.project import Project
+from fastflowtransform.proof import Cache, Prover
+from fastflowtransform.results import StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The ledger, and what a command does with what it proves.
+
+    Parameters
+    ----------
+    ledger
+        None where nothing is noted.
+    cache
+        What is done with proofs.
+    proven
+        What the ledger knew of models when the command began.
+    """
+
+    ledger: Ledger | None = None
+    cache: Cache = Cache.OFF
+    proven: Mapping[str, Proven] = field(default_factory=lambda: MappingProxyType({}))
+
+    def entry(self, node: str, project: Project) -> Entry:
+        """Return what is to be noted of a model or seed."""
+        model = project.models.get(node)
+        stands = model is None or model.materialized is not Materialized.EPHEMERAL
+        if self.ledger is None or not stands:
+            return Entry(None, {})
+        return self.ledger.entry(node, "seed" if model is None else "model", project.relation(node))
+
+    def noted(self, entry: Entry, result: StepResult) -> None:
+        """Take note of what came of it."""
+        if self.ledger is not None and entry.is_kept:
+            self.ledger.noted(entry, result)
+
+    def prover(self, project: Project, engine: Engine, tables: Tables) -> Prover | None:
+        """Return what judges models; None where nobody asks."""
+        return None if self.cache is Cache.OFF else Prover(project, engine, tables, self.proven)
+
+
+NO_PAST = Past()
