@@ -70,6 +70,7 @@ class Config:
     description: str
     dialect: str | None
     meta: Mapping[str, Any]
+    timeout: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         description=section.text("description", "") or "",
         dialect=section.text("dialect"),
         meta=MappingProxyType(dict(section.raw("meta") or {})),
+        timeout=_timeout(section),
     )
     section.close()
     if (given := config.layout.set_by_user) and config.materialized in (Materialized.VIEW, Materialized.EPHEMERAL):
@@ -172,6 +174,19 @@ def _decided(
     incremental = _incremental(others, name, own_delta=own_delta)
     layout = replace(config.layout, key=incremental.unique_key)
     return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental, layout=layout)
+
+
+def _timeout(section: Section) -> float | None:
+    """Read `timeout`: a number of seconds, or a duration."""
+    value = section.raw("timeout")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds: float | None = value
+    else:
+        length = section.duration("timeout")
+        seconds = None if length is None else length.total_seconds()
+    if seconds is not None and seconds <= 0:
+        raise section.bad("timeout", "more than 0 seconds")
+    return seconds
 
 
 def _said(section: Section, name: str) -> Said | None:

@@ -18,7 +18,9 @@ from fastflowtransform.model import Seed
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import Column, Outcome, Status, StepResult
+from fastflowtransform.schedule import Ready
 from fastflowtransform.seed_files import Fingerprint
+from fastflowtransform.workers import ALONE, Ending, Manner, cut_off, perform
 
 UNCHANGED = "unchanged"
 _AS_LOADED = "the file and the table are as they were when it was loaded"
@@ -65,42 +67,101 @@ def plan(
     return tuple(steps)
 
 
-def load(
+def load_all(
     seeds: Iterable[Seed],
+    existing: Mapping[Relation, Standing],
+    engine: Engine,
+    report: Report,
+    manner: Manner = ALONE,
+    *,
+    full_refresh: bool = False,
+) -> tuple[tuple[StepResult, ...], Ending]:
+    """Load seeds, each as `load` does, and return what came of each in their order.
+
+    Parameters
+    ----------
+    seeds, existing, engine, report, full_refresh
+        As for `load`.
+    manner
+        How many at once, and how long each.
+    """
+    work = _Loading({seed.name: seed for seed in seeds}, existing, report, manner, full_refresh=full_refresh)
+    ending = perform(Ready([*work.seeds]), work, engine, report, manner)
+    skipped = {name: StepResult(name, "seed", Status.SKIPPED) for name in work.seeds}
+    return tuple((skipped | work.results).values()), ending
+
+
+class _Loading:
+    """The seeds of a command, none of which waits for another one."""
+
+    def __init__(
+        self,
+        seeds: Mapping[str, Seed],
+        existing: Mapping[Relation, Standing],
+        report: Report,
+        manner: Manner,
+        *,
+        full_refresh: bool,
+    ) -> None:
+        self.seeds = seeds
+        self.results: dict[str, StepResult] = {}
+        self._existing = existing
+        self._report = report
+        self._manner = manner
+        self._full_refresh = full_refresh
+
+    def barred(self, node: str) -> StepResult | None:
+        return None
+
+    def limit(self, node: str) -> float | None:
+        return self._manner.timeout
+
+    def at(self, engine: Engine, report: Report, is_stopped: Callable[[], bool]) -> Callable[[str], StepResult]:
+        return lambda node: load(self.seeds[node], self._existing, engine, report, full_refresh=self._full_refresh)
+
+    def cut(self, node: str, seconds: float, *, late: bool) -> StepResult:
+        result = StepResult(node, "seed", Status.CANCELLED, seconds)
+        result = cut_off(result, self.seeds[node].at, self._manner.timeout, late=late)
+        self._report.finished(result)
+        return result
+
+    def ended(self, node: str, result: StepResult) -> None:
+        self.results.setdefault(node, result)
+
+
+def load(
+    seed: Seed,
     existing: Mapping[Relation, Standing],
     engine: Engine,
     report: Report,
     *,
     full_refresh: bool = False,
     gate: Gate = OPEN,
-) -> tuple[StepResult, ...]:
-    """Load seeds, each as a whole: its old rows stay until the new ones stand.
+) -> StepResult:
+    """Load a seed as a whole: its old rows stay until the new ones stand.
 
-    A seed is left alone where its table holds what the same file gave, with the same types declared.
+    It is left alone where its table holds what the same file gave, with the same types declared.
 
     Parameters
     ----------
-    seeds
+    seed
         What to load.
     existing
         What stands in the warehouse.
     engine
         Where to load it.
     report
-        Is told of each beginning and end.
+        Is told of the beginning and the end.
     full_refresh
-        Whether seeds that have not changed are loaded too.
+        Whether a seed that has not changed is loaded too.
     gate
-        What the rows have to pass, where there is one seed.
+        What the rows have to pass.
     """
-    results = []
-    for seed in seeds:
-        report.started(seed.name, f"load {seed.path.name}")
-        write = functools.partial(_written, seed, existing.get(seed.relation), engine, gate, full_refresh=full_refresh)
-        result = _loaded(seed, write, engine, functools.partial(report.waiting, seed.name))
-        report.finished(result)
-        results.append(result)
-    return tuple(results)
+    report.started(seed.name, f"load {seed.path.name}")
+    write = functools.partial(_written, seed, existing.get(seed.relation), engine, gate, full_refresh=full_refresh)
+    result = _loaded(seed, write, engine, functools.partial(report.waiting, seed.name))
+    report.finished(result)
+    return result
 
 
 def taken_from(folder: Path, seeds: Mapping[str, Seed]) -> dict[str, Seed]:

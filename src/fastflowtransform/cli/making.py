@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastflowtransform import artifacts, plan
+from fastflowtransform.cli.ending import left_behind, summed_up
 from fastflowtransform.cli.session import Opened
 from fastflowtransform.compile import require_translations
 from fastflowtransform.console import Console
@@ -16,8 +18,10 @@ from fastflowtransform.errors import counted
 from fastflowtransform.gate import Audit
 from fastflowtransform.model import Check
 from fastflowtransform.placing import ordered, placed
+from fastflowtransform.project import Project
 from fastflowtransform.results import RunResult
 from fastflowtransform.run import run
+from fastflowtransform.workers import Ending, Manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,9 @@ class Wanted:
         Models, and seeds and sources where they are wanted.
     checks
         What is asked before anything is published; those about none of `names` are left out.
-    full_refresh, fail_fast
+    manner
+        How many at once, and how long each.
+    full_refresh
         As for `fft run`.
     note
         A line to say first.
@@ -41,8 +47,8 @@ class Wanted:
     command: str
     names: tuple[str, ...]
     checks: tuple[Check, ...]
+    manner: Manner
     full_refresh: bool = False
-    fail_fast: bool = False
     note: str | None = None
 
 
@@ -66,22 +72,31 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
         asked = sum(map(len, checks.values()))
         parts = [(len(names) - len(models), "seed"), (len(models), "model"), (asked, "check")]
         words = _listed(counted(number, noun) for number, noun in parts if number or noun == "model" and not names)
-        console.begin(f"{project.name}: {words} on {engine.name} ({opened.profile.name})", len(names))
+        looked_at = sum(len(asked) for node, asked in checks.items() if node in project.sources)
+        console.begin(f"{project.name}: {words} on {engine.name} ({opened.profile.name})", len(names) + looked_at)
         if wanted.note is not None:
             console.say(wanted.note)
-        audit = Audit(checks, project, engine, console)
-        results = run(steps, project, engine, console, audit, fail_fast=wanted.fail_fast)
-    result = RunResult(wanted.command, results, tuple(audit.results), time.perf_counter() - began, opened.options)
+        made = run(steps, project, engine, console, Audit(checks, project, engine), wanted.manner)
+        seconds, stopped = time.perf_counter() - began, made.ending is not Ending.OVER
+        result = RunResult(wanted.command, made.steps, made.checks, seconds, opened.options, stopped)
+        told = functools.partial(_told, project, console, result)
+        left_behind(made.ending, told)
+    return told()
+
+
+def _told(project: Project, console: Console, result: RunResult) -> int:
+    """Report what came of the steps, and return the exit code."""
+    console.close()
+    folder = project.folder
     artifacts.write_manifest(project)
     artifacts.write_results(folder, result)
-    for step in results:
+    for step in result.steps:
         if step.error is not None and step.error.sql is not None:
             path = artifacts.write_sql(folder, "failed", step.name, step.error.sql)
             step.error.hint = _with_sql(step.error.hint, path)
-    console.steps(results)
+    console.steps(result.steps)
     console.checks(result.checks)
-    console.summary(result)
-    return result.exit_code
+    return summed_up(console, result)
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from fastflowtransform.console import Output
+from fastflowtransform.settings import is_jobs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -134,6 +135,50 @@ def selection_options(command: Command) -> Command:
         "each other, "
         "inside one a space unites and a comma intersects.",
     )(command)
+
+
+class _Jobs(click.ParamType[str]):
+    """A number above 0, or `auto`."""
+
+    name = "jobs"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_jobs(str(value)):
+            self.fail(f'"{value}" is neither a number of models nor auto', param, ctx)
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the command line says of how many at once, and how long each: `jobs` as the profile has it."""
+
+    jobs: str | None = None
+    timeout: float | None = None
+
+
+def limits_options(what: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Take `--jobs` and `--timeout` as the argument `limits`; `what` is what they are about, as in `model`."""
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(command)
+        def gathered(*args: Any, jobs: str | None, timeout: float | None, **others: Any) -> int:
+            return command(*args, limits=Limits(jobs, timeout), **others)
+
+        decorated = click.option(
+            "--timeout",
+            type=click.FloatRange(0, min_open=True),
+            metavar="SECONDS",
+            help=f"Cancel a {what} that takes longer, and roll it back.",
+        )(gathered)
+        return click.option(
+            "-j",
+            "--jobs",
+            type=_Jobs(),
+            metavar="N|auto",
+            help=f"How many {what}s to work on at once, else what the profile says, else 1.",
+        )(decorated)
+
+    return decorate
 
 
 def given_variables(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from fastflowtransform.cli.options import Chosen, project_options, selection_options
+from fastflowtransform.cli.options import Chosen, Limits, limits_options, project_options, selection_options
 from fastflowtransform.console import Console, Output
 
 
 @click.command("run", short_help="Build models: tables, views and increments.")
 @project_options
 @selection_options
+@limits_options("model")
 @click.option("--full-refresh", is_flag=True, help="Build incremental models anew, from their whole query.")
-@click.option("--fail-fast", is_flag=True, help="Skip everything after the first failure.")
+@click.option("--fail-fast", is_flag=True, help="Start nothing after the first failure; what runs then, ends.")
 @click.option("--audit", is_flag=True, help="Publish a model only after its checks have passed, as build does.")
 @click.option(
     "--cache",
@@ -25,6 +26,7 @@ from fastflowtransform.console import Console, Output
 def command(
     output: Output,
     chosen: Chosen,
+    limits: Limits,
     full_refresh: bool,
     fail_fast: bool,
     audit: bool,
@@ -36,6 +38,7 @@ def command(
     fft run .
     fft run . --select tag:nightly --exclude path:models/staging
     fft run . --select events+ --full-refresh
+    fft run . --jobs 4 --timeout 600
     """
     from fastflowtransform.cli.making import Wanted, make
     from fastflowtransform.cli.session import open_project
@@ -44,4 +47,5 @@ def command(
     console = Console(output, opened.project.folder)
     checks = tuple(check for check in opened.project.checks if audit or check.is_promised)
     note = f'cache "{cache}": no model can be proven unchanged yet, so all of them run' if cache != "off" else None
-    return make(opened, console, Wanted("run", opened.models(chosen), checks, full_refresh, fail_fast, note))
+    manner = opened.manner(limits, fail_fast=fail_fast)
+    return make(opened, console, Wanted("run", opened.models(chosen), checks, manner, full_refresh, note))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastflowtransform.engines import duckdb_marks as marks
 from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
+from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
@@ -37,14 +39,6 @@ if TYPE_CHECKING:
 _VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
 
 _ANEW, _IN_PLACE = "delete + insert", "update + insert"
-
-
-@dataclass(frozen=True, slots=True)
-class _Belongings:
-    """What hangs on a table: the statements that give it its indexes and comments again, and whether one is unique."""
-
-    statements: tuple[str, ...] = ()
-    unique: bool = False
 
 
 class DuckDBEngine:
@@ -73,7 +67,11 @@ class DuckDBEngine:
         self._types: dict[str, dt.DataType] = {}
         self._texts = Texts()
         self._scratch = Scratch(self._rows)
-        self._belongings: dict[tuple[str, str], _Belongings] | None = None
+        self._interrupt = Interrupt(opened.interrupt)
+        self._belongings: Mapping[tuple[str, str], Belongings] | None = None
+        self._database = database
+        self._common = threading.Lock()
+        """Held while something is made that all tables share: two transactions that make it at once conflict."""
         # As Ibis sets them: it may be loaded later, or not at all.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
         ((self._catalog,),) = self._rows("SELECT current_catalog()")
@@ -171,7 +169,7 @@ class DuckDBEngine:
         """Run an expression, and stream its rows while the block runs."""
         import pyarrow as pa
 
-        with self._selected(table) as select, translated(select):
+        with self._selected(table) as select, translated(select, self._interrupt.heard):
             reader = self._duckdb.execute(select).to_arrow_reader()
             try:
                 yield reader
@@ -229,8 +227,11 @@ class DuckDBEngine:
     ) -> WriteCounts:
         """Replace a table, in one transaction with the end of a view of its name."""
         name = self._name(relation)
+        self._create_schema(relation.database)
+        if mark is not None:
+            with self._common:
+                marks.prepare(self._name(_marks_of(relation)), self._run)
         with self._selected(rows) as select, self._transaction():
-            self._create_schema(relation.database)
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
             kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
@@ -260,8 +261,8 @@ class DuckDBEngine:
     def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
         """Make a view, in one transaction with the end of a table of its name."""
         name = self._name(relation)
+        self._create_schema(relation.database)
         with self._selected(table) as select, self._transaction():
-            self._create_schema(relation.database)
             if over is Kind.TABLE:
                 self._run(f"DROP TABLE {name}")
             self._run(f"CREATE OR REPLACE VIEW {name} AS {select}")
@@ -312,12 +313,19 @@ class DuckDBEngine:
         self._known.add(self._scratch.name)
         return self._scratch.name
 
+    def worker(self, on_statement: Callable[[str], None] | None = None) -> DuckDBEngine:
+        """Return a cursor of the database: to DuckDB that is one more connection."""
+        found = DuckDBEngine(self._duckdb.cursor(), self._database, on_statement)
+        found._common, found._belongings = self._common, self._belongings
+        return found
+
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
-        self._duckdb.interrupt()
+        self._interrupt.ask()
 
     def close(self) -> None:
-        """Close the database; what was committed is in the file."""
+        """Close the connection, and the database with the first one; what was committed is in the file."""
+        self._interrupt.heard()
         try:
             self._scratch.drop()
         finally:
@@ -336,7 +344,7 @@ class DuckDBEngine:
         """Raise `BadSql` for anything that would do more than read."""
         import duckdb
 
-        with translated(text):
+        with translated(text, self._interrupt.heard):
             statements = self._duckdb.extract_statements(text)
         # A PIVOT is several statements to DuckDB, without a text of their own.
         texts = [statement.query for statement in statements if statement.query.strip()]
@@ -348,7 +356,7 @@ class DuckDBEngine:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
         import ibis
 
-        with translated(select):
+        with translated(select, self._interrupt.heard):
             rows = self._duckdb.execute(f"DESCRIBE {select}").fetchall()
         return ibis.schema({name: self._type(spelt) for name, spelt, *_ in rows})
 
@@ -364,37 +372,11 @@ class DuckDBEngine:
     def _merge_into(self, relation: Relation) -> str:
         return _IN_PLACE if self._belongings_of(relation).unique else _ANEW
 
-    def _belongings_of(self, relation: Relation) -> _Belongings:
+    def _belongings_of(self, relation: Relation) -> Belongings:
         """Return what hangs on a table. All tables are asked for at once: each question looks at every one of them."""
         if self._belongings is None:
-            self._belongings = self._found_belongings()
-        return self._belongings.get(relation.folded, _Belongings())
-
-    def _found_belongings(self) -> dict[tuple[str, str], _Belongings]:
-        here = "database_name = current_database()"
-        found: dict[tuple[str, str], _Belongings] = {}
-        for schema, table, kind, column, text in self._rows(
-            "SELECT schema_name, table_name, 'index', NULL, sql FROM duckdb_indexes() "
-            f"WHERE {here} AND sql IS NOT NULL "
-            f"UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_indexes() "
-            f"WHERE {here} AND is_unique "
-            f"UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_constraints() "
-            f"WHERE {here} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE') "
-            f"UNION ALL SELECT schema_name, table_name, 'table', NULL, comment FROM duckdb_tables() "
-            f"WHERE {here} AND comment IS NOT NULL "
-            f"UNION ALL SELECT schema_name, table_name, 'column', column_name, comment FROM duckdb_columns() "
-            f"WHERE {here} AND comment IS NOT NULL"
-        ):
-            relation = Relation(schema, table)
-            before = found.get(relation.folded, _Belongings())
-            if kind == "unique":
-                found[relation.folded] = replace(before, unique=True)
-                continue
-            name = self._name(relation)
-            on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{quoted(column or '')}"
-            statement = text if kind == "index" else f"COMMENT ON {on} IS {literal(text)}"
-            found[relation.folded] = replace(before, statements=(*before.statements, statement))
-        return found
+            self._belongings = belongings(self._rows, self._name)
+        return self._belongings.get(relation.folded, Belongings())
 
     def _alter(self, relation: Relation, changes: ColumnChanges, select: str) -> None:
         """Change the table's columns; the types are as DuckDB spells those of the rows to come."""
@@ -410,8 +392,11 @@ class DuckDBEngine:
             self._run(f"ALTER TABLE {table} DROP COLUMN {quoted(column)}")
 
     def _create_schema(self, database: str) -> None:
-        if database not in self._known:
+        if database in self._known:
+            return
+        with self._common:
             self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._catalog)}.{quoted(database)}")
+        self._known.add(database)
 
     def _schemas(self) -> set[str]:
         rows = self._rows("SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()")
@@ -457,14 +442,14 @@ class DuckDBEngine:
         """Send one statement. Everything that changes the warehouse goes through here."""
         if self._on_statement is not None:
             self._on_statement(statement)
-        with translated(statement):
+        with translated(statement, self._interrupt.heard):
             return self._duckdb.execute(statement)
 
     def _count(self, statement: str) -> int:
         return int(self._run(statement).fetchall()[0][0])
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with translated(statement):
+        with translated(statement, self._interrupt.heard):
             rows: list[tuple[Any, ...]] = self._duckdb.execute(statement).fetchall()
         return rows
 

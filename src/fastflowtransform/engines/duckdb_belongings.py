@@ -1,0 +1,57 @@
+"""What hangs on DuckDB's tables and goes with them: indexes, constraints and comments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.relation import Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What hangs on a table: the statements that give it its indexes and comments again, and whether one is unique."""
+
+    statements: tuple[str, ...] = ()
+    unique: bool = False
+
+
+_HERE = "database_name = current_database()"
+_ALL = f"""
+SELECT schema_name, table_name, 'index', NULL, sql FROM duckdb_indexes() WHERE {_HERE} AND sql IS NOT NULL
+UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_indexes() WHERE {_HERE} AND is_unique
+UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_constraints()
+WHERE {_HERE} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')
+UNION ALL SELECT schema_name, table_name, 'table', NULL, comment FROM duckdb_tables()
+WHERE {_HERE} AND comment IS NOT NULL
+UNION ALL SELECT schema_name, table_name, 'column', column_name, comment FROM duckdb_columns()
+WHERE {_HERE} AND comment IS NOT NULL
+"""
+
+
+def belongings(
+    rows: Callable[[str], list[tuple[Any, ...]]], name_of: Callable[[Relation], str]
+) -> Mapping[tuple[str, str], Belongings]:
+    """Return what hangs on each table. All are asked for at once: each question looks at every one of them.
+
+    Parameters
+    ----------
+    rows
+        Sends a query.
+    name_of
+        Gives a relation's name as statements take it.
+    """
+    found: dict[tuple[str, str], Belongings] = {}
+    for schema, table, kind, column, text in rows(_ALL):
+        relation = Relation(schema, table)
+        before = found.get(relation.folded, Belongings())
+        if kind == "unique":
+            found[relation.folded] = replace(before, unique=True)
+            continue
+        name = name_of(relation)
+        on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{quoted(column or '')}"
+        statement = text if kind == "index" else f"COMMENT ON {on} IS {literal(text)}"
+        found[relation.folded] = replace(before, statements=(*before.statements, statement))
+    return found
