@@ -169,7 +169,7 @@ class DuckDBEngine:
         """Run an expression, and stream its rows while the block runs."""
         import pyarrow as pa
 
-        with self._selected(table) as select, translated(select, self._interrupt.heard):
+        with self._selected(table) as select, translated(select, self._interrupted):
             reader = self._duckdb.execute(select).to_arrow_reader()
             try:
                 yield reader
@@ -323,6 +323,12 @@ class DuckDBEngine:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
         self._interrupt.ask()
 
+    def _interrupted(self) -> None:
+        """Note that a statement has ended because it was to."""
+        # One that ended for a signal is still at work behind: without this, the next one would wait for it to be done.
+        self._duckdb.interrupt()
+        self._interrupt.heard()
+
     def close(self) -> None:
         """Close the connection, and the database with the first one; what was committed is in the file."""
         self._interrupt.heard()
@@ -344,7 +350,7 @@ class DuckDBEngine:
         """Raise `BadSql` for anything that would do more than read."""
         import duckdb
 
-        with translated(text, self._interrupt.heard):
+        with translated(text, self._interrupted):
             statements = self._duckdb.extract_statements(text)
         # A PIVOT is several statements to DuckDB, without a text of their own.
         texts = [statement.query for statement in statements if statement.query.strip()]
@@ -356,7 +362,7 @@ class DuckDBEngine:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
         import ibis
 
-        with translated(select, self._interrupt.heard):
+        with translated(select, self._interrupted):
             rows = self._duckdb.execute(f"DESCRIBE {select}").fetchall()
         return ibis.schema({name: self._type(spelt) for name, spelt, *_ in rows})
 
@@ -442,14 +448,14 @@ class DuckDBEngine:
         """Send one statement. Everything that changes the warehouse goes through here."""
         if self._on_statement is not None:
             self._on_statement(statement)
-        with translated(statement, self._interrupt.heard):
+        with translated(statement, self._interrupted):
             return self._duckdb.execute(statement)
 
     def _count(self, statement: str) -> int:
         return int(self._run(statement).fetchall()[0][0])
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with translated(statement, self._interrupt.heard):
+        with translated(statement, self._interrupted):
             rows: list[tuple[Any, ...]] = self._duckdb.execute(statement).fetchall()
         return rows
 

@@ -74,10 +74,13 @@ class translated(contextlib.AbstractContextManager[None]):
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         import duckdb
 
-        if isinstance(error, duckdb.InterruptException) or (
-            type(error) is RuntimeError and "interrupted" in str(error)
+        # A signal that arrives while DuckDB runs comes out in one of three ways; the last is what Python means by it.
+        told = isinstance(error, duckdb.InterruptException)
+        if (
+            told
+            or isinstance(error, KeyboardInterrupt)
+            or (type(error) is RuntimeError and "interrupted" in str(error))
         ):
-            # A signal that arrives while DuckDB runs comes out in one of three ways; this is what Python means by it.
             self._interrupted()
             raise KeyboardInterrupt from error
         if not isinstance(error, duckdb.Error):
