@@ -25,7 +25,7 @@ def main(folder: Path, names: list[str]) -> None:
     for name in names:
         existing = engine.existing([read.seeds[name].relation])
         with measured() as clock:
-            (result,) = seed.load([read.seeds[name]], existing, engine, Silent(), full_refresh=True)
+            result = seed.load(read.seeds[name], existing, engine, Silent(), seed.Conditions(full_refresh=True))
         if result.error is not None:
             raise result.error
         costs.append(asdict(clock.cost))

@@ -14,7 +14,7 @@ from measure import Silent, measured
 
 from fastflowtransform import engines, plan, project, settings
 from fastflowtransform.gate import Audit
-from fastflowtransform.run import run
+from fastflowtransform.run import How, run
 
 
 def main(folder: Path, names: list[str]) -> None:
@@ -28,7 +28,7 @@ def main(folder: Path, names: list[str]) -> None:
         existing = engine.existing([read.relation(name)])
         with measured() as clock:
             steps = plan.build(read, [name], existing, engine.capabilities)
-            (result,) = run(steps, read, engine, Silent(), Audit({}, read, engine, Silent()))
+            (result,) = run(steps, read, engine, Silent(), How(Audit({}, read, engine))).steps
         if result.error is not None:
             raise result.error
         costs.append(asdict(clock.cost))

@@ -71,6 +71,7 @@ class Config:
     dialect: str | None
     deterministic: bool | None
     meta: Mapping[str, Any]
+    timeout: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         dialect=section.text("dialect"),
         deterministic=section.flag("deterministic") if section.has("deterministic") else None,
         meta=MappingProxyType(dict(section.raw("meta") or {})),
+        timeout=_timeout(section),
     )
     section.close()
     if (given := config.layout.set_by_user) and config.materialized in (Materialized.VIEW, Materialized.EPHEMERAL):
@@ -174,6 +176,19 @@ def _decided(
     incremental = _incremental(others, name, own_delta=own_delta)
     layout = replace(config.layout, key=incremental.unique_key)
     return replace(config, materialized=Materialized.INCREMENTAL, incremental=incremental, layout=layout)
+
+
+def _timeout(section: Section) -> float | None:
+    """Read `timeout`: a number of seconds, or a duration."""
+    value = section.raw("timeout")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds: float | None = value
+    else:
+        length = section.duration("timeout")
+        seconds = None if length is None else length.total_seconds()
+    if seconds is not None and seconds <= 0:
+        raise section.bad("timeout", "more than 0 seconds")
+    return seconds
 
 
 def _said(section: Section, name: str) -> Said | None:

@@ -17,9 +17,27 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.status import Status as RichStatus
 
-MARKS = {Status.SUCCESS: "ok", Status.WARN: "warn", Status.ERROR: "error", Status.SKIPPED: "skip"}
-_TOTALS = {Status.SUCCESS: "ok", Status.WARN: "warned", Status.ERROR: "failed", Status.SKIPPED: "skipped"}
-_STYLES = {Status.SUCCESS: "green", Status.WARN: "yellow", Status.ERROR: "bold red", Status.SKIPPED: "dim"}
+MARKS = {
+    Status.SUCCESS: "ok",
+    Status.WARN: "warn",
+    Status.ERROR: "error",
+    Status.SKIPPED: "skip",
+    Status.CANCELLED: "stop",
+}
+_TOTALS = {
+    Status.SUCCESS: "ok",
+    Status.WARN: "warned",
+    Status.ERROR: "failed",
+    Status.SKIPPED: "skipped",
+    Status.CANCELLED: "cancelled",
+}
+_STYLES = {
+    Status.SUCCESS: "green",
+    Status.WARN: "yellow",
+    Status.ERROR: "bold red",
+    Status.SKIPPED: "dim",
+    Status.CANCELLED: "yellow",
+}
 _FEW = 20
 """Columns of a seed that are shown in a line."""
 
@@ -50,8 +68,14 @@ class Console:
         self.output = output
         self.folder = folder or Path.cwd()
         self._live: RichStatus | None = None
-        self._number = 0
+        self._ended = 0
         self._total = 0
+        self._running: dict[str, str] = {}
+
+    @property
+    def tells_statements(self) -> bool:
+        """Whether the user wants to see statements."""
+        return self.output.verbosity > 0
 
     @property
     def _fancy(self) -> bool:
@@ -59,7 +83,7 @@ class Console:
 
     def begin(self, title: str, total: int) -> None:
         """Say what is about to run, over how many steps."""
-        self._number, self._total = 0, total
+        self._ended, self._total = 0, total
         self.event("started", title=title, total=total)
         self.say(title)
 
@@ -73,24 +97,33 @@ class Console:
         if self.output.json:
             print(to_json({"event": kind, **values}), flush=True)
 
-    def statement(self, sql: str) -> None:
-        """Show a statement that is about to be sent, with `-v`."""
-        if self.output.verbosity > 0:
-            self.event("statement", sql=sql)
-            self.say(f"  > {sql}")
+    def statement(self, sql: str, name: str | None = None) -> None:
+        """Show a statement that is about to be sent, with `-v`; with its step, where several run at once."""
+        if self.tells_statements:
+            self.event("statement", sql=sql, **({} if name is None else {"name": name}))
+            self.say(f"  > {sql}" if name is None else f"  {name} > {sql}")
 
     def started(self, name: str, what: str) -> None:
-        """Show the step that runs, on a terminal as one line that changes."""
-        self._number += 1
+        """Show what runs, on a terminal as one line that changes."""
+        self._running[name] = what
         self.event("step_started", name=name, what=what)
-        if self._fancy and self.output.verbosity >= 0:
-            text = f"{self._number}/{self._total} {name}: {what}"
-            if self._live is None:
-                self._live = self._rich().status("", spinner="dots")
-                self._live.start()
-            from rich.markup import escape
+        self._show_running()
 
-            self._live.update(escape(text))
+    def _show_running(self) -> None:
+        if not self._fancy or self.output.verbosity < 0 or not self._running:
+            return
+        if self._live is None:
+            self._live = self._rich().status("", spinner="dots")
+            self._live.start()
+        from rich.markup import escape
+
+        (first, what), *others = self._running.items()
+        number = self._ended + len(self._running)
+        text = f"{first}: {what}" if not others else f"{len(self._running)} at once: {', '.join(self._running)}"
+        # In one line, whatever runs: a live line that wraps would not be taken back as a whole.
+        room = self._rich().width - 4
+        shown = f"{number}/{self._total} {text}"
+        self._live.update(escape(shown if len(shown) <= room else f"{shown[: room - 1]}…"))
 
     def waiting(self, name: str, why: str) -> None:
         """Show that a step waits, and for what."""
@@ -99,20 +132,22 @@ class Console:
 
     def finished(self, result: StepResult | CheckResult | SourceResult) -> None:
         """Show what came of a step, a check or a source."""
+        was_running = self._running.pop(result.name, None) is not None
+        if was_running or (isinstance(result, StepResult) and result.status is Status.SKIPPED):
+            self._ended += 1
         if isinstance(result, StepResult):
             self.event("step_finished", **describe_step(result, self.folder))
         elif isinstance(result, SourceResult):
             self.event("source_finished", **describe_source(result, self.folder))
         else:
             self.event("check_finished", **describe_check(result, self.folder))
+        self._show_running()
         if self.output.json or self.output.verbosity < 0 or self._fancy:
             return
         if isinstance(result, StepResult):
             width = len(str(self._total))
-            if result.status is Status.SKIPPED:
-                self._number += 1
             self.say(
-                f"{self._number:>{width}}/{self._total} {MARKS[result.status]:<5} {result.name}  {_summary(result)}"
+                f"{self._ended:>{width}}/{self._total} {MARKS[result.status]:<5} {result.name}  {_summary(result)}"
             )
 
     def close(self) -> None:
@@ -244,8 +279,13 @@ class Console:
             if step.blocked_by is not None:
                 skipped.setdefault(step.blocked_by, []).append(step.name)
         for blocker, names in skipped.items():
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            self.say(f'skipped because "{blocker}" failed: {", ".join(names[:5])}{more}')
+            self.say(f'skipped because "{blocker}" failed: {_few(names)}')
+        for words, names in (
+            ("cancelled", [step.name for step in result.steps if step.status is Status.CANCELLED]),
+            ("not started", [step.name for step in result.steps if _is_not_started(step)]),
+        ):
+            if names:
+                self.say(f"{words}: {_few(names)}")
         self._totals(result.statuses, result.seconds, result.exit_code)
 
     def _totals(self, statuses: Sequence[Status], seconds: float, exit_code: int) -> None:
@@ -279,10 +319,22 @@ class Console:
         return RichConsole(highlight=False, soft_wrap=False)
 
 
+def _few(names: Sequence[str]) -> str:
+    """Return names, but not too many."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more}"
+
+
+def _is_not_started(step: StepResult) -> bool:
+    return step.status is Status.SKIPPED and step.blocked_by is None
+
+
 def _summary(result: StepResult) -> str:
     """Return a step's result in a few words."""
     if result.status is Status.SKIPPED:
         return f'"{result.blocked_by}" failed'
+    if result.status is Status.CANCELLED:
+        return f"cancelled after {result.seconds:.2f} s"
     if result.error is not None:
         return f"{result.error.code} {result.error.message.splitlines()[0]}"
     outcome = result.outcome or Outcome("")
@@ -303,7 +355,9 @@ def _counts(result: StepResult) -> tuple[str, str, str, str]:
     if outcome is None:
         if isinstance(result.error, NotPublished):
             return "", "", "", "not published"
-        return "", "", "", "" if result.blocked_by is None else f"{result.blocked_by} failed"
+        if result.blocked_by is not None:
+            return "", "", "", f"{result.blocked_by} failed"
+        return "", "", "", "not started" if _is_not_started(result) else ""
     shown = ["" if value is None else str(value) for value in (outcome.inserted, outcome.updated, outcome.unchanged)]
     return shown[0], shown[1], shown[2], outcome.strategy
 

@@ -481,6 +481,12 @@ class BadName(EngineError):
     code = "E126"
 
 
+class OutOfTime(EngineError):
+    """A model took longer than `--timeout`, or its own `timeout`, allows; what it had not committed was rolled back."""
+
+    code = "E127"
+
+
 class RelationMissing(EngineError):
     """A table or view that a model or a check reads is not in the warehouse."""
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Audit:
-    """The checks that a command asks before it publishes, and what came of them.
+    """The checks that a command asks before it publishes.
 
     Parameters
     ----------
@@ -37,49 +37,39 @@ class Audit:
         By the node before whose rows are published they are asked.
     project, engine
         Where the tables are.
-    report
-        Is told of each check's end.
     """
 
-    def __init__(
-        self, checks: Mapping[str, tuple[Check, ...]], project: Project, engine: Engine, report: Report
-    ) -> None:
-        self._checks = checks
+    def __init__(self, checks: Mapping[str, tuple[Check, ...]], project: Project, engine: Engine) -> None:
+        self.checks = checks
         self._project = project
-        self._engine = engine
-        self._report = report
+        self._plain = engine.capabilities.plain_names
         self._kept = engine.existing([self._keeps(node) for node in checks]) if checks else {}
-        self.results: list[CheckResult] = []
 
-    def gate(self, node: str) -> Gate:
-        """Return what the new rows of a node have to pass."""
+    def gate(self, node: str, engine: Engine, report: Report) -> Gate:
+        """Return what the new rows of a node have to pass, at one connection."""
         model = self._project.models.get(node)
         keeps = self._keeps(node)
         return Gate(
-            NodeChecks(node, self._checks.get(node, ()), self._project, self._engine, self._report),
+            NodeChecks(node, self.checks.get(node, ()), self._project, engine, report),
             None if model is None else model.contract,
             keeps,
             is_kept=keeps in self._kept,
         )
 
-    def passes(self, source: str) -> bool:
-        """Ask the checks of a source, which something else fills, and say whether none of them failed."""
-        checks = self._checks.get(source, ())
-        results = run_checks(checks, self._project, self._engine, self._report)
-        self.results += results
-        return all(result.status is not Status.ERROR for result in results)
+    def of_source(self, source: str, engine: Engine, report: Report) -> tuple[CheckResult, ...]:
+        """Ask the checks of a source, which something else fills."""
+        return run_checks(self.checks.get(source, ()), self._project, engine, report)
 
-    def noted(self, gate: Gate) -> None:
-        """Note what came of a node's checks; those that were not asked are skipped with it."""
-        found = {result.name: result for result in gate.results}
-        for check in gate.checks:
-            result = found.get(check.name) or CheckResult(check.name, check.node, check.type, Status.SKIPPED)
-            self.results.append(result)
-            self._report.finished(result)
+    def unasked(self, node: str) -> tuple[CheckResult, ...]:
+        """Return the checks of a node of which none was asked."""
+        return tuple(_unasked(check) for check in self.checks.get(node, ()))
 
     def _keeps(self, node: str) -> Relation:
-        plain = self._engine.capabilities.plain_names
-        return kept_as(self._project.database, f"{node}__fft_failed", plain=plain)
+        return kept_as(self._project.database, f"{node}__fft_failed", plain=self._plain)
+
+
+def _unasked(check: Check) -> CheckResult:
+    return CheckResult(check.name, check.node, check.type, Status.SKIPPED)
 
 
 class NodeChecks:
@@ -220,6 +210,11 @@ class Gate:
     def published(self) -> None:
         """Let the results show the rows where they are now."""
         self.results = self._node_checks.shown(self.results)
+
+    def answers(self) -> tuple[CheckResult, ...]:
+        """Return what came of each check; those that were not asked are skipped."""
+        found = {result.name: result for result in self.results}
+        return tuple(found.get(check.name) or _unasked(check) for check in self.checks)
 
     def abandoned(self) -> None:
         """Let the results show no rows: those that were looked at are gone, for another reason than these checks."""

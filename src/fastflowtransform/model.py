@@ -254,6 +254,8 @@ class Model:
     meta: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     engines: tuple[str, ...] = ()
     """The only engines that it is for; empty means all."""
+    timeout: float | None = None
+    """Seconds that it may take; None where the command line decides."""
 
     @property
     def reads(self) -> tuple[Input, ...]:

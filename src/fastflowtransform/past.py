@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from fastflowtransform.engines.base import Engine
+from fastflowtransform.errors import EngineError
 from fastflowtransform.ledger import Entry, Ledger, Proven
 from fastflowtransform.model import Materialized
 from fastflowtransform.normalize import Tables
 from fastflowtransform.project import Project
 from fastflowtransform.proof import Cache, Prover
-from fastflowtransform.results import StepResult
+from fastflowtransform.report import Report
+from fastflowtransform.results import RunResult, Status, StepResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,16 @@ class Past:
         """Take note of what came of it."""
         if self.ledger is not None and entry.is_kept:
             self.ledger.noted(entry, result)
+
+    def ended(self, result: RunResult, report: Report) -> None:
+        """Note how the command ended; where that is not possible any more, it is told of, and changes nothing else."""
+        if self.ledger is None:
+            return
+        status = Status.CANCELLED if result.interrupted else Status.ERROR if result.exit_code else Status.SUCCESS
+        try:
+            self.ledger.end(status)
+        except EngineError as error:
+            report.waiting("the ledger", f"cannot be written: {error.code} {error.message}")
 
     def prover(self, project: Project, engine: Engine, tables: Tables) -> Prover | None:
         """Return what judges models; None where nobody asks."""

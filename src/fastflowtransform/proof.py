@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 THIS = "this"
 """The name of a model's own table among its inputs, where its own delta reads what was written before."""
-LEAVE, ALONE = "leave alone", "it would give the rows that stand there"
+LEAVE, STANDS = "leave alone", "it would give the rows that stand there"
 _NOWHERE = "nowhere"
 
 

@@ -195,6 +195,7 @@ def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defa
         incremental=config.incremental,
         description=config.description or inspect.getdoc(function) or "",
         meta=config.meta,
+        timeout=config.timeout,
         engines=tuple(_ALSO.get(name, name) for name in mark.only),
     )
 

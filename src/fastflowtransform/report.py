@@ -10,6 +10,15 @@ from fastflowtransform.results import CheckResult, SourceResult, StepResult
 class Report(Protocol):
     """Told of each step, check and source as it begins and ends."""
 
+    @property
+    def tells_statements(self) -> bool:
+        """Whether anybody wants to know of statements."""
+        ...
+
+    def statement(self, sql: str, name: str | None = None) -> None:
+        """Say that a statement is about to be sent, and for which step where several run at once."""
+        ...
+
     def started(self, name: str, what: str) -> None:
         """Say that a step or check begins."""
         ...

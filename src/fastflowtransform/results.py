@@ -16,6 +16,7 @@ class Status(StrEnum):
     WARN = "warn"
     ERROR = "error"
     SKIPPED = "skipped"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class StepResult:
     outcome: Outcome | None = None
     error: FftError | None = None
     blocked_by: str | None = None
+    """The failed step that kept it from running; None for one that was never started, since the run was stopped."""
     retries: tuple[str, ...] = ()
     """Why each attempt before the last one ended; what was in the way may be gone the next time."""
     kept: str | None = None
@@ -160,11 +162,15 @@ class RunResult:
     seconds: float = 0.0
     options: tuple[str, ...] = ()
     """What repeats it, but for what it was about: the environment, and the options that were given."""
+    interrupted: bool = False
+    """Whether it was stopped from outside."""
 
     @property
     def exit_code(self) -> int:
-        """1 where a step or a check of severity error failed, else 0."""
-        failed = any(status in (Status.ERROR, Status.SKIPPED) for status in self.statuses)
+        """130 where it was stopped from outside, 1 where a step or a check of severity error failed, else 0."""
+        if self.interrupted:
+            return 130
+        failed = any(status in (Status.ERROR, Status.SKIPPED, Status.CANCELLED) for status in self.statuses)
         return 1 if failed else 0
 
     @property

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fastflowtransform import materializations, seed
 from fastflowtransform.attempts import attempted
@@ -14,17 +16,61 @@ from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.ledger import Entry
 from fastflowtransform.model import Materialized
 from fastflowtransform.normalize import Query, Tables
-from fastflowtransform.past import Past
+from fastflowtransform.past import NO_PAST, Past
+from fastflowtransform.placing import waits
 from fastflowtransform.plan import Plan, Step, step_of
 from fastflowtransform.project import Project
-from fastflowtransform.proof import ALONE, Judgement
+from fastflowtransform.proof import STANDS, Judgement
 from fastflowtransform.report import Report
-from fastflowtransform.results import Outcome, Status, StepResult
+from fastflowtransform.results import CheckResult, Outcome, Status, StepResult
+from fastflowtransform.schedule import Ready
+from fastflowtransform.workers import ALONE, Ending, Manner, cut_off, perform
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
 
 
-def run(
-    plan: Plan, project: Project, engine: Engine, report: Report, audit: Audit, past: Past, *, fail_fast: bool = False
-) -> tuple[StepResult, ...]:
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a plan is executed.
+
+    Parameters
+    ----------
+    audit
+        What new rows have to pass before they are published.
+    past
+        What is noted of it, and what is made of what was noted before.
+    manner
+        How many nodes at once, and how long each; what comes of them does not depend on how many.
+    """
+
+    audit: Audit
+    past: Past = NO_PAST
+    manner: Manner = ALONE
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a plan.
+
+    Parameters
+    ----------
+    steps
+        One a model or seed, in the plan's order. A failed step is an ERROR, with what went wrong; what it keeps from
+        running is SKIPPED.
+    checks
+        What was asked before anything was published, in the same order.
+    ending
+        Whether all was seen to.
+    """
+
+    steps: tuple[StepResult, ...]
+    checks: tuple[CheckResult, ...]
+    ending: Ending = Ending.OVER
+
+
+def run(plan: Plan, project: Project, engine: Engine, report: Report, how: How) -> Made:
     """Execute a plan.
 
     Parameters
@@ -35,58 +81,172 @@ def run(
         With what, and where.
     report
         Is told of each step's beginning and end.
-    audit
-        What new rows have to pass before they are published; it keeps what came of its checks.
-    fail_fast
-        Whether the first failure skips all that follows, and not only what is below it.
-
-    Returns
-    -------
-    tuple of StepResult
-        One a model or seed, in the plan's order. A failed step is an ERROR, with what went wrong; what it keeps from
-        running is SKIPPED.
+    how
+        What rows have to pass, what is noted, and how many nodes at once.
     """
-    making = _Making(plan, project, engine, report, past)
-    results: list[StepResult] = []
-    blocked: dict[str, str] = {}
-    failed: str | None = None
-    for node in plan.order:
-        blocker = _blocker(node, plan, project, blocked) or (failed if fail_fast else None)
-        if node in project.sources:
-            if blocker is None and not audit.passes(node):
-                failed = failed or node
-                blocked[node] = node
-            continue
-        gate = audit.gate(node)
-        entry = past.entry(node, project)
-        if blocker is not None:
-            blocked[node] = blocker
-            kind = "model" if node in project.models else "seed"
-            result = StepResult(node, kind, Status.SKIPPED, blocked_by=blocker)
-            report.finished(result)
-        else:
-            result = making.made(node, gate, entry)
-            if result.status is Status.ERROR:
-                failed = failed or node
-                blocked[node] = node
-        audit.noted(gate)
-        past.noted(entry, result)
-        results.append(result)
-    return tuple(results)
+    running = _Running(plan, project, report, how)
+    ready = Ready(plan.order, waits(project, plan.order, how.audit.checks))
+    return running.made(perform(ready, running, engine, report, how.manner))
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """What came of a node: a step, or nothing where a source was looked at; its checks; and what is noted of it."""
+
+    step: StepResult | None
+    checks: tuple[CheckResult, ...] = ()
+    entry: Entry | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether what is below it must not run."""
+        if self.step is not None:
+            return self.step.status in (Status.ERROR, Status.CANCELLED)
+        return any(check.status is Status.ERROR for check in self.checks)
+
+
+class _Running:
+    """Knows what came of each node, and so what may run.
+
+    Parameters
+    ----------
+    plan, project, report, how
+        As for `run`.
+    """
+
+    def __init__(self, plan: Plan, project: Project, report: Report, how: How) -> None:
+        self._plan = plan
+        self._project = project
+        self._report = report
+        self._how = how
+        self._audit = how.audit
+        self._manner = how.manner
+        self._places = {node: place for place, node in enumerate(plan.order)}
+        self._found: dict[str, _Node] = {}
+        self._blocked: dict[str, str] = {}
+        self._failed: str | None = None
+
+    def made(self, ending: Ending) -> Made:
+        """Return what came of all nodes; those that were not started are skipped."""
+        for node in self._plan.order:
+            if node not in self._found:
+                self.ended(node, self._skipped(node, None))
+        found = [self._found[node] for node in self._plan.order]
+        steps = tuple(node.step for node in found if node.step is not None)
+        return Made(steps, tuple(check for node in found for check in node.checks), ending)
+
+    def barred(self, node: str) -> _Node | None:
+        """Return a node as skipped, where one above it failed, or any and that is to end the run."""
+        blocker = self._blocker(node) or (self._failed if self._manner.fail_fast else None)
+        if blocker is None:
+            return None
+        self._blocked[node] = blocker
+        return self._told(self._skipped(node, blocker))
+
+    def limit(self, node: str) -> float | None:
+        """Return the seconds that a model or seed may take."""
+        if node in self._project.sources:
+            return None
+        model = self._project.models.get(node)
+        return self._manner.timeout if model is None or model.timeout is None else model.timeout
+
+    def at(self, engine: Engine, report: Report, is_stopped: Callable[[], bool]) -> Callable[[str], _Node]:
+        """Return what makes a node at one connection."""
+        return _Making(self._plan, self._project, engine, report, self._how, is_stopped).node
+
+    def cut(self, node: str, seconds: float, *, late: bool) -> _Node:
+        """Return a node that was stopped."""
+        if node in self._project.sources:
+            return self._told(_Node(None, self._audit.unasked(node)))
+        item = self._project.models.get(node) or self._project.seeds[node]
+        result = StepResult(node, self._kind(node), Status.CANCELLED, seconds)
+        step = cut_off(result, item.at, self.limit(node), late=late)
+        return self._told(_Node(step, self._audit.unasked(node), self._how.past.entry(node, self._project)))
+
+    def ended(self, node: str, result: _Node) -> None:
+        """Note what came of a node, once."""
+        if node not in self._found:
+            self._found[node] = result
+            if result.step is not None and result.entry is not None:
+                self._how.past.noted(result.entry, result.step)
+        if result.failed:
+            self._failed = self._failed or node
+            self._blocked[node] = node
+
+    def _told(self, node: _Node) -> _Node:
+        for result in (node.step, *node.checks):
+            if result is not None:
+                self._report.finished(result)
+        return node
+
+    def _skipped(self, node: str, blocker: str | None) -> _Node:
+        if node in self._project.sources:
+            return _Node(None)
+        step = StepResult(node, self._kind(node), Status.SKIPPED, blocked_by=blocker)
+        return _Node(step, self._audit.unasked(node), self._how.past.entry(node, self._project))
+
+    def _kind(self, node: str) -> str:
+        return "model" if node in self._project.models else "seed"
+
+    def _blocker(self, node: str) -> str | None:
+        """Return the failed node that `node` is below, and of several the first of the plan."""
+        found: set[str] = set()
+        waiting = list(self._plan.upstream.get(node, ()))
+        while waiting:
+            above = waiting.pop()
+            if above in self._blocked:
+                found.add(self._blocked[above])
+            elif _is_seen_through(above, self._project):
+                waiting += self._plan.upstream.get(above, ())
+        return min(found, key=self._places.__getitem__, default=None)
 
 
 class _Making:
-    """Makes the nodes of a plan, one by one."""
+    """Makes the nodes of a plan at one connection, one by one.
 
-    def __init__(self, plan: Plan, project: Project, engine: Engine, report: Report, past: Past) -> None:
+    Parameters
+    ----------
+    plan, project
+        What to make.
+    engine, report
+        Where, and who is told.
+    how
+        What rows have to pass, and what is noted.
+    is_stopped
+        Whether to end as soon as may be; asked when a query's result is about to be used.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        project: Project,
+        engine: Engine,
+        report: Report,
+        how: How,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._plan = plan
         self._project = project
         self._engine = engine
         self._report = report
+        self._audit = how.audit
+        self._past = how.past
+        self._is_stopped = is_stopped
         self._tables = Tables(project, engine)
-        self._past = past
-        self._prover = past.prover(project, engine, self._tables)
+        self._prover = how.past.prover(project, engine, self._tables)
         self._steps = {step.model.name: step for step in plan.steps}
+
+    def node(self, node: str) -> _Node:
+        """Make a model or a seed, or look at a source."""
+        if node in self._project.sources:
+            return _Node(None, self._audit.of_source(node, self._engine, self._report))
+        gate = self._audit.gate(node, self._engine, self._report)
+        entry = self._past.entry(node, self._project)
+        step = self.made(node, gate, entry)
+        checks = gate.answers()
+        for check in checks:
+            self._report.finished(check)
+        return _Node(step, checks, entry)
 
     def made(self, node: str, gate: Gate, entry: Entry) -> StepResult:
         """Make a model or a seed."""
@@ -95,10 +255,9 @@ class _Making:
             result = self._model(step, gate, entry)
             self._report.finished(result)
             return result
-        seeds = [self._project.seeds[node]]
-        plan = self._plan
-        (result,) = seed.load(
-            seeds, plan.existing, self._engine, self._report, full_refresh=plan.full_refresh, gate=gate
+        found, plan = self._project.seeds[node], self._plan
+        result = seed.load(
+            found, plan.existing, self._engine, self._report, seed.Conditions(plan.full_refresh, gate, entry)
         )
         return _settled(result, gate)
 
@@ -114,9 +273,9 @@ class _Making:
                     return self._unchanged(now, gate, entry, judgement)
                 entry.proof = judgement.proof if self._past.cache.writes else None
             self._tables.require_columns(model)
-            query = Query(model, self._tables, gate.columns)
+            query = Query(model, self._tables, functools.partial(self._looked_at, gate))
             outcome = materializations.find(model.materialized).apply(engine, now, query, gate, entry)
-            entry.stays(judgement and judgement.state)
+            entry.stays(None if judgement is None else judgement.state)
             return replace(outcome, contract=gate.contract_words)
 
         done = attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
@@ -136,7 +295,13 @@ class _Making:
             gate.judge(self._engine.table(step.relation), staged=False)
         entry.proof = judgement.proof
         entry.stays(judgement.state)
-        return Outcome(strategy=seed.UNCHANGED, why=ALONE)
+        return Outcome(strategy=seed.UNCHANGED, why=STANDS)
+
+    def _looked_at(self, gate: Gate, rows: ir.Table | pa.RecordBatchReader) -> None:
+        """Let the gate see a result; a function of the user's cannot be cancelled, so this comes after it."""
+        if self._is_stopped():
+            raise KeyboardInterrupt
+        gate.columns(rows)
 
 
 def _settled(result: StepResult, gate: Gate) -> StepResult:
@@ -158,15 +323,3 @@ def _is_seen_through(node: str, project: Project) -> bool:
     """Whether a node holds no rows of its own, so that its reader reads what is above it."""
     model = project.models.get(node)
     return node in project.sources or (model is not None and model.materialized is Materialized.EPHEMERAL)
-
-
-def _blocker(node: str, plan: Plan, project: Project, blocked: dict[str, str]) -> str | None:
-    """Return the failed node that `node` is below."""
-    waiting = list(plan.upstream.get(node, ()))
-    while waiting:
-        above = waiting.pop()
-        if above in blocked:
-            return blocked[above]
-        if _is_seen_through(above, project):
-            waiting += plan.upstream.get(above, ())
-    return None

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Outcome, Status
+from fastflowtransform.schedule import Ready
+from fastflowtransform.workers import ALONE, Ending, Manner, out_of_time, perform
 
 if TYPE_CHECKING:
     import ibis.expr.operations as ops
@@ -60,19 +62,74 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
     tuple of CheckResult
         One a check, in the order of `found`; a table that is missing is one check's error, and the others run.
     """
+    results, _ = check_all(found, project, engine, report)
+    return results
+
+
+def check_all(
+    found: Iterable[Check], project: Project, engine: Engine, report: Report, manner: Manner = ALONE
+) -> tuple[tuple[CheckResult, ...], Ending]:
+    """Run checks as `run_checks` does, those of several nodes at once where `manner` says so."""
     found = tuple(found)
-    failing = Failing(project, engine)
-    groups: dict[str, list[Check]] = {}
-    for check in found:
-        groups.setdefault(check.node, []).append(check)
-    results: dict[str, CheckResult] = {}
-    for group in groups.values():
-        for check in group:
-            report.started(check.name, check.type)
-        for asked in count_all([ask(check, failing) for check in group], engine):
-            results[asked.check.name] = result = judge(asked, project, engine, report)
-            report.finished(result)
-    return tuple(results[check.name] for check in found)
+    work = _Checking(found, project, report, manner)
+    ending = perform(Ready([*work.groups]), work, engine, report, manner)
+    return tuple(work.results.get(check.name) or _skipped(check) for check in found), ending
+
+
+class _Checking:
+    """The checks of a command; those of one node are asked together, and none waits for another one."""
+
+    def __init__(self, found: Iterable[Check], project: Project, report: Report, manner: Manner) -> None:
+        self.groups: dict[str, list[Check]] = {}
+        for check in found:
+            self.groups.setdefault(check.node, []).append(check)
+        self.results: dict[str, CheckResult] = {}
+        self._project = project
+        self._report = report
+        self._manner = manner
+
+    def barred(self, node: str) -> tuple[CheckResult, ...] | None:
+        return None
+
+    def limit(self, node: str) -> float | None:
+        return self._manner.timeout
+
+    def at(
+        self, engine: Engine, report: Report, is_stopped: Callable[[], bool]
+    ) -> Callable[[str], tuple[CheckResult, ...]]:
+        failing = Failing(self._project, engine)
+
+        def asked(node: str) -> tuple[CheckResult, ...]:
+            group, results = self.groups[node], []
+            for check in group:
+                report.started(check.name, check.type)
+            for asked in count_all([ask(check, failing) for check in group], engine):
+                results.append(judge(asked, self._project, engine, report))
+                report.finished(results[-1])
+            return tuple(results)
+
+        return asked
+
+    def cut(self, node: str, seconds: float, *, late: bool) -> tuple[CheckResult, ...]:
+        status = Status.ERROR if late else Status.CANCELLED
+        results = tuple(
+            CheckResult(check.name, check.node, check.type, status, seconds, error=self._error(check) if late else None)
+            for check in self.groups[node]
+        )
+        for result in results:
+            self._report.finished(result)
+        return results
+
+    def ended(self, node: str, result: tuple[CheckResult, ...]) -> None:
+        for each in result:
+            self.results.setdefault(each.name, each)
+
+    def _error(self, check: Check) -> FftError:
+        return out_of_time(f'the checks of "{check.node}"', check.at, self._manner.timeout)
+
+
+def _skipped(check: Check) -> CheckResult:
+    return CheckResult(check.name, check.node, check.type, Status.SKIPPED)
 
 
 def failures_of(database: str, check: Check, *, plain: bool = False) -> Relation:

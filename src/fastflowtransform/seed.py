@@ -13,15 +13,39 @@ from fastflowtransform import seed_files
 from fastflowtransform.attempts import attempted
 from fastflowtransform.engines.base import Engine, Kind, Standing, kind_of
 from fastflowtransform.errors import Location, UnknownRef, hint_from
-from fastflowtransform.materializations.base import OPEN, Gate
+from fastflowtransform.materializations.base import OPEN, SILENT, Gate, Journal
 from fastflowtransform.model import Seed
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
-from fastflowtransform.results import Column, Outcome, Status, StepResult
+from fastflowtransform.results import Column, Outcome, Status, StepResult, WriteCounts
+from fastflowtransform.schedule import Ready
 from fastflowtransform.seed_files import Fingerprint
+from fastflowtransform.workers import ALONE, Ending, Manner, cut_off, perform
 
 UNCHANGED = "unchanged"
 _AS_LOADED = "the file and the table are as they were when it was loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """On what conditions a seed is loaded.
+
+    Parameters
+    ----------
+    full_refresh
+        Whether it is loaded where it has not changed, too.
+    gate
+        What its rows have to pass.
+    journal
+        Where it is noted.
+    """
+
+    full_refresh: bool = False
+    gate: Gate = OPEN
+    journal: Journal = SILENT
+
+
+PLAIN = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,42 +89,98 @@ def plan(
     return tuple(steps)
 
 
-def load(
+def load_all(
     seeds: Iterable[Seed],
     existing: Mapping[Relation, Standing],
     engine: Engine,
     report: Report,
+    manner: Manner = ALONE,
     *,
     full_refresh: bool = False,
-    gate: Gate = OPEN,
-) -> tuple[StepResult, ...]:
-    """Load seeds, each as a whole: its old rows stay until the new ones stand.
-
-    A seed is left alone where its table holds what the same file gave, with the same types declared.
+) -> tuple[tuple[StepResult, ...], Ending]:
+    """Load seeds, each as `load` does, and return what came of each in their order.
 
     Parameters
     ----------
-    seeds
+    seeds, existing, engine, report, full_refresh
+        As for `load`.
+    manner
+        How many at once, and how long each.
+    """
+    work = _Loading({seed.name: seed for seed in seeds}, existing, report, manner, full_refresh=full_refresh)
+    ending = perform(Ready([*work.seeds]), work, engine, report, manner)
+    skipped = {name: StepResult(name, "seed", Status.SKIPPED) for name in work.seeds}
+    return tuple((skipped | work.results).values()), ending
+
+
+class _Loading:
+    """The seeds of a command, none of which waits for another one."""
+
+    def __init__(
+        self,
+        seeds: Mapping[str, Seed],
+        existing: Mapping[Relation, Standing],
+        report: Report,
+        manner: Manner,
+        *,
+        full_refresh: bool,
+    ) -> None:
+        self.seeds = seeds
+        self.results: dict[str, StepResult] = {}
+        self._existing = existing
+        self._report = report
+        self._manner = manner
+        self._full_refresh = full_refresh
+
+    def barred(self, node: str) -> StepResult | None:
+        return None
+
+    def limit(self, node: str) -> float | None:
+        return self._manner.timeout
+
+    def at(self, engine: Engine, report: Report, is_stopped: Callable[[], bool]) -> Callable[[str], StepResult]:
+        conditions = Conditions(self._full_refresh)
+        return lambda node: load(self.seeds[node], self._existing, engine, report, conditions)
+
+    def cut(self, node: str, seconds: float, *, late: bool) -> StepResult:
+        result = StepResult(node, "seed", Status.CANCELLED, seconds)
+        result = cut_off(result, self.seeds[node].at, self._manner.timeout, late=late)
+        self._report.finished(result)
+        return result
+
+    def ended(self, node: str, result: StepResult) -> None:
+        self.results.setdefault(node, result)
+
+
+def load(
+    seed: Seed,
+    existing: Mapping[Relation, Standing],
+    engine: Engine,
+    report: Report,
+    conditions: Conditions = PLAIN,
+) -> StepResult:
+    """Load a seed as a whole: its old rows stay until the new ones stand.
+
+    It is left alone where its table holds what the same file gave, with the same types declared.
+
+    Parameters
+    ----------
+    seed
         What to load.
     existing
         What stands in the warehouse.
     engine
         Where to load it.
     report
-        Is told of each beginning and end.
-    full_refresh
-        Whether seeds that have not changed are loaded too.
-    gate
-        What the rows have to pass, where there is one seed.
+        Is told of the beginning and the end.
+    conditions
+        Whether one that has not changed is loaded too, what its rows have to pass, and where that is noted.
     """
-    results = []
-    for seed in seeds:
-        report.started(seed.name, f"load {seed.path.name}")
-        write = functools.partial(_written, seed, existing.get(seed.relation), engine, gate, full_refresh=full_refresh)
-        result = _loaded(seed, write, engine, functools.partial(report.waiting, seed.name))
-        report.finished(result)
-        results.append(result)
-    return tuple(results)
+    report.started(seed.name, f"load {seed.path.name}")
+    write = functools.partial(_written, seed, existing.get(seed.relation), engine, conditions)
+    result = _loaded(seed, write, engine, functools.partial(report.waiting, seed.name))
+    report.finished(result)
+    return result
 
 
 def taken_from(folder: Path, seeds: Mapping[str, Seed]) -> dict[str, Seed]:
@@ -136,24 +216,26 @@ def _loaded(seed: Seed, write: Callable[[bool], Outcome], engine: Engine, on_wai
     return StepResult(seed.name, "seed", status, seconds, done.outcome, done.error, retries=done.retries)
 
 
-def _written(
-    seed: Seed, over: Standing | None, engine: Engine, gate: Gate, again: bool, *, full_refresh: bool
-) -> Outcome:
+def _written(seed: Seed, over: Standing | None, engine: Engine, conditions: Conditions, again: bool) -> Outcome:
     """Load a seed, or find that there is no need to; its rows are staged first where the gate looks at them."""
     now = engine.existing([seed.relation]).get(seed.relation) if again else over
     file = seed_files.fingerprint(seed.path, seed.types)
-    why = _why(seed, file, now, engine, full_refresh=full_refresh)
+    gate, why = conditions.gate, _why(seed, file, now, engine, full_refresh=conditions.full_refresh)
     if why is None:
         if not gate.is_open:
             gate.judge(engine.table(seed.relation), staged=False)
         return Outcome(strategy=UNCHANGED, why=_AS_LOADED)
 
+    def outcome(written: WriteCounts) -> Outcome:
+        return Outcome(strategy="load", why=why or "", inserted=written.inserted)
+
     def write(opened: seed_files.Opened) -> Outcome:
         with contextlib.nullcontext(opened.rows) if gate.is_open else engine.stage(opened.rows) as rows:
             if not gate.is_open:
                 gate.judge(rows)
-            written = engine.replace(seed.relation, rows, over=kind_of(now), mark=file.text)
-        return Outcome(strategy="load", why=why, inserted=written.inserted, types=opened.columns())
+            with conditions.journal.writing(engine, seed.relation, outcome):
+                written = engine.replace(seed.relation, rows, over=kind_of(now), mark=file.text)
+        return replace(outcome(written), types=opened.columns())
 
     with contextlib.suppress(seed_files.OtherTypes), seed_files.streamed(seed.path, seed.types, file) as opened:
         return write(opened)

@@ -57,7 +57,7 @@ class Method(StrEnum):
 VALUES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
     {
         Method.STATE: ("new", "modified", "modified.body", "modified.config"),
-        Method.RESULT: ("error", "fail", "warn", "skipped", "success"),
+        Method.RESULT: ("error", "fail", "warn", "skipped", "cancelled", "success"),
     }
 )
 """The methods that ask of a moment, and not of the project; their values are these, and no globs."""

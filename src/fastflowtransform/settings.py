@@ -29,6 +29,8 @@ class Profile:
         The shell's environment over the `.env` files; never printed.
     folder
         The project's folder.
+    jobs
+        How many models at once: a number, or `auto`; None where it does not say.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Profile:
     options: Section = field(repr=False)
     variables: Mapping[str, str] = field(repr=False)
     folder: Path
+    jobs: str | None = None
 
     def with_variables(self, names: Mapping[str, str]) -> Section:
         """Return the options with environment variables laid over them.
@@ -101,8 +104,19 @@ def load(folder: Path, env: str | None = None) -> Profile:
     section = render_document(own, lambda text, at: compile_template(text, at).render(context))
     engine = section.required_text("engine")
     options = section.section(engine) or Section({}, section.at(), f'"{engine}" of profile "{name}"')
+    jobs = section.text("jobs")
+    if jobs is not None and not is_jobs(jobs):
+        raise section.bad("jobs", "a number of models, or auto")
     section.close()
-    return Profile(name, engine, options, variables, folder)
+    return Profile(name, engine, options, variables, folder, jobs)
+
+
+AUTO = "auto"
+
+
+def is_jobs(text: str) -> bool:
+    """Whether a text says how many models are to be made at once."""
+    return text == AUTO or (text.isascii() and text.isdigit() and int(text) > 0)
 
 
 def environment(folder: Path, env: str | None = None) -> tuple[str, Mapping[str, str]]:

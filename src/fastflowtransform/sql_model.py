@@ -90,6 +90,7 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults, kept: Kept) -> 
         incremental=with_inputs(config.incremental, scope),
         description=config.description,
         meta=config.meta,
+        timeout=config.timeout,
     )
 
 

@@ -73,7 +73,7 @@ def read_results(folder: Path) -> Mapping[str, Any]:
 
 
 def results_by_node(document: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return how each node ended: `error`, `skipped` or `success`, and `fail` or `warn` where a check of it did.
+    """Return how each node ended: as its step did, and `fail` or `warn` where a check of it did.
 
     A check whose claim rows break fails; one that could not be asked is an error.
     """

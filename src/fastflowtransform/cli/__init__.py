@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from fastflowtransform import __version__
+from fastflowtransform.cli.signals import heeded
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import FftError, Interrupted, Unexpected, UsageError, nearest
 
@@ -77,13 +78,19 @@ def main() -> NoReturn:
     # What a command makes stays, and there may be a lot of it: looking through it for garbage, again and again, cost a
     # third of the time with 5,000 models.
     gc.set_threshold(100_000, 50, 100)
-    sys.exit(call(sys.argv[1:]))
+    code = call(sys.argv[1:])
+    # All is said: whoever is impatient now shall not get a traceback out of the interpreter's last steps.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def call(arguments: list[str]) -> int:
     """Run one command, and return its exit code; whatever goes wrong becomes one short block of text."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    asked = Output(json="--json" in arguments)
+    with heeded():
+        return _called(arguments, Output(json="--json" in arguments))
+
+
+def _called(arguments: list[str], asked: Output) -> int:
     try:
         code = group.main(arguments, prog_name="fft", standalone_mode=False)
         sys.stdout.flush()
@@ -134,7 +141,3 @@ def _unexpected(error: Exception) -> Unexpected:
     return Unexpected(
         f'a defect in fft: {type(error).__name__}: "{error}"', hint=f'please report it with the file "{Path(log.name)}"'
     )
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt

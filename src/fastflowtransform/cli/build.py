@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from fastflowtransform.cli.options import Chosen, project_options, selection_options
+from fastflowtransform.cli.options import (
+    Chosen,
+    Limits,
+    Noting,
+    limits_options,
+    noting_options,
+    project_options,
+    selection_options,
+)
 from fastflowtransform.console import Console, Output
 
 
@@ -14,9 +22,11 @@ from fastflowtransform.console import Console, Output
 @click.option(
     "--full-refresh", is_flag=True, help="Build incremental models anew, and load seeds that have not changed."
 )
-@click.option("--fail-fast", is_flag=True, help="Skip everything after the first failure.")
+@limits_options("model")
+@click.option("--fail-fast", is_flag=True, help="Start nothing after the first failure; what runs then, ends.")
+@noting_options
 @click.pass_obj
-def command(output: Output, chosen: Chosen, full_refresh: bool, fail_fast: bool) -> int:
+def command(output: Output, chosen: Chosen, limits: Limits, full_refresh: bool, fail_fast: bool, noting: Noting) -> int:
     """Load the seeds of PROJECT and build its models, parents first, each after its checks have passed.
 
     The checks look at the new rows before these are published. Where one of the severity error fails, what stood before
@@ -32,4 +42,5 @@ def command(output: Output, chosen: Chosen, full_refresh: bool, fail_fast: bool)
     opened = open_project(chosen)
     console = Console(output, opened.project.folder)
     names = opened.made(chosen)
-    return make(opened, console, Wanted("build", names, opened.project.checks, full_refresh, fail_fast))
+    manner = opened.manner(limits, fail_fast=fail_fast)
+    return make(opened, console, Wanted("build", names, opened.project.checks, manner, noting, full_refresh))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastflowtransform import artifacts, plan
+from fastflowtransform.cli.ending import left_behind, summed_up
+from fastflowtransform.cli.options import Noting
 from fastflowtransform.cli.session import Opened
 from fastflowtransform.compile import require_translations
 from fastflowtransform.console import Console
@@ -19,9 +22,11 @@ from fastflowtransform.ledger import Command, Ledger
 from fastflowtransform.model import Check
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import ordered, placed
+from fastflowtransform.project import Project
 from fastflowtransform.proof import Cache
-from fastflowtransform.results import RunResult, Status
-from fastflowtransform.run import run
+from fastflowtransform.results import RunResult
+from fastflowtransform.run import How, run
+from fastflowtransform.workers import Ending, Manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +41,20 @@ class Wanted:
         Models, and seeds and sources where they are wanted.
     checks
         What is asked before anything is published; those about none of `names` are left out.
-    full_refresh, fail_fast, cache
+    manner
+        How many at once, and how long each.
+    noting
+        What is noted in the warehouse.
+    full_refresh
         As for `fft run`.
-    ledger
-        Whether it is noted in the warehouse what was made.
     """
 
     command: str
     names: tuple[str, ...]
     checks: tuple[Check, ...]
+    manner: Manner
+    noting: Noting
     full_refresh: bool = False
-    fail_fast: bool = False
-    cache: Cache = Cache.OFF
-    ledger: bool = True
 
 
 def make(opened: Opened, console: Console, wanted: Wanted) -> int:
@@ -71,35 +77,44 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
         asked = sum(map(len, checks.values()))
         parts = [(len(names) - len(models), "seed"), (len(models), "model"), (asked, "check")]
         words = _listed(counted(number, noun) for number, noun in parts if number or noun == "model" and not names)
-        console.begin(f"{project.name}: {words} on {engine.name} ({opened.profile.name})", len(names))
-        audit = Audit(checks, project, engine, console)
+        looked_at = sum(len(asked) for node, asked in checks.items() if node in project.sources)
+        console.begin(f"{project.name}: {words} on {engine.name} ({opened.profile.name})", len(names) + looked_at)
         past = _past(opened, engine, models, wanted, console)
-        results = run(steps, project, engine, console, audit, past, fail_fast=wanted.fail_fast)
-        result = RunResult(wanted.command, results, tuple(audit.results), time.perf_counter() - began, opened.options)
-        if past.ledger is not None:
-            past.ledger.end(Status.ERROR if result.exit_code else Status.SUCCESS)
+        how = How(Audit(checks, project, engine), past, wanted.manner)
+        made = run(steps, project, engine, console, how)
+        seconds, stopped = time.perf_counter() - began, made.ending is not Ending.OVER
+        result = RunResult(wanted.command, made.steps, made.checks, seconds, opened.options, stopped)
+        past.ended(result, console)
+        told = functools.partial(_told, project, console, result)
+        left_behind(made.ending, told)
+    return told()
+
+
+def _told(project: Project, console: Console, result: RunResult) -> int:
+    """Report what came of the steps, and return the exit code."""
+    console.close()
+    folder = project.folder
     artifacts.write_manifest(project)
     artifacts.write_results(folder, result)
-    for step in results:
+    for step in result.steps:
         if step.error is not None and step.error.sql is not None:
             path = artifacts.write_sql(folder, "failed", step.name, step.error.sql)
             step.error.hint = _with_sql(step.error.hint, path)
-    console.steps(results)
+    console.steps(result.steps)
     console.checks(result.checks)
-    console.summary(result)
-    return result.exit_code
+    return summed_up(console, result)
 
 
 def _past(opened: Opened, engine: Engine, models: Sequence[str], wanted: Wanted, console: Console) -> Past:
     """Open the ledger, where there is to be one, and read what it proves, where that is believed."""
-    if not wanted.ledger:
+    if not wanted.noting.ledger:
         return NO_PAST
     database = opened.project.database
     ledger = Ledger(engine, database, Command(wanted.command, opened.profile.name, engine.name, opened.options))
     if not ledger.is_kept:
         console.say(f'nothing is noted of this run: there is no right to make tables in "{database}"')
-    proven = ledger.proven(models) if wanted.cache.reads else {}
-    return Past(ledger, wanted.cache, proven)
+    cache = Cache(wanted.noting.cache)
+    return Past(ledger, cache, ledger.proven(models) if cache.reads else {})
 
 
 def _listed(words: Iterable[str]) -> str:

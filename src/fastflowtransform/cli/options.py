@@ -12,6 +12,8 @@ import click
 from click.core import ParameterSource
 
 from fastflowtransform.console import Output
+from fastflowtransform.errors import UsageError
+from fastflowtransform.settings import is_jobs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -145,6 +147,71 @@ def cache_option(command: Command) -> Command:
         show_default=True,
         help="Leave alone what is proven unchanged (ro), note what rows are written from (wo), or both (rw).",
     )(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """What the command line says of what is noted in the warehouse: whether anything is, and what the cache does."""
+
+    ledger: bool = True
+    cache: str = "off"
+
+
+def noting_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Take `--cache` and `--no-ledger` as the argument `noting`."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, cache: str, no_ledger: bool, **others: Any) -> int:
+        if no_ledger and cache != "off":
+            raise UsageError(f'--cache "{cache}" needs the ledger, and --no-ledger leaves it out', hint="take one away")
+        return command(*args, noting=Noting(not no_ledger, cache), **others)
+
+    decorated = click.option("--no-ledger", is_flag=True, help="Leave no note of the run in the warehouse.")(gathered)
+    return cache_option(decorated)
+
+
+class _Jobs(click.ParamType[str]):
+    """A number above 0, or `auto`."""
+
+    name = "jobs"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_jobs(str(value)):
+            self.fail(f'"{value}" is neither a number of models nor auto', param, ctx)
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the command line says of how many at once, and how long each: `jobs` as the profile has it."""
+
+    jobs: str | None = None
+    timeout: float | None = None
+
+
+def limits_options(what: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Take `--jobs` and `--timeout` as the argument `limits`; `what` is what they are about, as in `model`."""
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(command)
+        def gathered(*args: Any, jobs: str | None, timeout: float | None, **others: Any) -> int:
+            return command(*args, limits=Limits(jobs, timeout), **others)
+
+        decorated = click.option(
+            "--timeout",
+            type=click.FloatRange(0, min_open=True),
+            metavar="SECONDS",
+            help=f"Cancel a {what} that takes longer, and roll it back.",
+        )(gathered)
+        return click.option(
+            "-j",
+            "--jobs",
+            type=_Jobs(),
+            metavar="N|auto",
+            help=f"How many {what}s to work on at once, else what the profile says, else 1.",
+        )(decorated)
+
+    return decorate
 
 
 def given_variables(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _show_seeds(steps: Sequence[SeedStep], console: Console) -> None:
 
 def _show_models(built: Plan, reasons: Mapping[str, str | None], console: Console) -> None:
     from fastflowtransform.model import Frame, PythonBody
-    from fastflowtransform.proof import ALONE, LEAVE
+    from fastflowtransform.proof import LEAVE, STANDS
 
     rows = []
     for step in built.steps:
@@ -100,7 +100,7 @@ def _show_models(built: Plan, reasons: Mapping[str, str | None], console: Consol
         action = str(step.action)
         if step.model.name in reasons:
             reason = reasons[step.model.name]
-            action, why = (LEAVE, ALONE) if reason is None else (action, f"{why}; {reason}")
+            action, why = (LEAVE, STANDS) if reason is None else (action, f"{why}; {reason}")
         rows.append((step.model.name, action, why, str(step.relation)))
         console.event(
             "planned",

@@ -11,7 +11,7 @@ from fastflowtransform.cli.options import output_options
 from fastflowtransform.console import Console, Output
 
 REPEATED = ("run", "build", "seed", "test")
-FAILED = ("error", "fail", "skipped")
+FAILED = ("error", "fail", "skipped", "cancelled")
 
 
 @click.command("retry", short_help="Repeat what failed in the last command, and what was below it.")
@@ -19,9 +19,10 @@ FAILED = ("error", "fail", "skipped")
 @output_options
 @click.pass_obj
 def command(output: Output, project: Path) -> int:
-    """Repeat the last `run`, `build`, `seed` or `test` of PROJECT, with its options, for what failed or was skipped.
+    """Repeat the last `run`, `build`, `seed` or `test` of PROJECT, with its options, for what did not end well.
 
-    What ended well is left alone. It is that command with --select "result:error result:fail result:skipped".
+    That is what failed, was cancelled, or was skipped or not started; all else is left alone. It is that command with
+    --select "result:error result:fail result:skipped result:cancelled".
 
     \b
     fft retry .

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fastflowtransform.cli.options import Chosen, project_options, selection_options
+from fastflowtransform.cli.options import Chosen, Limits, limits_options, project_options, selection_options
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import counted
+
+if TYPE_CHECKING:
+    from fastflowtransform.project import Project
+    from fastflowtransform.results import RunResult
 
 
 @click.command("seed", short_help="Load the files of seeds/ as tables.")
@@ -22,9 +28,10 @@ from fastflowtransform.errors import counted
     metavar="FOLDER",
     help="Take the files of another folder, such as a later batch; seeds without a file there stay as they are.",
 )
+@limits_options("seed")
 @click.option("--full-refresh", is_flag=True, help="Load seeds that have not changed, too.")
 @click.pass_obj
-def command(output: Output, chosen: Chosen, other: Path | None, full_refresh: bool) -> int:
+def command(output: Output, chosen: Chosen, limits: Limits, other: Path | None, full_refresh: bool) -> int:
     """Load the CSV, TSV, JSON lines and Parquet files in the folder seeds/ of PROJECT, each as a whole.
 
     A seed whose file and table are as they were when it was loaded is left alone. `fft plan` shows which those are,
@@ -36,8 +43,10 @@ def command(output: Output, chosen: Chosen, other: Path | None, full_refresh: bo
     fft seed . --from seeds_later
     """
     from fastflowtransform import artifacts, seed
+    from fastflowtransform.cli.ending import left_behind
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.results import RunResult
+    from fastflowtransform.workers import Ending
 
     began = time.perf_counter()
     opened = open_project(chosen)
@@ -52,10 +61,22 @@ def command(output: Output, chosen: Chosen, other: Path | None, full_refresh: bo
         console.begin(
             f"{opened.project.name}: {counted(len(seeds), 'seed')} on {engine.name} ({opened.profile.name})", len(seeds)
         )
-        results = seed.load(seeds.values(), existing, engine, console, full_refresh=full_refresh)
-    result = RunResult("seed", steps=results, seconds=time.perf_counter() - began, options=opened.options)
-    artifacts.write_manifest(opened.project)
-    artifacts.write_results(folder, result)
-    console.steps(results)
-    console.summary(result)
-    return result.exit_code
+        manner = opened.manner(limits)
+        results, ending = seed.load_all(seeds.values(), existing, engine, console, manner, full_refresh=full_refresh)
+        seconds = time.perf_counter() - began
+        result = RunResult("seed", results, (), seconds, opened.options, ending is not Ending.OVER)
+        told = functools.partial(_told, opened.project, console, result)
+        left_behind(ending, told)
+    return told()
+
+
+def _told(project: Project, console: Console, result: RunResult) -> int:
+    """Report what came of the seeds, and return the exit code."""
+    from fastflowtransform import artifacts
+    from fastflowtransform.cli.ending import summed_up
+
+    console.close()
+    artifacts.write_manifest(project)
+    artifacts.write_results(project.folder, result)
+    console.steps(result.steps)
+    return summed_up(console, result)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -10,8 +12,8 @@ from types import MappingProxyType
 from fastflowtransform import engines, settings
 from fastflowtransform import project as projects
 from fastflowtransform.cli.comparing import WITH_NOTHING, Compared, compared
-from fastflowtransform.cli.options import Chosen, given_variables
-from fastflowtransform.cli.signals import interruptible
+from fastflowtransform.cli.options import Chosen, Limits, given_variables
+from fastflowtransform.cli.signals import hearing, interruptible
 from fastflowtransform.console import Console
 from fastflowtransform.engines.base import Engine, Standing
 from fastflowtransform.errors import NothingSelected, UsageError
@@ -24,6 +26,7 @@ from fastflowtransform.select import Kind as NodeKind
 from fastflowtransform.select import Selectable, select
 from fastflowtransform.settings import Profile
 from fastflowtransform.state import read_manifest
+from fastflowtransform.workers import Manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,12 @@ class Opened:
     compared: Compared = WITH_NOTHING
     options: tuple[str, ...] = ()
     """What repeats the command on the same environment, but for what it was about."""
+
+    def manner(self, limits: Limits, *, fail_fast: bool = False) -> Manner:
+        """Return how a command is to do its work: how many at once, and how long each."""
+        asked = limits.jobs or self.profile.jobs or "1"
+        jobs = int(asked) if asked != settings.AUTO else self.engine_type.capabilities.at_once or _cores()
+        return Manner(jobs, fail_fast, limits.timeout, hearing)
 
     @contextlib.contextmanager
     def connected(self, console: Console, *, read_only: bool = False) -> Iterator[Engine]:
@@ -81,6 +90,11 @@ class Opened:
     def existing(self, engine: Engine, names: Iterable[str]) -> Mapping[Relation, Standing]:
         """Return what stands in the warehouse under the names of nodes."""
         return engine.existing([self.project.relation(name) for name in names])
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def open_project(chosen: Chosen, engine: str | None = None) -> Opened:

@@ -36,3 +36,54 @@ def _listen(heard: int, cancel: Callable[[], None]) -> None:
     while number := os.read(heard, 1):
         if number[0] in _ENDING:
             cancel()
+
+
+class Ends:
+    """What Ctrl-C and SIGTERM do to a command.
+
+    The first asks it to stop. A second one does not disturb it in that, but tells it not to wait for anything. The
+    third ends the process as it is, and what was not committed goes with it.
+    """
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._stop: Callable[[], None] | None = None
+
+    def __call__(self, number: int, frame: object) -> None:
+        self._asked += 1
+        if self._asked > 2:
+            os._exit(130)
+        if self._stop is not None:
+            self._stop()
+        elif self._asked == 1:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def telling(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Call `stop` while the block runs, and raise nothing there."""
+        self._stop = stop
+        try:
+            yield
+        finally:
+            self._stop = None
+
+
+@contextlib.contextmanager
+def heeded() -> Iterator[None]:
+    """Let `Ends` decide while the block runs; a signal that the process was started to ignore stays ignored."""
+    ends = Ends()
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, ends)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def hearing(stop: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+    """Call `stop`, while the block runs, each time that the user asks for the end."""
+    ends = signal.getsignal(signal.SIGTERM)
+    return ends.telling(stop) if isinstance(ends, Ends) else contextlib.nullcontext()

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fastflowtransform.cli.options import Chosen, project_options, selection_options
+from fastflowtransform.cli.options import Chosen, Limits, limits_options, project_options, selection_options
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import counted
 
 if TYPE_CHECKING:
     from fastflowtransform.cli.session import Opened
     from fastflowtransform.model import Check
+    from fastflowtransform.results import RunResult
 
 
 @click.command("test", short_help="Check the contents of models and seeds.")
 @project_options
 @selection_options
+@limits_options("table")
 @click.option("--store-failures", is_flag=True, help="Keep the failing rows of each check in a table.")
 @click.pass_obj
-def command(output: Output, chosen: Chosen, store_failures: bool) -> int:
+def command(output: Output, chosen: Chosen, limits: Limits, store_failures: bool) -> int:
     """Run the checks of PROJECT's models and seeds; build nothing.
 
     A check is selected by its model, and by itself as NAME, check:NAME, type:TYPE or tag:T.
@@ -33,9 +37,11 @@ def command(output: Output, chosen: Chosen, store_failures: bool) -> int:
     fft test . --select "type:unique type:not_null" --exclude tag:slow
     """
     from fastflowtransform import artifacts
+    from fastflowtransform.cli.ending import left_behind
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.results import RunResult
-    from fastflowtransform.run_checks import run_checks
+    from fastflowtransform.run_checks import check_all
+    from fastflowtransform.workers import Ending
 
     began = time.perf_counter()
     opened = open_project(chosen)
@@ -51,12 +57,23 @@ def command(output: Output, chosen: Chosen, store_failures: bool) -> int:
             f"{opened.project.name}: {counted(len(found), 'check')} on {engine.name} ({opened.profile.name})",
             len(found),
         )
-        results = run_checks(found, opened.project, engine, console)
-    result = RunResult("test", checks=results, seconds=time.perf_counter() - began, options=opened.options)
+        results, ending = check_all(found, opened.project, engine, console, opened.manner(limits))
+        seconds = time.perf_counter() - began
+        result = RunResult("test", (), results, seconds, opened.options, ending is not Ending.OVER)
+        told = functools.partial(_told, folder, console, result)
+        left_behind(ending, told)
+    return told()
+
+
+def _told(folder: Path, console: Console, result: RunResult) -> int:
+    """Report what came of the checks, and return the exit code."""
+    from fastflowtransform import artifacts
+    from fastflowtransform.cli.ending import summed_up
+
+    console.close()
     artifacts.write_results(folder, result)
-    console.checks(results)
-    console.summary(result)
-    return result.exit_code
+    console.checks(result.checks)
+    return summed_up(console, result)
 
 
 def selected_checks(opened: Opened, chosen: Chosen) -> tuple[Check, ...]:

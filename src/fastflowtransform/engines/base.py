@@ -89,6 +89,8 @@ class Capabilities:
         How many bytes of UTF-8 a name may have; None where there is no limit that anyone would meet.
     versions
         Whether tables have versions that anyone's write changes, so that `state` need not read them.
+    at_once
+        How many models are sensibly made at once; None where it computes in this process, with its cores.
     """
 
     comparing: Comparing = Comparing()
@@ -98,6 +100,7 @@ class Capabilities:
     plain_names: bool = False
     longest_name: int | None = None
     versions: bool = False
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,8 +327,18 @@ class Engine(Protocol):
         """
         ...
 
+    def worker(self, on_statement: Callable[[str], None] | None = None) -> Engine:
+        """Return another connection to this warehouse, for one other thread, which calls this itself.
+
+        Its settings, temporary tables and transactions are its own, and closing it leaves the warehouse open.
+        """
+        ...
+
     def interrupt(self) -> None:
-        """Make what runs now end with `KeyboardInterrupt`; called from another thread."""
+        """Make what runs now end with `KeyboardInterrupt`; called from another thread, and again where it has to be.
+
+        One statement ends so. What is sent afterwards, to tidy up, is left alone.
+        """
         ...
 
     def close(self) -> None:

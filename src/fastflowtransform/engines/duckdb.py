@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastflowtransform.engines import duckdb_belongings as belongings
 from fastflowtransform.engines import duckdb_marks as marks
+from fastflowtransform.engines import duckdb_notes as noting
 from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
-from fastflowtransform.engines.duckdb_belongings import Belongings
+from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
-from fastflowtransform.engines.notes import Alongside, Notes, Value, Words
+from fastflowtransform.engines.interrupting import Interrupt
+from fastflowtransform.engines.notes import Alongside, Notes, Value
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 _VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
 
 _ANEW, _IN_PLACE = "delete + insert", "update + insert"
-_WORDS = Words({str: "VARCHAR", int: "BIGINT", float: "DOUBLE", datetime: "TIMESTAMP"})
 
 
 class DuckDBEngine:
@@ -70,7 +70,11 @@ class DuckDBEngine:
         self._texts = Texts()
         self._scratch = Scratch(self._rows)
         self._alongside = Alongside()
-        self._belongings: dict[tuple[str, str], Belongings] | None = None
+        self._interrupt = Interrupt(opened.interrupt)
+        self._belongings: Mapping[tuple[str, str], Belongings] | None = None
+        self._database = database
+        self._common = threading.Lock()
+        """Held while something is made that all tables share: two transactions that make it at once conflict."""
         # As Ibis sets them: it may be loaded later, or not at all.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
         ((self._catalog,),) = self._rows("SELECT current_catalog()")
@@ -168,7 +172,7 @@ class DuckDBEngine:
         """Run an expression, and stream its rows while the block runs."""
         import pyarrow as pa
 
-        with self._selected(table) as select, translated(select):
+        with self._selected(table) as select, translated(select, self._interrupted):
             reader = self._duckdb.execute(select).to_arrow_reader()
             try:
                 yield reader
@@ -226,8 +230,11 @@ class DuckDBEngine:
     ) -> WriteCounts:
         """Replace a table, in one transaction with the end of a view of its name."""
         name = self._name(relation)
+        self._create_schema(relation.database)
+        if mark is not None:
+            with self._common:
+                marks.prepare(self._name(_marks_of(relation)), self._run)
         with self._selected(rows) as select, self._transaction():
-            self._create_schema(relation.database)
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
             kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
@@ -251,26 +258,18 @@ class DuckDBEngine:
 
     def steady(self, functions: Set[str]) -> Set[str]:
         """Return DuckDB's own functions of which each form is consistent."""
-        rows = self._rows(
-            "SELECT lower(function_name) FROM duckdb_functions() GROUP BY 1 "
-            "HAVING bool_and(internal AND coalesce(stability = 'CONSISTENT', false))"
-        )
-        return functions & {name for (name,) in rows}
+        return functions & {name for (name,) in self._rows(noting.STEADY)}
 
     def prepare(self, notes: Notes) -> bool:
         """Make a table for notes, or give it the columns that it does not have yet."""
-        name = self._name(notes.relation)
-        if notes.relation not in self.existing([notes.relation]):
-            self._run(_WORDS.creation(name, notes))
-            return True
-        known = [column for column, *_ in self._rows(f"DESCRIBE {name}")]
-        for statement in _WORDS.additions(name, notes, known):
+        stands = notes.relation in self.existing([notes.relation])
+        for statement in noting.preparing(notes, self._name(notes.relation), self._rows, stands=stands):
             self._run(statement)
         return True
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
         """Add rows to a table for notes."""
-        self._run(_WORDS.insertion(self._name(notes.relation), notes, rows))
+        self._run(noting.WORDS.insertion(self._name(notes.relation), notes, rows))
 
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
@@ -289,8 +288,8 @@ class DuckDBEngine:
     def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
         """Make a view, in one transaction with the end of a table of its name."""
         name = self._name(relation)
+        self._create_schema(relation.database)
         with self._selected(table) as select, self._transaction():
-            self._create_schema(relation.database)
             if over is Kind.TABLE:
                 self._run(f"DROP TABLE {name}")
             self._run(f"CREATE OR REPLACE VIEW {name} AS {select}")
@@ -343,12 +342,25 @@ class DuckDBEngine:
         self._known.add(self._scratch.name)
         return self._scratch.name
 
+    def worker(self, on_statement: Callable[[str], None] | None = None) -> DuckDBEngine:
+        """Return a cursor of the database: to DuckDB that is one more connection."""
+        found = DuckDBEngine(self._duckdb.cursor(), self._database, on_statement)
+        found._common, found._belongings = self._common, self._belongings
+        return found
+
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""
+        self._interrupt.ask()
+
+    def _interrupted(self) -> None:
+        """Note that a statement has ended because it was to."""
+        # One that ended for a signal is still at work behind: without this, the next one would wait for it to be done.
         self._duckdb.interrupt()
+        self._interrupt.heard()
 
     def close(self) -> None:
-        """Close the database; what was committed is in the file."""
+        """Close the connection, and the database with the first one; what was committed is in the file."""
+        self._interrupt.heard()
         try:
             self._scratch.drop()
         finally:
@@ -367,7 +379,7 @@ class DuckDBEngine:
         """Raise `BadSql` for anything that would do more than read."""
         import duckdb
 
-        with translated(text):
+        with translated(text, self._interrupted):
             statements = self._duckdb.extract_statements(text)
         # A PIVOT is several statements to DuckDB, without a text of their own.
         texts = [statement.query for statement in statements if statement.query.strip()]
@@ -379,7 +391,7 @@ class DuckDBEngine:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
         import ibis
 
-        with translated(select):
+        with translated(select, self._interrupted):
             rows = self._duckdb.execute(f"DESCRIBE {select}").fetchall()
         return ibis.schema({name: self._type(spelt) for name, spelt, *_ in rows})
 
@@ -396,9 +408,9 @@ class DuckDBEngine:
         return _IN_PLACE if self._belongings_of(relation).unique else _ANEW
 
     def _belongings_of(self, relation: Relation) -> Belongings:
-        """Return what hangs on a table; what hangs on all of them is asked for once."""
+        """Return what hangs on a table. All tables are asked for at once: each question looks at every one of them."""
         if self._belongings is None:
-            self._belongings = belongings.found(self._rows, self._name)
+            self._belongings = belongings(self._rows, self._name)
         return self._belongings.get(relation.folded, Belongings())
 
     def _alter(self, relation: Relation, changes: ColumnChanges, select: str) -> None:
@@ -415,8 +427,11 @@ class DuckDBEngine:
             self._run(f"ALTER TABLE {table} DROP COLUMN {quoted(column)}")
 
     def _create_schema(self, database: str) -> None:
-        if database not in self._known:
+        if database in self._known:
+            return
+        with self._common:
             self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._catalog)}.{quoted(database)}")
+        self._known.add(database)
 
     def _schemas(self) -> set[str]:
         rows = self._rows("SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()")
@@ -462,14 +477,14 @@ class DuckDBEngine:
         """Send one statement. Everything that changes the warehouse goes through here."""
         if self._on_statement is not None:
             self._on_statement(statement)
-        with translated(statement):
+        with translated(statement, self._interrupted):
             return self._duckdb.execute(statement)
 
     def _count(self, statement: str) -> int:
         return int(self._run(statement).fetchall()[0][0])
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with translated(statement):
+        with translated(statement, self._interrupted):
             rows: list[tuple[Any, ...]] = self._duckdb.execute(statement).fetchall()
         return rows
 

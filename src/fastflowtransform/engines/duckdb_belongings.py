@@ -1,8 +1,8 @@
-"""What hangs on DuckDB's tables, and is lost with them: indexes and comments."""
+"""What hangs on DuckDB's tables and goes with them: indexes, constraints and comments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,38 +18,40 @@ class Belongings:
     unique: bool = False
 
 
-def found(
-    rows: Callable[[str], list[tuple[Any, ...]]], name: Callable[[Relation], str]
-) -> dict[tuple[str, str], Belongings]:
-    """Return what hangs on each table, by its folded name. All are asked for at once: any question looks at every one.
+_HERE = "database_name = current_database()"
+_ALL = f"""
+SELECT schema_name, table_name, 'index', NULL, sql FROM duckdb_indexes() WHERE {_HERE} AND sql IS NOT NULL
+UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_indexes() WHERE {_HERE} AND is_unique
+UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_constraints()
+WHERE {_HERE} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')
+UNION ALL SELECT schema_name, table_name, 'table', NULL, comment FROM duckdb_tables()
+WHERE {_HERE} AND comment IS NOT NULL
+UNION ALL SELECT schema_name, table_name, 'column', column_name, comment FROM duckdb_columns()
+WHERE {_HERE} AND comment IS NOT NULL
+"""
+
+
+def belongings(
+    rows: Callable[[str], list[tuple[Any, ...]]], name_of: Callable[[Relation], str]
+) -> Mapping[tuple[str, str], Belongings]:
+    """Return what hangs on each table. All are asked for at once: each question looks at every one of them.
 
     Parameters
     ----------
     rows
         Sends a query.
-    name
-        Returns a relation's name as statements take it.
+    name_of
+        Gives a relation's name as statements take it.
     """
-    here = "database_name = current_database()"
-    belongings: dict[tuple[str, str], Belongings] = {}
-    for schema, table, kind, column, text in rows(
-        "SELECT schema_name, table_name, 'index', NULL, sql FROM duckdb_indexes() "
-        f"WHERE {here} AND sql IS NOT NULL "
-        f"UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_indexes() "
-        f"WHERE {here} AND is_unique "
-        f"UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_constraints() "
-        f"WHERE {here} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE') "
-        f"UNION ALL SELECT schema_name, table_name, 'table', NULL, comment FROM duckdb_tables() "
-        f"WHERE {here} AND comment IS NOT NULL "
-        f"UNION ALL SELECT schema_name, table_name, 'column', column_name, comment FROM duckdb_columns() "
-        f"WHERE {here} AND comment IS NOT NULL"
-    ):
+    found: dict[tuple[str, str], Belongings] = {}
+    for schema, table, kind, column, text in rows(_ALL):
         relation = Relation(schema, table)
-        before = belongings.get(relation.folded, Belongings())
+        before = found.get(relation.folded, Belongings())
         if kind == "unique":
-            belongings[relation.folded] = replace(before, unique=True)
+            found[relation.folded] = replace(before, unique=True)
             continue
-        on = f"TABLE {name(relation)}" if kind == "table" else f"COLUMN {name(relation)}.{quoted(column or '')}"
+        name = name_of(relation)
+        on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{quoted(column or '')}"
         statement = text if kind == "index" else f"COMMENT ON {on} IS {literal(text)}"
-        belongings[relation.folded] = replace(before, statements=(*before.statements, statement))
-    return belongings
+        found[relation.folded] = replace(before, statements=(*before.statements, statement))
+    return found

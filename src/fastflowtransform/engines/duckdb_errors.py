@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from fastflowtransform.errors import (
     EngineError,
     FftError,
     RelationMissing,
+    WriteConflict,
 )
 
 if TYPE_CHECKING:
@@ -61,27 +62,43 @@ def _why_not_open(path: Path, message: str) -> FftError:
 
 
 class translated(contextlib.AbstractContextManager[None]):
-    """Turns DuckDB's errors into ours; `sql` is what was asked, where that is one statement."""
+    """Turns DuckDB's errors into ours; `sql` is what was asked, where that is one statement.
 
-    def __init__(self, sql: str | None) -> None:
+    `interrupted` is called where a statement has ended because somebody asked for it.
+    """
+
+    def __init__(self, sql: str | None, interrupted: Callable[[], None] = lambda: None) -> None:
         self._sql = sql
+        self._interrupted = interrupted
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         import duckdb
 
-        if isinstance(error, duckdb.InterruptException) or (
-            type(error) is RuntimeError and "interrupted" in str(error)
+        # A signal that arrives while DuckDB runs comes out in one of three ways; the last is what Python means by it.
+        told = isinstance(error, duckdb.InterruptException)
+        if (
+            told
+            or isinstance(error, KeyboardInterrupt)
+            or (type(error) is RuntimeError and "interrupted" in str(error))
         ):
-            # A signal that arrives while DuckDB runs comes out in one of three ways; this is what Python means by it.
+            self._interrupted()
             raise KeyboardInterrupt from error
         if not isinstance(error, duckdb.Error):
             return
         message = str(error)
-        missing = isinstance(error, duckdb.CatalogException) and "does not exist" in message
-        kind = RelationMissing if missing else EngineError
-        ours = kind(first_line(message), hint=_hint(message), near=_near(message))
+        ours = _kind(error, message)(first_line(message), hint=_hint(message), near=_near(message))
         ours.sql = self._sql
         raise ours from error
+
+
+def _kind(error: Exception, message: str) -> type[EngineError]:
+    import duckdb
+
+    if isinstance(error, duckdb.CatalogException) and "does not exist" in message:
+        return RelationMissing
+    if isinstance(error, duckdb.TransactionException) and "conflict" in message.lower():
+        return WriteConflict
+    return EngineError
 
 
 def first_line(message: str) -> str:

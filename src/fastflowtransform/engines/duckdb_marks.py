@@ -14,6 +14,11 @@ from fastflowtransform.relation import Relation
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
+def prepare(marks: str, run: Callable[[str], Any]) -> None:
+    """Make the table that marks are noted in, where there is none."""
+    run(f"CREATE TABLE IF NOT EXISTS {marks} (name VARCHAR, mark VARCHAR, rows VARCHAR)")
+
+
 def mark(name: str, marks: str, key: str, text: str, rows: Rows, run: Callable[[str], Any]) -> None:
     """Note the mark of a table as it stands; called in the transaction that wrote it.
 
@@ -28,7 +33,6 @@ def mark(name: str, marks: str, key: str, text: str, rows: Rows, run: Callable[[
     rows, run
         Send a query, and a statement that changes something.
     """
-    run(f"CREATE TABLE IF NOT EXISTS {marks} (name VARCHAR, mark VARCHAR, rows VARCHAR)")
     run(f"DELETE FROM {marks} WHERE name = {literal(key)}")
     run(f"INSERT INTO {marks} VALUES ({literal(key)}, {literal(text)}, {literal(_digest(name, rows))})")
 

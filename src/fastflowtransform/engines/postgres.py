@@ -90,6 +90,7 @@ class PostgresEngine:
         layouts=frozenset({"indexes"}),
         case_sensitive=True,
         longest_name=63,
+        at_once=4,
     )
 
     def __init__(
@@ -99,6 +100,7 @@ class PostgresEngine:
         lock_wait: int = _LOCK_WAIT,
         on_statement: Callable[[str], None] | None = None,
     ) -> None:
+        self._dsn, self._database = dsn, database
         self._session = Session(dsn, _SETTINGS.format(schema=literal(quoted(database))), on_statement)
         self._lock_wait = lock_wait
         self._numbers = itertools.count(1)
@@ -382,6 +384,19 @@ class PostgresEngine:
         self._scratch.empty()
         self._known.add(self._scratch.name)
         return self._scratch.name
+
+    def worker(self, on_statement: Callable[[str], None] | None = None) -> PostgresEngine:
+        """Return another connection to the server.
+
+        Raises
+        ------
+        ConnectionFailed
+            The server has no room for it.
+        """
+        found = PostgresEngine(self._dsn, self._database, self._lock_wait, on_statement)
+        found._session.rows("SELECT 1 AS one")
+        found._known |= self._known
+        return found
 
     def interrupt(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import adbc_driver_manager as adbc
 from adbc_driver_postgresql import StatementOptions, _driver_path
 
+from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.postgres_errors import Translated, why_not_open
 from fastflowtransform.errors import ConnectionLost, EngineError, OutcomeUnknown
 
@@ -36,6 +37,7 @@ class Session:
         self._open: contextlib.ExitStack | None = None
         self._connection: Any = None
         self._statement: Any = None
+        self._interrupt = Interrupt(self._cancel)
         self._streaming = False
         self.number = 0
         """Counts the connections that were opened: what a session keeps, such as a lock, is gone with the last one."""
@@ -140,8 +142,11 @@ class Session:
 
     def cancel(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`; called from another thread."""
-        if (statement := self._statement) is not None:
-            statement.cancel()
+        self._interrupt.ask()
+
+    def _cancel(self) -> None:
+        if self._statement is not None:
+            self._statement.cancel()
 
     def close(self) -> None:
         """End the connection, and with it its transaction, its locks and its temporary tables."""
@@ -158,11 +163,16 @@ class Session:
             with Translated(sql, self._dsn), adbc.AdbcStatement(connection) as statement:
                 if sql is not None:
                     statement.set_sql_query(sql)
-                self._statement = statement
+                with self._interrupt:
+                    self._statement = statement
                 try:
                     yield statement
                 finally:
-                    self._statement = None
+                    with self._interrupt:
+                        self._statement = None
+        except KeyboardInterrupt:
+            self._interrupt.heard()
+            raise
         except ConnectionLost:
             self.close()
             raise

@@ -21,6 +21,7 @@ from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChange
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.notes import Notes, Value, Words
 from fastflowtransform.engines.scratch import Scratch
+from fastflowtransform.engines.spark_another import another
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
@@ -78,10 +79,12 @@ class SparkEngine:
         layouts=frozenset({"partition_by", "cluster_by", "table_properties"}),
         plain_names=True,
         versions=True,
+        at_once=4,
     )
 
     def __init__(self, session: Session, database: str = "default", table_format: str = "delta") -> None:
         self._session = session
+        self._database = database
         self._format = table_format
         self._numbers = itertools.count(1)
         self._texts = Texts(ticked)
@@ -375,6 +378,10 @@ class SparkEngine:
             # Something else had put a key into the table twice, and a MERGE cannot make one row of two.
             return self._rewritten(relation, fresh, key, UNCHANGED, "the table had a key twice")
         return WriteCounts(inserted, updated, catalog.MERGE)
+
+    def worker(self, on_statement: Callable[[str], None] | None = None) -> SparkEngine:
+        """Return another session of the same Spark, with the settings of this one."""
+        return SparkEngine(another(self._session, on_statement), self._database, self._format)
 
     def interrupt(self) -> None:
         """Make what runs now end with `KeyboardInterrupt`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
+from collections.abc import Callable
 from typing import Any
 
 from fastflowtransform.errors import (
@@ -55,14 +55,14 @@ _REFUSED = re.compile(
 class Translated(contextlib.AbstractContextManager[None]):
     """Turns Spark's errors into ours; `sql` is what was sent, where that is one statement."""
 
-    def __init__(self, sql: str | None, interrupted: threading.Event) -> None:
+    def __init__(self, sql: str | None, is_interrupted: Callable[[], bool]) -> None:
         self._sql = sql
-        self._interrupted = interrupted
+        self._is_interrupted = is_interrupted
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None or not isinstance(error, _their_errors()):
             return
-        if self._interrupted.is_set():
+        if self._is_interrupted():
             raise KeyboardInterrupt from error
         ours = translated(error)
         ours.sql = self._sql

@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.spark_errors import Translated, last_words
 from fastflowtransform.engines.spark_types import ibis_schema
 from fastflowtransform.errors import ConnectionFailed, DatabaseLocked, EngineError
@@ -142,8 +143,9 @@ class Session:
         self._end = end
         self.mark: str | None = None
         """What each Delta commit carries now, so that it can be found in a table's history."""
-        self._interrupted = threading.Event()
+        self._asked = threading.Event()
         self._tag = f"fft-{os.getpid()}-{id(self)}"
+        self._interrupt = Interrupt(functools.partial(spark.interruptTag, self._tag))
         _quiet()
         self._before = {name: spark.conf.get(name, None) for name in _SETTINGS}
         for name, value in _SETTINGS.items():
@@ -178,7 +180,7 @@ class Session:
 
     def translated(self, query: str | None) -> Translated:
         """Return a block whose errors are ours."""
-        return Translated(query, self._interrupted)
+        return Translated(query, self._is_interrupted)
 
     def values(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of a query whose result is small, with moments as such, and not as this machine's clock."""
@@ -226,11 +228,17 @@ class Session:
 
     def interrupt(self) -> None:
         """Make what runs now end with `KeyboardInterrupt`; called from another thread."""
-        self._interrupted.set()
-        self.spark.interruptTag(self._tag)
+        self._asked.set()
+        self._interrupt.ask()
+
+    def _is_interrupted(self) -> bool:
+        if self._asked.is_set():
+            self._interrupt.heard()
+        return self._asked.is_set()
 
     def close(self) -> None:
         """Leave a session as it was found; end one of our own."""
+        self._interrupt.heard()
         if self._end is not None:
             self._end()
             return
