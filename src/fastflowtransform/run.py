@@ -14,7 +14,7 @@ from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import NotPublished
 from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.model import Materialized
-from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.normalize import Query, Tables, load_libraries
 from fastflowtransform.placing import waits
 from fastflowtransform.plan import Plan, Step, step_of
 from fastflowtransform.project import Project
@@ -64,6 +64,8 @@ def run(plan: Plan, project: Project, engine: Engine, report: Report, audit: Aud
     manner
         How many nodes at once, and how long each; what comes of them does not depend on how many.
     """
+    if manner.jobs > 1:
+        load_libraries(step.model for step in plan.steps)
     running = _Running(plan, project, report, audit, manner)
     ready = Ready(plan.order, waits(project, plan.order, audit.checks))
     return running.made(perform(ready, running, engine, report, manner))
