@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -428,6 +429,21 @@ _WORDS = {
     Frame.ARROW: "an Arrow table",
     Frame.SPARK: "a Spark DataFrame",
 }
+
+
+_LIBRARIES = {Frame.PANDAS: ("pyarrow", "pandas"), Frame.POLARS: ("pyarrow", "polars"), Frame.ARROW: ("pyarrow",)}
+
+
+def load_libraries(models: Iterable[Model]) -> None:
+    """Import what the functions of models take and give, before threads do.
+
+    They import each other here and there; two threads that begin at two ends can meet a half of one.
+    """
+    frames = {model.body.frame for model in models if isinstance(model.body, PythonBody)}
+    for name in sorted({library for frame in frames for library in _LIBRARIES.get(frame, ())}):
+        # The model that needs it says so.
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
 
 
 def _framed(batches: pa.RecordBatchReader, frame: Frame) -> Any:

@@ -15,7 +15,7 @@ from fastflowtransform.errors import NotPublished
 from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.ledger import Entry
 from fastflowtransform.model import Materialized
-from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.normalize import Query, Tables, load_libraries
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import waits
 from fastflowtransform.plan import Plan, Step, step_of
@@ -84,6 +84,8 @@ def run(plan: Plan, project: Project, engine: Engine, report: Report, how: How) 
     how
         What rows have to pass, what is noted, and how many nodes at once.
     """
+    if how.manner.jobs > 1:
+        load_libraries(step.model for step in plan.steps)
     running = _Running(plan, project, report, how)
     ready = Ready(plan.order, waits(project, plan.order, how.audit.checks))
     return running.made(perform(ready, running, engine, report, how.manner))

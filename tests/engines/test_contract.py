@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import queue
+import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -312,3 +316,80 @@ def test_a_schema_that_stands_is_never_the_scratch_schema(table: Engine):
 
     table._scratch.drop()
     assert content(table, theirs) == [(7, "x")]
+
+
+@pytest.mark.everywhere
+def test_a_worker_sees_what_is_committed_and_keeps_to_itself_what_it_stages(table: Engine):
+    def work() -> list[tuple[Any, ...]]:
+        worker = table.worker()
+        with worker.stage(worker.table(T)) as staged, table.stage(numbers((7, "z"))):
+            found = sorted(tuple(row.values()) for row in worker.rows(staged))
+            worker.replace(V, staged, over=None)
+        worker.close()
+        return found
+
+    assert in_a_thread(work) == [(1, "a"), (2, "b")]
+    assert content(table, V) == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.everywhere
+def test_a_worker_has_the_settings_of_the_first_connection(engine: Engine):
+    text = "SELECT current_setting('TimeZone') AS zone, current_schema() AS place"
+    if engine.dialect == "spark":
+        text = "SELECT current_timezone() AS zone, current_database() AS place"
+
+    def work() -> list[dict[str, object]]:
+        worker = engine.worker()
+        found = worker.rows(worker.sql(text))
+        worker.close()
+        return found
+
+    assert in_a_thread(work) == engine.rows(engine.sql(text)) == [{"zone": "UTC", "place": "demo"}]
+
+
+def test_workers_make_what_all_tables_share_at_once_without_a_conflict(engine: Engine):
+    start = threading.Barrier(4)
+
+    def work(number: int) -> int:
+        worker = engine.worker()
+        start.wait()
+        relation = Relation("another", f"t{number}")
+        written = worker.replace(relation, numbers((number, None)), over=None, mark="m").inserted
+        worker.close()
+        return written
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(work, range(4))] == [1] * 4
+
+
+def test_an_interrupt_ends_one_statement_of_a_worker_and_no_more(table: Engine):
+    endless = {
+        "duckdb": "SELECT count(*) AS v FROM range(100000000) a, range(1000000) b WHERE hash(a.range + b.range) = 0",
+        "postgres": "SELECT pg_sleep(600)::text AS v",
+        "spark": "SELECT count(*) AS v FROM range(0, 100000000000L) a WHERE hash(id) = hash(id + 1)",
+    }
+    opened: queue.SimpleQueue[Engine] = queue.SimpleQueue()
+    is_over = threading.Event()
+
+    def work() -> list[tuple[Any, ...]]:
+        worker = table.worker()
+        opened.put(worker)
+        with pytest.raises(KeyboardInterrupt):
+            worker.rows(worker.sql(endless[worker.dialect]))
+        found = [content(worker) for _ in range(20)]
+        is_over.set()
+        worker.close()
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        worker = opened.get(timeout=60)
+        while not is_over.wait(0.005) and not future.done():
+            worker.interrupt()
+        assert future.result(timeout=60) == [[(1, "a"), (2, "b")]] * 20
+
+
+def in_a_thread(work: Callable[[], Any]) -> Any:
+    """Return what is done in another thread."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()

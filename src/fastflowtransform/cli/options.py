@@ -201,7 +201,7 @@ def limits_options(what: str) -> Callable[[Callable[..., int]], Callable[..., in
             "--timeout",
             type=click.FloatRange(0, min_open=True),
             metavar="SECONDS",
-            help=f"Cancel a {what} that takes longer, and roll it back.",
+            help=f"Cancel the work on a {what} that takes longer, and roll it back.",
         )(gathered)
         return click.option(
             "-j",
