@@ -211,7 +211,7 @@ class Examples:
 
 
 def timeless(text: str) -> str:
-    """Return an output without what differs from run to run: seconds, and the spaces that they take up.
+    """Return an output without what differs from run to run: seconds, with the spaces that they take up, and runs.
 
     Examples
     --------
@@ -223,6 +223,7 @@ def timeless(text: str) -> str:
     lines, timed = [], False
     for line in text.splitlines():
         timed = bool(line) and (timed or line.endswith("seconds"))
+        line = re.sub(r"^[0-9a-f]{16}(.*)  20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", r"…\1  …", line)
         lines.append(re.sub(r"\s+\d+\.\d\d$", " …", line) if timed else line)
     return "\n".join(lines)
 

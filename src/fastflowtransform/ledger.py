@@ -296,7 +296,7 @@ def history(engine: Engine, database: str, model: str | None, limit: int) -> lis
     if model is not None:
         rows = states.filter(states["model"] == model)
         return engine.rows(rows.order_by(rows["started_at"].desc()).limit(limit))
-    failed = (states["status"] == Status.ERROR.value).cast("int64").sum()
+    failed = states.count(where=states["status"] == Status.ERROR.value)
     made = states.group_by("run_id").agg(made=states.count(), failed=failed, first=states["started_at"].min())
     runs = engine.table(runs_in(database).relation)
     both = runs.outer_join(made, "run_id")

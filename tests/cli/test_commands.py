@@ -86,10 +86,9 @@ def test_run_builds_and_prints_counts(orders: ProjectFolder):
 def test_run_twice_changes_nothing(orders: ProjectFolder):
     orders.fft("run")
 
-    answer = orders.fft("run", "--cache", "rw")
+    answer = orders.fft("run")
 
     assert "0 inserted, 1 unchanged" in answer.out
-    assert "no model can be proven unchanged yet" in answer.out
 
 
 def test_a_failed_model_skips_what_is_below_it_and_nothing_else(orders: ProjectFolder):

@@ -13,7 +13,7 @@ from fastflowtransform.cli.options import Chosen, project_options
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import UnknownRef, hint_from
 
-_RUN = ("run", "command", "status", "environment", "started in UTC", "seconds", "made", "failed")
+_RUN = ("run", "command", "status", "environment", "made", "failed", "started in UTC", "seconds")
 _STATE = ("run", "status", "strategy", "inserted", "updated", "unchanged", "watermark", "started in UTC", "seconds")
 
 
@@ -47,9 +47,10 @@ def command(output: Output, model: str | None, chosen: Chosen, limit: int) -> in
         stands = notes.relation in engine.existing([notes.relation])
         rows = ledger.history(engine, project.database, node, limit) if stands else []
     for row in rows:
+        row["status"] = row["status"] or "did not end"
         console.event("run" if node is None else "made", **row)
     if node is None:
-        console.table(_RUN, [_run(row) for row in rows], right=(5, 6, 7))
+        console.table(_RUN, [_run(row) for row in rows], right=(4, 5, 7))
     else:
         console.table(_STATE, [_state(row) for row in rows], right=(3, 4, 5, 8))
         _tell_errors(rows, console)
@@ -60,15 +61,13 @@ def command(output: Output, model: str | None, chosen: Chosen, limit: int) -> in
 
 
 def _run(row: Mapping[str, object]) -> Sequence[str]:
-    status = row["status"] or "did not end"
-    names = ("command", "environment", "started_at", "seconds", "made", "failed")
-    command, environment, started, seconds, made, failed = (_shown(row[name]) for name in names)
-    return (str(row["run_id"]), command, str(status), environment, started, seconds, made, failed)
+    names = ("run_id", "command", "status", "environment", "made", "failed", "started_at", "seconds")
+    return tuple(_shown(row[name]) for name in names)
 
 
 def _state(row: Mapping[str, object]) -> Sequence[str]:
     names = ("run_id", "status", "strategy", "inserted", "updated", "unchanged", "watermark_after", "started_at")
-    return (*(_shown(row[name]) for name in names), _shown(row["seconds"]))
+    return tuple(_shown(row[name]) for name in (*names, "seconds"))
 
 
 def _tell_errors(rows: Sequence[Mapping[str, object]], console: Console) -> None:
