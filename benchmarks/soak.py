@@ -120,11 +120,11 @@ def write(folder: Path, warehouse: Warehouse) -> None:
 
 
 def run(folder: Path, number: int, jobs: int) -> None:
-    """Run once; the last of ten runs has a model that fails, and one that takes too long."""
+    """Run once; one of ten runs has a model that fails, and one that takes too long."""
     arguments, expected = ["build", str(folder), "--jobs", str(jobs), "--full-refresh" if number % 7 == 0 else "-q"], 0
-    if number % 10 == 9:
+    if number % 10 == 5:
         arguments, expected = [*arguments, "--vars", "how=x"], 1
-    if number % 10 != 9:
+    if number % 10 != 5:
         arguments += ["--exclude", "endless"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as err:
         code = cli.call(arguments)
