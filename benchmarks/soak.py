@@ -99,7 +99,7 @@ def soak(engine: str, runs: int, jobs: int) -> tuple[Left, Left]:
         folder = Path(name) / "project"
         warehouse = Warehouse(engine, folder)
         # Whatever is put where temporary files go is seen, the project's own among it.
-        tempfile.tempdir = name
+        before, tempfile.tempdir = tempfile.tempdir, name
         write(folder, warehouse)
         first = None
         for number in range(runs):
@@ -107,7 +107,9 @@ def soak(engine: str, runs: int, jobs: int) -> tuple[Left, Left]:
             if number == runs // 5:
                 first = left(warehouse, Path(name))
         assert first is not None
-        return first, left(warehouse, Path(name))
+        last = left(warehouse, Path(name))
+        tempfile.tempdir = before
+        return first, last
 
 
 def write(folder: Path, warehouse: Warehouse) -> None:
