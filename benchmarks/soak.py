@@ -99,7 +99,7 @@ def soak(engine: str, runs: int, jobs: int) -> tuple[Left, Left]:
         folder = Path(name) / "project"
         warehouse = Warehouse(engine, folder)
         # Whatever is put where temporary files go is seen, the project's own among it.
-        tempfile.tempdir = name
+        before, tempfile.tempdir = tempfile.tempdir, name
         write(folder, warehouse)
         first = None
         for number in range(runs):
@@ -107,7 +107,9 @@ def soak(engine: str, runs: int, jobs: int) -> tuple[Left, Left]:
             if number == runs // 5:
                 first = left(warehouse, Path(name))
         assert first is not None
-        return first, left(warehouse, Path(name))
+        last = left(warehouse, Path(name))
+        tempfile.tempdir = before
+        return first, last
 
 
 def write(folder: Path, warehouse: Warehouse) -> None:
@@ -120,11 +122,11 @@ def write(folder: Path, warehouse: Warehouse) -> None:
 
 
 def run(folder: Path, number: int, jobs: int) -> None:
-    """Run once; the last of ten runs has a model that fails, and one that takes too long."""
+    """Run once; one of ten runs has a model that fails, and one that takes too long."""
     arguments, expected = ["build", str(folder), "--jobs", str(jobs), "--full-refresh" if number % 7 == 0 else "-q"], 0
-    if number % 10 == 9:
+    if number % 10 == 5:
         arguments, expected = [*arguments, "--vars", "how=x"], 1
-    if number % 10 != 9:
+    if number % 10 != 5:
         arguments += ["--exclude", "endless"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as err:
         code = cli.call(arguments)

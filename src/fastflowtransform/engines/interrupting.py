@@ -22,11 +22,13 @@ class Interrupt:
         self._cancel = cancel
         # Held while the driver is told, so that it is not told of a connection that is just being closed.
         self._lock = threading.Lock()
+        self.is_asked = False
         self._is_heard = False
 
     def ask(self) -> None:
         """Make the statement that runs now end; called from another thread."""
         with self._lock:
+            self.is_asked = True
             if not self._is_heard:
                 self._cancel()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastflowtransform.engines.spark_session import Session
+from fastflowtransform.engines.spark_tags import is_connected
 
 
 def another(session: Session, on_statement: Callable[[str], None] | None) -> Session:
@@ -17,11 +18,9 @@ def another(session: Session, on_statement: Callable[[str], None] | None) -> Ses
 
     Called in the thread that will use it: Spark knows what to interrupt by the thread that began it.
     """
-    from pyspark.sql.utils import is_remote
-
     with session.translated(None):
         spark: Any = session.spark
-        if is_remote():
+        if is_connected(spark):
             from pyspark.sql.connect.session import SparkSession as Connected
 
             found: Any = Connected(connection=spark.client._builder)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit
 
 from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.spark_errors import Translated, last_words
+from fastflowtransform.engines.spark_tags import tagged
 from fastflowtransform.engines.spark_types import ibis_schema
 from fastflowtransform.errors import ConnectionFailed, DatabaseLocked, EngineError
 
@@ -143,14 +145,12 @@ class Session:
         self._end = end
         self.mark: str | None = None
         """What each Delta commit carries now, so that it can be found in a table's history."""
-        self._asked = threading.Event()
-        self._tag = f"fft-{os.getpid()}-{id(self)}"
-        self._interrupt = Interrupt(functools.partial(spark.interruptTag, self._tag))
         _quiet()
         self._before = {name: spark.conf.get(name, None) for name in _SETTINGS}
         for name, value in _SETTINGS.items():
             spark.conf.set(name, value)
-        spark.addTag(self._tag)
+        self._tagged = tagged(spark, f"fft-{uuid.uuid4().hex}")
+        self._interrupt = Interrupt(self._tagged.cancel)
 
     def run(self, statement: str) -> list[dict[str, Any]]:
         """Send a statement that changes something, and return what it answers."""
@@ -228,13 +228,12 @@ class Session:
 
     def interrupt(self) -> None:
         """Make what runs now end with `KeyboardInterrupt`; called from another thread."""
-        self._asked.set()
         self._interrupt.ask()
 
     def _is_interrupted(self) -> bool:
-        if self._asked.is_set():
+        if found := self._interrupt.is_asked:
             self._interrupt.heard()
-        return self._asked.is_set()
+        return found
 
     def close(self) -> None:
         """Leave a session as it was found; end one of our own."""
@@ -243,7 +242,7 @@ class Session:
             self._end()
             return
         with contextlib.suppress(EngineError), self.translated(None):
-            self.spark.removeTag(self._tag)
+            self._tagged.end()
             for name, value in self._before.items():
                 self.spark.conf.unset(name) if value is None else self.spark.conf.set(name, value)
 
