@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -94,7 +94,10 @@ class Section:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise self.bad(key, "a text")
+            error = self.bad(key, "a text")
+            if isinstance(value, bool | date):
+                error.hint = "put it into quotes: YAML takes it for something else"
+            raise error
         return str(value)
 
     def required_text(self, key: str) -> str:
@@ -129,12 +132,12 @@ class Section:
 
     def choice(self, key: str, kind: type[Choice], default: Choice) -> Choice:
         """Return a member of the enumeration `kind`."""
-        value = self.text(key)
+        value = self.raw(key)
         if value is None:
             return default
         allowed = [member.value for member in kind]
         if value not in allowed:
-            hint = nearest(value, allowed) or f"use one of: {', '.join(allowed)}"
+            hint = nearest(str(value), allowed) or f"use one of: {', '.join(allowed)}"
             raise BadValue(f'"{key}" of {self.title} is "{value}"', at=self.at(key), hint=hint)
         return kind(value)
 
