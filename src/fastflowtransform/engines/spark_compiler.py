@@ -13,6 +13,7 @@ from ibis.backends.sql.datatypes import PySparkType
 
 from fastflowtransform.engines.spark_rows import frame_of
 from fastflowtransform.engines.spark_session import Session
+from fastflowtransform.patterns import for_java
 
 
 class _Types(PySparkType):  # type: ignore[misc]
@@ -42,6 +43,12 @@ class _Compiler(compilers.PySparkCompiler):  # type: ignore[misc]
         if dtype.is_interval() and dtype.unit.short == "Q":
             return sge.Interval(this=sge.convert(str(3 * value)), unit=sge.Var(this="MONTH"))
         return super().visit_DefaultLiteral(op, value=value, dtype=dtype)
+
+    def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:
+        """Return the search for a pattern that means to Java what it means to others."""
+        if isinstance(pattern, sge.Literal):
+            pattern = sge.convert(for_java(pattern.this))
+        return self.f.regexp_like(arg, pattern)
 
 
 class Compiling(Backend):  # type: ignore[misc]
