@@ -194,6 +194,68 @@ def test_nulls_have_the_type_that_the_case_says_of_the_target(events: ProjectFol
     assert utest(events, f"model: fct\ncases: [{{name: x, {case}}}]").err == ""
 
 
+SEED = {"seeds/events.csv": "id,ts,v\n1,2026-01-01 10:00:00,3\n"}
+FILLED = {**SEED, "sources.yml": "sources: [{name: raw, schema: main, tables: [{name: events}]}]"}
+KEYED = "{{ config(materialized='incremental', unique_key='id') }} "
+DAY = "select id, date_trunc('day', ts) as day, v + 1 as w from {{ ref('base') }}"
+
+
+@pytest.mark.parametrize(
+    "base_model",
+    [
+        {"models/base.ff.sql": "select *, ts > now() as late from {{ source('raw', 'events') }}"},
+        {"models/base.ff.sql": KEYED + "select * from {{ ref('raw') }}",
+         "models/raw.ff.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('events') }}"},
+        {"models/base.ff.py": """
+            from fastflowtransform import model
+
+            @model(deps=["events"])
+            def base(events):
+                return events.filter(events.v > 0)
+            """},
+    ],
+)  # fmt: skip
+def test_a_column_that_no_row_gives_has_the_type_that_the_models_above_say(events: ProjectFolder, base_model):
+    (events.folder / "models" / "base.ff.sql").unlink()
+    events.write({**FILLED, **base_model, "models/fct.ff.sql": DAY})
+
+    case = "given: {base: [{id: 1}, {id: 2, v: 3}]}, expect: [{id: 1, w: null}, {id: 2, w: 4}]"
+
+    assert utest(events, f"model: fct\ncases: [{{name: x, {case}}}]").err == ""
+
+
+def test_a_star_and_a_python_model_see_all_columns_of_their_input(events: ProjectFolder):
+    case = "given: {base: [{id: 1}]}, expect: [{last: null, v: null}]"
+    events.write(
+        {
+            **FILLED,
+            "models/fct.ff.sql": "select * from {{ ref('base') }} union all select 7, null, 7",
+            "models/sums.ff.py": """
+                from fastflowtransform import model
+
+                @model(materialized="table")
+                def sums(base):
+                    return base.group_by("id").agg(last=base.ts.max(), v=base.v.sum())
+                """,
+            "tests/unit/sums.yml": f"model: sums\ncases: [{{name: y, {case}}}]",
+        }
+    )
+    text = (
+        "model: fct\ncases: [{name: x, given: {base: [{v: 3}]}, expect: [{id: null, ts: null, v: 3}, {id: 7, v: 7}]}]"
+    )
+
+    assert utest(events, text).err == ""
+
+
+def test_a_column_whose_type_nothing_tells_is_named_where_the_engine_asks_for_it(events: ProjectFolder):
+    events.write({"models/fct.ff.sql": DAY})
+
+    answer = utest(events, "model: fct\ncases: [{name: x, given: {base: [{id: 1, v: 2}]}, expect: [{w: 3}]}]")
+
+    assert answer.err.startswith("E100 fct: x: ")
+    assert 'hint say the type of "ts" of "base", as in columns: {ts: timestamp}' in answer.err
+
+
 def test_the_runs_of_a_case_tell_the_types_of_an_input_together(events: ProjectFolder):
     first, second = "{base: [{id: a, ts: 2026-01-01, v: 1}]}", "{base: [{id: null}, {id: b, v: 1.5, ts: 2026-01-02}]}"
     settings = "updated_at='ts', on_null_key='drop'"
