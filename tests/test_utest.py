@@ -114,6 +114,22 @@ def test_missing_and_unexpected_rows_are_shown(events: ProjectFolder):
     ]
 
 
+def test_without_a_key_rows_belong_together_by_a_column_that_could_be_one(events: ProjectFolder):
+    table(events, "select v % 2 as odd, id, v, upper(ts) as t from {{ source('raw', 'events') }}")
+    given = "given: {raw.events: [{id: 1, v: 1, ts: a}, {id: 2, v: 3, ts: b}, {id: 3, v: 5, ts: c}]}"
+    expect = "expect: [{odd: 1, id: 1, v: 2, t: a}, {odd: 1, id: 4, v: 4, t: b}, {odd: 1, id: 3, v: 5, t: c}]"
+
+    utest(events, base(f"{given}\n    {expect}"))
+
+    assert differing(events) == [
+        ("id = 4", "(row)", "odd = 1, id = 4, v = 4, t = b", "no such row"),
+        ("id = 1", "v", "2", "1"),
+        ("id = 1", "t", "a", "A"),
+        ("id = 3", "t", "c", "C"),
+        ("id = 2", "(row)", "no such row", "odd = 1, id = 2, v = 3, t = B"),
+    ]
+
+
 def test_a_row_that_stands_twice_is_expected_twice(events: ProjectFolder):
     given = "given: {raw.events: [{id: 1, v: 1}, {id: 1, v: 1}]}\n    expect: [{id: 1, v: 1}"
 
