@@ -118,7 +118,11 @@ def among(table: ir.Table, column: str, values: Sequence[object]) -> ir.BooleanC
         The column cannot hold one of `values`.
     """
     present(table, [column], "column")
-    return table[column].isin([like(table[column], value, "values") for value in values])
+    found = table[column]
+    if found.type().is_unknown():
+        # Such as an enumeration: it has a text, and whatever else it is, only its engine knows.
+        found = found.cast("string").name(column)
+    return found.isin([like(found, value, "values") for value in values])
 
 
 def outside(values: ir.Column, low: object, high: object) -> ir.BooleanColumn:
@@ -168,7 +172,9 @@ def like(column: ir.Column, value: object, what: str) -> ir.Scalar:
     except (InvalidOperation, TypeError, ValueError) as error:
         raise BadValue(
             f'{what} holds "{value}", and the column "{column.get_name()}" is of the type "{dtype}"',
-            hint="give a value of that type; without quotes, YAML takes yes and no for true and false",
+            hint="cast the column in its model to a type that all engines have"
+            if dtype.is_unknown()
+            else "give a value of that type; without quotes, YAML takes yes and no for true and false",
         ) from error
 
 
