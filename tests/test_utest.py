@@ -461,6 +461,7 @@ def test_a_unit_test_can_be_a_function(events: ProjectFolder):
             'n "raw.events"?',
         ),
         ("model: base\ncases:\n  - name: x\n    expect: []", 'gives no rows of "raw.events"', ":3", "rows: []"),
+        (base("givn: {raw.events: []}\n    expect: []"), 'gives no rows of "raw.events"', ":3", 'mean "givn"?'),
         (base("given: {raw.events: []}\n    expct: []"), 'P103 case "a case" has no "expect"', ":3", 'mean "expct"?'),
         (base("given: {raw.events: []}\n    expect: []\n    tolerence: 1"), '"tolerence"', ":6", 'mean "tolerance"?'),
         (base("given: {raw.events: {rws: []}}\n    expect: []"), 'unknown key "rws"', ":4", 'did you mean "rows"?'),
