@@ -52,6 +52,10 @@ class _Lined(dict[str, Any]):
     line: int
 
 
+_UNQUOTED = re.compile(r":\s+([>!%@`&*|=][^\s,}\]]+)")
+"""A value that begins with what means something else to YAML, such as `>10`."""
+
+
 class Section:
     """One mapping of the user's, read key by key.
 
@@ -320,6 +324,8 @@ def parse_document(text: str, path: Path, title: str) -> Section:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         hint = 'put a value that begins with "{{" into quotes' if "{{" in text else None
+        if mark and (found := _UNQUOTED.search(text.splitlines()[mark.line] if mark.line < text.count("\n") else "")):
+            hint = f'put it into quotes: "{found[1]}"'
         at = Location(path, mark.line + 1 if mark else None)
         raise YamlSyntax(f'not valid YAML: "{error.problem}"', at=at, hint=hint) from error
     except yaml.YAMLError as error:

@@ -72,6 +72,13 @@ def read_bounds(section: Section) -> tuple[object, object]:
     low, high = read_value(section, "min"), read_value(section, "max")
     if low is None and high is None:
         raise MissingKey(f'{section.title} has no "min" and no "max"', at=section.at(), hint="give one or both of them")
+    numbers = isinstance(low, int | float) and isinstance(high, int | float)
+    if (numbers or (type(low) is type(high) and isinstance(low, date))) and low > high:  # type: ignore[operator]
+        raise BadValue(
+            f'"min" of {section.title} is "{low}", and "max" is "{high}", so that nothing passes',
+            at=section.at("min"),
+            hint="exchange the two",
+        )
     return low, high
 
 
