@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from tests.conftest import Answer, ProjectFolder
 
@@ -59,7 +60,7 @@ def utest(project: ProjectFolder, text: str, *arguments: str) -> Answer:
 def differing(project: ProjectFolder) -> list[tuple[object, ...]]:
     """Return what the results say is different, as key, column, expected and actual."""
     results = json.loads((project.folder / "target" / "run_results.json").read_text())
-    return [tuple(cell.values()) for check in results["checks"] for cell in check["sample"]]
+    return [tuple(cell.values()) for check in results["checks"] for cell in check.get("sample", ())]
 
 
 def base(case: str) -> str:
@@ -211,7 +212,6 @@ def test_nulls_have_the_type_that_the_case_says_of_the_target(events: ProjectFol
 
 
 SEED = {"seeds/events.csv": "id,ts,v\n1,2026-01-01 10:00:00,3\n"}
-FILLED = {**SEED, "sources.yml": "sources: [{name: raw, schema: main, tables: [{name: events}]}]"}
 KEYED = "{{ config(materialized='incremental', unique_key='id') }} "
 DAY = "select id, date_trunc('day', ts) as day, v + 1 as w from {{ ref('base') }}"
 
@@ -233,7 +233,7 @@ DAY = "select id, date_trunc('day', ts) as day, v + 1 as w from {{ ref('base') }
 )  # fmt: skip
 def test_a_column_that_no_row_gives_has_the_type_that_the_models_above_say(events: ProjectFolder, base_model):
     (events.folder / "models" / "base.ff.sql").unlink()
-    events.write({**FILLED, **base_model, "models/fct.ff.sql": DAY})
+    events.write({**SEED, **base_model, "models/fct.ff.sql": DAY})
 
     case = "given: {base: [{id: 1}, {id: 2, v: 3}]}, expect: [{id: 1, w: null}, {id: 2, w: 4}]"
 
@@ -244,7 +244,7 @@ def test_a_star_and_a_python_model_see_all_columns_of_their_input(events: Projec
     case = "given: {base: [{id: 1}]}, expect: [{last: null, v: null}]"
     events.write(
         {
-            **FILLED,
+            **SEED,
             "models/fct.ff.sql": "select * from {{ ref('base') }} union all select 7, null, 7",
             "models/sums.ff.py": """
                 from fastflowtransform import model
@@ -557,6 +557,21 @@ def test_cases_run_on_another_engine_and_leave_nothing_there(postgres_project: P
     assert utest(postgres_project, MERGE.replace("w: 30", "w: 31"), "--engine", "postgres").code == 1
     assert postgres_project.sql(SCHEMAS) == [("demo",)]
     assert postgres_project.sql("select * from fct") == [(7,)]
+
+
+def test_cases_mean_the_same_on_every_engine_and_touch_no_table(each_project: ProjectFolder):
+    each_project.write({**MODELS, **SEED})
+    each_project.write(
+        {"tests/unit/day.yml": "model: day\ncases: [{name: x, given: {base: [{id: 1}]}, expect: [{w: null}]}]"}
+    )
+    each_project.write({"models/day.ff.sql": "{{ config(materialized='table') }} " + DAY})
+    each_project.sql("CREATE TABLE fct AS SELECT 7 AS id")
+    engine = yaml.safe_load((each_project.folder / "profiles.yml").read_text())["dev"]["engine"]
+
+    assert utest(each_project, MERGE, "--engine", engine).err == ""
+    assert utest(each_project, MERGE.replace("w: 30", "w: 31"), "--engine", engine).code == 1
+    assert differing(each_project) == [("id = 1", "w", "31", "30")]
+    assert each_project.sql("SELECT * FROM fct") == [(7,)]
 
 
 @pytest.mark.engine("postgres")

@@ -125,6 +125,8 @@ class Given:
         return found
 
     def _select_given(self, node: str, rows: Rows, read: Mapping[str, set[str]], case: Case) -> str:
+        if rows.sql is not None:
+            return self._own(rows)
         title = f'"{node.removeprefix("source:")}"'
         # All runs together, so that a column has one type in them all.
         types = self.types([run.given[node] for run in case.runs if node in run.given], self._declared(node), title)
