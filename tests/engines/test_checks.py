@@ -105,6 +105,17 @@ def test_a_pattern_finds_on_every_engine_what_it_finds_in_ascii(engine: Engine):
         assert {row["number"] for row in engine.rows(found)} == expected, pattern
 
 
+def test_white_space_and_rare_characters_are_the_same_on_every_engine(engine: Engine):
+    texts = ["", " ", "\t\n\r\x0b\x0c", "v", " f ", "tnr", "a\x0bb", "avb", "a\x0c", "\x07", "\u00a0"]
+    here = stored(engine, "texts", pa.table({"number": range(len(texts)), "text": texts}))
+
+    empty = check("not_empty_string").failing_rows(here, column="text")
+    rare = check("not_accepted_values").failing_rows(here, column="text", values=("a\x0bb", "\x07", "a\x0c"))
+
+    assert {row["number"] for row in engine.rows(empty)} == {0, 1, 2}
+    assert {row["number"] for row in engine.rows(rare)} == {6, 8, 9}
+
+
 FILES = {
     "project.yml": """
         name: test
