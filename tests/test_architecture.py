@@ -28,7 +28,7 @@ FLOORS = {
     "kept": ["kept"],
     "nouns": ["model", "report", "select", "settings"],
     "promises": ["contract"],
-    "rule": ["config", "engines.notes", "engines.quoting", "incremental", "seed_files", "terms"],
+    "rule": ["config", "engines.notes", "engines.quoting", "incremental", "patterns", "seed_files", "terms"],
     "engine": ["engines.base", "engines.compiling", "engines.interrupting", "engines.scratch"],
     "shapes": ["attempts", "checks", "engines", "materializations", "sql_model", "workers"],
     "reading": ["py_model", "python_source", "source_columns", "sources"],

@@ -26,6 +26,7 @@ models:
       - {{name: id, type: int64}}
       - {{name: amount, type: "decimal(10, 2)"}}
       - {{name: note, type: string}}
+    description: As they came.
 """
 RIGHT = "select 1::bigint as id, 2.5::decimal(10, 2) as amount, 'x'::varchar as note"
 WRONG = "select 1::bigint as id, 2.5::double as amount, date '2026-01-01' as day"
@@ -155,6 +156,33 @@ def test_config_and_yaml_share_a_contract(project):
     assert project.fft("run").err.startswith('M214 "orders" breaks its contract')
 
 
+def test_a_contract_holds_where_another_file_says_more_of_its_model(project):
+    orders(project, WRONG)
+    project.write({"models/z.yml": "models: [{name: orders, tags: [late], tests: [row_count_between: {min: 1}]}]"})
+
+    assert project.fft("run").err.startswith('M214 "orders" breaks its contract')
+    assert project.fft("plan", "--select", "tag:late").code == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ("contract: warn", 'the contract of "orders" is declared at'),
+        ("columns: [{name: id, type: int64}]", 'the contract of "orders" is declared at'),
+        ("description: Others.", '"orders" is described at'),
+    ],
+)
+def test_what_two_files_say_of_one_model_may_not_differ(project, other, message):
+    orders(project, RIGHT)
+    project.write({"models/z.yml": f"models: [{{name: orders, {other}}}]"})
+
+    answer = project.fft("run")
+
+    assert answer.code == 2
+    assert message in answer.err
+    assert "z.yml:1" in answer.err
+
+
 @pytest.mark.parametrize(
     ("config", "schema", "message"),
     [
@@ -167,7 +195,8 @@ def test_config_and_yaml_share_a_contract(project):
         ("", "{name: orders, columns: [{name: id, type: string}]}", "and it has no contract"),
         ("", "{name: orders, columns: [{name: id, nullable: false}]}", "and it has no contract"),
         ("", "{name: orders, contract: enforced}", 'P104 "orders" has a contract and no columns'),
-        ("", "{name: orders, contract: enforcd, columns: [{name: id}]}", '"contract" of model 1 is "enforcd"'),
+        ("", "{name: orders, contract: enforcd, columns: [{name: id}]}", '"contract" of model "orders" is "enforcd"'),
+        ("", "{name: orders, contract: {enforced: true}, columns: [{name: id}]}", "did you mean"),
         ("", "{name: orders, contract: warn, columns: [{name: id}, {name: id}]}", 'has "id" twice'),
         (
             "",

@@ -159,3 +159,12 @@ def test_two_checks_of_one_given_name_are_an_error(tmp_path):
 def test_a_check_is_of_a_model_or_seed_of_the_project(tmp_path):
     with pytest.raises(UnknownRef, match='"order" is not in this project'):
         declared(tmp_path, "", {"type": "unique", "model": "order", "column": "id"})
+
+
+@pytest.mark.parametrize("text", [">10", "!=0", ">=10"])
+def test_a_threshold_without_quotes_is_told_to_have_some(tmp_path, text):
+    error = refusal(tmp_path, f"models:\n  - name: orders\n    tests:\n      - not_null:\n          error_if: {text}\n")
+
+    assert error.hint == f'put it into quotes: "{text}"'
+    assert error.at is not None
+    assert error.at.line == 5

@@ -115,8 +115,8 @@ def test_a_source_that_is_missing_is_one_error_and_the_others_are_asked(each_pro
 
     found = json.loads((each_project.folder / "target" / "sources.json").read_text())["sources"]
     assert [entry["status"] for entry in found] == ["success", "error"]
-    assert "E110 raw.never: " in answer.err
-    assert '"demo.never"' in answer.err
+    assert 'E110 raw.never: there is no table or view "demo.never"' in answer.err
+    assert "hint run or seed it first" in answer.err
 
 
 def test_a_misspelt_command_of_source_is_told_the_nearest(project):
@@ -125,6 +125,25 @@ def test_a_misspelt_command_of_source_is_told_the_nearest(project):
         '  hint did you mean "freshness"?',
     ]
     assert "Commands:" in project.fft("source", "--help").out
+
+
+def test_null_takes_back_what_the_source_says_of_all_its_tables(project):
+    project.write(
+        {
+            "sources.yml": """
+            sources:
+              - name: raw
+                loaded_at_field: ts
+                freshness: {warn_after: 1 hour, error_after: 1 day, filter: "id > 9"}
+                tables: [{name: events, freshness: {error_after: null, filter: null}}]
+            """
+        }
+    )
+    project.sql("CREATE TABLE events AS SELECT 1 AS id, TIMESTAMP '2020-01-01' AS ts")
+
+    code, found, _ = answered(project)
+
+    assert (code, found["status"], found["error_after_seconds"]) == (0, "warn", None)
 
 
 def test_a_source_is_selected(each_project):

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from tests.conftest import Answer, ProjectFolder
 
@@ -59,7 +60,7 @@ def utest(project: ProjectFolder, text: str, *arguments: str) -> Answer:
 def differing(project: ProjectFolder) -> list[tuple[object, ...]]:
     """Return what the results say is different, as key, column, expected and actual."""
     results = json.loads((project.folder / "target" / "run_results.json").read_text())
-    return [tuple(cell.values()) for check in results["checks"] for cell in check["sample"]]
+    return [tuple(cell.values()) for check in results["checks"] for cell in check.get("sample", ())]
 
 
 def base(case: str) -> str:
@@ -111,6 +112,22 @@ def test_missing_and_unexpected_rows_are_shown(events: ProjectFolder):
     assert differing(events) == [
         ("id = 2", "(row)", "id = 2, v = 5", "no such row"),
         ("id = 1", "(row)", "no such row", "id = 1, v = 1"),
+    ]
+
+
+def test_without_a_key_rows_belong_together_by_a_column_that_could_be_one(events: ProjectFolder):
+    table(events, "select v % 2 as odd, id, v, upper(ts) as t from {{ source('raw', 'events') }}")
+    given = "given: {raw.events: [{id: 1, v: 1, ts: a}, {id: 2, v: 3, ts: b}, {id: 3, v: 5, ts: c}]}"
+    expect = "expect: [{odd: 1, id: 1, v: 2, t: a}, {odd: 1, id: 4, v: 4, t: b}, {odd: 1, id: 3, v: 5, t: c}]"
+
+    utest(events, base(f"{given}\n    {expect}"))
+
+    assert differing(events) == [
+        ("id = 4", "(row)", "odd = 1, id = 4, v = 4, t = b", "no such row"),
+        ("id = 1", "v", "2", "1"),
+        ("id = 1", "t", "a", "A"),
+        ("id = 3", "t", "c", "C"),
+        ("id = 2", "(row)", "no such row", "odd = 1, id = 2, v = 3, t = B"),
     ]
 
 
@@ -192,6 +209,67 @@ def test_nulls_have_the_type_that_the_case_says_of_the_target(events: ProjectFol
     events.write({"models/fct.ff.sql": FCT.replace(" ts,", " ts, date_trunc('day', ts) as day,")})
 
     assert utest(events, f"model: fct\ncases: [{{name: x, {case}}}]").err == ""
+
+
+SEED = {"seeds/events.csv": "id,ts,v\n1,2026-01-01 10:00:00,3\n"}
+KEYED = "{{ config(materialized='incremental', unique_key='id') }} "
+DAY = "select id, date_trunc('day', ts) as day, v + 1 as w from {{ ref('base') }}"
+
+
+@pytest.mark.parametrize(
+    "base_model",
+    [
+        {"models/base.ff.sql": "select *, ts > now() as late from {{ source('raw', 'events') }}"},
+        {"models/base.ff.sql": KEYED + "select * from {{ ref('raw') }}",
+         "models/raw.ff.sql": "{{ config(materialized='ephemeral') }} select * from {{ ref('events') }}"},
+        {"models/base.ff.py": """
+            from fastflowtransform import model
+
+            @model(deps=["events"])
+            def base(events):
+                return events.filter(events.v > 0)
+            """},
+    ],
+)  # fmt: skip
+def test_a_column_that_no_row_gives_has_the_type_that_the_models_above_say(events: ProjectFolder, base_model):
+    (events.folder / "models" / "base.ff.sql").unlink()
+    events.write({**SEED, **base_model, "models/fct.ff.sql": DAY})
+
+    case = "given: {base: [{id: 1}, {id: 2, v: 3}]}, expect: [{id: 1, w: null}, {id: 2, w: 4}]"
+
+    assert utest(events, f"model: fct\ncases: [{{name: x, {case}}}]").err == ""
+
+
+def test_a_star_and_a_python_model_see_all_columns_of_their_input(events: ProjectFolder):
+    case = "given: {base: [{id: 1}]}, expect: [{last: null, v: null}]"
+    events.write(
+        {
+            **SEED,
+            "models/fct.ff.sql": "select * from {{ ref('base') }} union all select 7, null, 7",
+            "models/sums.ff.py": """
+                from fastflowtransform import model
+
+                @model(materialized="table")
+                def sums(base):
+                    return base.group_by("id").agg(last=base.ts.max(), v=base.v.sum())
+                """,
+            "tests/unit/sums.yml": f"model: sums\ncases: [{{name: y, {case}}}]",
+        }
+    )
+    text = (
+        "model: fct\ncases: [{name: x, given: {base: [{v: 3}]}, expect: [{id: null, ts: null, v: 3}, {id: 7, v: 7}]}]"
+    )
+
+    assert utest(events, text).err == ""
+
+
+def test_a_column_whose_type_nothing_tells_is_named_where_the_engine_asks_for_it(events: ProjectFolder):
+    events.write({"models/fct.ff.sql": DAY})
+
+    answer = utest(events, "model: fct\ncases: [{name: x, given: {base: [{id: 1, v: 2}]}, expect: [{w: 3}]}]")
+
+    assert answer.err.startswith("E100 fct: x: ")
+    assert 'hint say the type of "ts" of "base", as in columns: {ts: timestamp}' in answer.err
 
 
 def test_the_runs_of_a_case_tell_the_types_of_an_input_together(events: ProjectFolder):
@@ -383,6 +461,7 @@ def test_a_unit_test_can_be_a_function(events: ProjectFolder):
             'n "raw.events"?',
         ),
         ("model: base\ncases:\n  - name: x\n    expect: []", 'gives no rows of "raw.events"', ":3", "rows: []"),
+        (base("givn: {raw.events: []}\n    expect: []"), 'gives no rows of "raw.events"', ":3", 'mean "givn"?'),
         (base("given: {raw.events: []}\n    expct: []"), 'P103 case "a case" has no "expect"', ":3", 'mean "expct"?'),
         (base("given: {raw.events: []}\n    expect: []\n    tolerence: 1"), '"tolerence"', ":6", 'mean "tolerance"?'),
         (base("given: {raw.events: {rws: []}}\n    expect: []"), 'unknown key "rws"', ":4", 'did you mean "rows"?'),
@@ -478,6 +557,21 @@ def test_cases_run_on_another_engine_and_leave_nothing_there(postgres_project: P
     assert utest(postgres_project, MERGE.replace("w: 30", "w: 31"), "--engine", "postgres").code == 1
     assert postgres_project.sql(SCHEMAS) == [("demo",)]
     assert postgres_project.sql("select * from fct") == [(7,)]
+
+
+def test_cases_mean_the_same_on_every_engine_and_touch_no_table(each_project: ProjectFolder):
+    each_project.write({**MODELS, **SEED})
+    each_project.write(
+        {"tests/unit/day.yml": "model: day\ncases: [{name: x, given: {base: [{id: 1}]}, expect: [{w: null}]}]"}
+    )
+    each_project.write({"models/day.ff.sql": "{{ config(materialized='table') }} " + DAY})
+    each_project.sql("CREATE TABLE fct AS SELECT 7 AS id")
+    engine = yaml.safe_load((each_project.folder / "profiles.yml").read_text())["dev"]["engine"]
+
+    assert utest(each_project, MERGE, "--engine", engine).err == ""
+    assert utest(each_project, MERGE.replace("w: 30", "w: 31"), "--engine", engine).code == 1
+    assert differing(each_project) == [("id = 1", "w", "31", "30")]
+    assert each_project.sql("SELECT * FROM fct") == [(7,)]
 
 
 @pytest.mark.engine("postgres")

@@ -59,6 +59,7 @@ def read_said(section: Section, columns: Iterable[Column]) -> Said:
 def read_column(section: Section) -> Column:
     """Read `name`, `type`, `nullable` and `constraints` of a column; the caller reads on, and closes it."""
     name = section.required_text("name")
+    section.title = f'column "{name}"'
     types = section.texts("type") or section.texts("data_type")
     constraints = list(_constraints(section, name))
     if not section.flag("nullable", True) and "not_null" not in {found.type for found in constraints}:
@@ -88,8 +89,8 @@ def _constraints(section: Section, column: str | None) -> Iterator[Constraint]:
             yield Constraint(type_, arguments.values, nested.at())
 
 
-def agreed(name: str, model: Said | None, beside: Said | None) -> Contract | None:
-    """Return a model's contract, from what it says itself and what YAML says of it.
+def agreed(name: str, said: Iterable[Said]) -> Contract | None:
+    """Return a model's contract, from what it says itself and what YAML says of it, in one place or in several.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def agreed(name: str, model: Said | None, beside: Said | None) -> Contract | Non
     BadValue
         Something is promised and there is no contract, or a contract has no columns.
     """
-    said = [found for found in (model, beside) if found is not None]
+    said = tuple(said)
     words = {found.enforcement: found for found in said if found.enforcement is not None}
     promising = [found for found in said if found.promised is not None or found.constraints]
     if len(words) > 1 or len(promising) > 1:
@@ -117,7 +118,8 @@ def agreed(name: str, model: Said | None, beside: Said | None) -> Contract | Non
             )
         return None
     ((enforcement, place),) = words.items()
-    source = next((found for found in (*promising, *said) if found.columns), None)
+    enforcing = [found for found in said if found.enforcement is not None]
+    source = next((found for found in (*promising, *enforcing, *said) if found.columns), None)
     if enforcement is None or source is None:
         raise BadValue(
             f'"{name}" has a contract and no columns', at=place.at, hint="list its columns, each with name and type"

@@ -12,7 +12,7 @@ from fastflowtransform import checks
 from fastflowtransform.checks.nodes import Other
 from fastflowtransform.contract import Column, agreed, read_column, read_said
 from fastflowtransform.document import Section
-from fastflowtransform.errors import BadValue, DuplicateName, UnknownRef, hint_from
+from fastflowtransform.errors import BadValue, ConflictingSettings, DuplicateName, Location, UnknownRef, hint_from
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Contract, Enforcement, Input, OwnCheck, Said, Severity, Terms
 from fastflowtransform.own_checks import inputs_of, read_parameters
@@ -22,11 +22,15 @@ from fastflowtransform.terms import read_terms
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What YAML adds to a model."""
+    """What YAML adds to a model, in one place or in several.
+
+    `at` is the first place that describes it.
+    """
 
     description: str
     tags: frozenset[str]
-    said: Said
+    said: tuple[Said, ...]
+    at: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +98,13 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept
         _require_version(document)
         for section in document.sections("models", "model"):
             name = _node(section, "name", known)
+            section.title = f'model "{name}"'
             columns: list[Column] = []
             found += _model_checks(section, name, columns, known)
             said = read_said(section, columns)
-            models[name] = Description(section.text("description") or "", frozenset(section.texts("tags")), said)
+            text, tags = section.text("description") or "", frozenset(section.texts("tags"))
+            here = Description(text, tags, (said,), section.at("description"))
+            models[name] = _together(name, models[name], here) if name in models else here
             section.close()
         document.close()
     named = {check.type for check in found}
@@ -107,24 +114,38 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept
     contracts = dict(_contracts(models, known))
     for name, contract in contracts.items():
         found += _promised(name, contract)
-    here = [check for check in found if not known.elsewhere & {check.node, *(other.node for other in others_of(check))}]
-    _requireothers_of(here, known)
-    return Declared(MappingProxyType(models), MappingProxyType(contracts), _named_once(here))
+    ours = [check for check in found if not known.elsewhere & {check.node, *(other.node for other in others_of(check))}]
+    _require_others(ours, known)
+    return Declared(MappingProxyType(models), MappingProxyType(contracts), _named_once(ours))
+
+
+def _together(name: str, first: Description, second: Description) -> Description:
+    """Return what two places say of one model."""
+    if first.description and second.description and first.description != second.description:
+        raise ConflictingSettings(
+            f'"{name}" is described at {first.at}, and in other words here',
+            at=second.at,
+            hint="keep one of the two",
+        )
+    described = first if first.description else second
+    return replace(described, tags=first.tags | second.tags, said=(*first.said, *second.said))
 
 
 def _contracts(models: Mapping[str, Description], known: Known) -> Iterator[tuple[str, Contract]]:
     """Yield the contract of each model that has one."""
     for name in dict.fromkeys((*models, *known.said)):
-        beside = models[name].said if name in models else None
-        if name not in known.said and name not in known.elsewhere and beside is not None:
-            if beside.enforcement is not None or beside.promised is not None:
-                raise BadValue(
-                    f'"{name}" is a seed, and a contract is for models',
-                    at=beside.promised or beside.at,
-                    hint="give the types of its columns in seeds/schema.yml",
-                )
+        beside = models[name].said if name in models else ()
+        if name not in known.said and name not in known.elsewhere:
+            for said in beside:
+                if said.enforcement is not None or said.promised is not None:
+                    raise BadValue(
+                        f'"{name}" is a seed, and a contract is for models',
+                        at=said.promised or said.at,
+                        hint="give the types of its columns in seeds/schema.yml",
+                    )
             continue
-        contract = agreed(name, known.said.get(name), beside)
+        own = known.said.get(name)
+        contract = agreed(name, beside if own is None else (own, *beside))
         if contract is not None:
             yield name, contract
 
@@ -274,7 +295,7 @@ def others_of(check: Check) -> tuple[Input, ...]:
     return (*read, *check.inputs)
 
 
-def _requireothers_of(found: Iterable[Check], known: Known) -> None:
+def _require_others(found: Iterable[Check], known: Known) -> None:
     for check in found:
         for other in others_of(check):
             if other.node in known.nodes | known.sources:

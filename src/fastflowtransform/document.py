@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,6 +50,10 @@ class _Lined(dict[str, Any]):
 
     lines: dict[str, int]
     line: int
+
+
+_UNQUOTED = re.compile(r":\s+([>!%@`&*|=][^\s,}\]]+)")
+"""A value that begins with what means something else to YAML, such as `>10`."""
 
 
 class Section:
@@ -94,7 +98,10 @@ class Section:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise self.bad(key, "a text")
+            error = self.bad(key, "a text")
+            if isinstance(value, bool | date):
+                error.hint = "put it into quotes: YAML takes it for something else"
+            raise error
         return str(value)
 
     def required_text(self, key: str) -> str:
@@ -129,12 +136,12 @@ class Section:
 
     def choice(self, key: str, kind: type[Choice], default: Choice) -> Choice:
         """Return a member of the enumeration `kind`."""
-        value = self.text(key)
+        value = self.raw(key)
         if value is None:
             return default
         allowed = [member.value for member in kind]
         if value not in allowed:
-            hint = nearest(value, allowed) or f"use one of: {', '.join(allowed)}"
+            hint = nearest(str(value), allowed) or f"use one of: {', '.join(allowed)}"
             raise BadValue(f'"{key}" of {self.title} is "{value}"', at=self.at(key), hint=hint)
         return kind(value)
 
@@ -317,6 +324,8 @@ def parse_document(text: str, path: Path, title: str) -> Section:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         hint = 'put a value that begins with "{{" into quotes' if "{{" in text else None
+        if mark and (found := _UNQUOTED.search(text.splitlines()[mark.line] if mark.line < text.count("\n") else "")):
+            hint = f'put it into quotes: "{found[1]}"'
         at = Location(path, mark.line + 1 if mark else None)
         raise YamlSyntax(f'not valid YAML: "{error.problem}"', at=at, hint=hint) from error
     except yaml.YAMLError as error:

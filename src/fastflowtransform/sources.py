@@ -111,7 +111,7 @@ class _Said:
 
 
 def _said(section: Section, above: _Said) -> _Said:
-    """Read `loaded_at_field` and `freshness`; what is said here wins, and null means that nothing is asked."""
+    """Read `loaded_at_field` and `freshness`; what is said here wins, and null takes back what was said above."""
     field = section.text("loaded_at_field") or above.field
     nested = section.section("freshness", f'"freshness" of {section.title}')
     if nested is None:
@@ -119,9 +119,9 @@ def _said(section: Section, above: _Said) -> _Said:
         return replace(above, field=field, **({"warn_after": None, "error_after": None} if off else {}))
     said = _Said(
         nested.text("loaded_at_field") or field,
-        nested.text("filter") or above.filter,
-        _after(nested, "warn_after") or above.warn_after,
-        _after(nested, "error_after") or above.error_after,
+        nested.text("filter", above.filter if "filter" not in nested.values else None),
+        _after(nested, "warn_after") if "warn_after" in nested.values else above.warn_after,
+        _after(nested, "error_after") if "error_after" in nested.values else above.error_after,
         section.at("freshness"),
     )
     nested.close()

@@ -21,6 +21,12 @@ def test_one_bound_is_enough_and_none_is_an_error():
         read(section(column="a"))
 
 
+@pytest.mark.parametrize(("low", "high"), [(2, 1.5), (date(2026, 1, 2), date(2026, 1, 1))])
+def test_a_smallest_value_above_the_largest_is_an_error(low, high):
+    with pytest.raises(BadValue, match="so that nothing passes"):
+        read(section(column="a", min=low, max=high))
+
+
 def test_a_bound_must_be_a_single_value():
     with pytest.raises(BadValue, match="not a single value"):
         read(section(column="a", min=[1, 2]))

@@ -31,6 +31,22 @@ def test_whether_null_is_allowed_is_no_part_of_the_type():
     assert rows(failing_rows(given, column="id", types=("string",))) == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "found", "fails"),
+    [
+        ("timestamp", "timestamp(6)", False),
+        ("timestamp('UTC')", "timestamp('UTC', 6)", False),
+        ("timestamp", "timestamp('UTC', 6)", True),
+        ("decimal", "decimal(10, 2)", False),
+        ("decimal(10, 3)", "decimal(10, 2)", True),
+    ],
+)
+def test_what_a_type_leaves_open_may_be_any(wanted, found, fails):
+    table = ibis.memtable([], schema={"at": found})
+
+    assert bool(rows(failing_rows(table, column="at", types=(wanted,)))) is fails
+
+
 def test_an_empty_table_has_types_too():
     assert len(rows(failing_rows(TABLE.limit(0), column="id", types=("string",)))) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from decimal import Decimal
 from fractions import Fraction
 
 import ibis
@@ -168,6 +169,23 @@ def test_a_share_is_from_zero_to_one():
 def test_keys_that_are_not_there_are_reported():
     with pytest.raises(MissingColumn, match='to_columns is "b"'):
         coverage(ibis.table({"a": "int64"}), ibis.table({"a": "int64"}), columns=("a",), to_columns=("b",))
+
+
+@pytest.mark.parametrize(("here", "of", "share"), [(9, 10, 0.9), (7, 100, 0.07), (57, 100, 0.57), (1, 3, 1 / 3)])
+def test_coverage_counts_a_share_exactly(here, of, share):
+    wanted = table([(number,) for number in range(of)], a=pa.int64())
+
+    found = wanted.filter(wanted.a < here)
+
+    assert rows(coverage(found, wanted, columns=("a",), to_columns=("a",), share=share)) == []
+    assert rows(coverage(found, wanted, columns=("a",), to_columns=("a",), share=share + 0.005))
+
+
+@pytest.mark.parametrize(("mine", "theirs", "exactly"), [("0.6", "0.2", 3), ("0.3", "0.1", 3), ("-0.3", "0.1", -3)])
+def test_a_ratio_of_decimals_is_not_rounded(mine, theirs, exactly):
+    both = [table([(Decimal(value),)], v=pa.decimal128(10, 2)) for value in (mine, theirs)]
+
+    assert rows(ratio(*both, totals=SUM, low=exactly, high=exactly)) == []
 
 
 KEYS = st.lists(st.tuples(st.none() | st.integers(0, 3), st.none() | st.integers(0, 1)), max_size=10)

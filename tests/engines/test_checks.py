@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -72,6 +73,47 @@ def test_a_check_gives_the_same_rows_on_every_engine(engine: Engine, name: str):
         with engine.batches(check(name).failing_rows(*here, **arguments)) as batches:
             found = sorted_rows(batches.read_all())
         assert found == sorted_rows(check(name).failing_rows(*memory, **arguments).to_pyarrow())
+
+
+PATTERNS = r"""
+^a+$ ^[^b]*$ (ab|ba) ^\d{2,3}$ ^\s ^\w*$ ^.$ ^l.*2$ ^l[^x]*2$ ^\S+$ ^\W$ \D ^[\w.-]+$ ^[\d\s]+$ \. \t
+^[]$]$ \$$ b$ ' ^[^\s]$ a|1$ ^\\$
+"""
+TEXTS = [
+    "",
+    *"ab1é.]$'\\\t\r\x0b\x0c\x85\u00a0\u2028😀 ",
+    "aa",
+    "ab",
+    "12",
+    "٣٣",
+    "l1\nl2",
+    "a\n",
+    "12\n",
+    "a.b-c",
+    "a$",
+]
+
+
+def test_a_pattern_finds_on_every_engine_what_it_finds_in_ascii(engine: Engine):
+    here = stored(engine, "texts", pa.table({"number": range(len(TEXTS) + 1), "text": [*TEXTS, None]}))
+
+    for pattern in PATTERNS.split():
+        found = check("regex_match").failing_rows(here, column="text", pattern=pattern)
+        # To Python alone `$` is also the place before a last line break.
+        python = re.compile(pattern if pattern == r"^[]$]$" else re.sub(r"(?<!\\)\$", r"\\Z", pattern), re.ASCII)
+        expected = {number for number, text in enumerate(TEXTS) if not python.search(text)}
+        assert {row["number"] for row in engine.rows(found)} == expected, pattern
+
+
+def test_white_space_and_rare_characters_are_the_same_on_every_engine(engine: Engine):
+    texts = ["", " ", "\t\n\r\x0b\x0c", "v", " f ", "tnr", "a\x0bb", "avb", "a\x0c", "\x07", "\u00a0"]
+    here = stored(engine, "texts", pa.table({"number": range(len(texts)), "text": texts}))
+
+    empty = check("not_empty_string").failing_rows(here, column="text")
+    rare = check("not_accepted_values").failing_rows(here, column="text", values=("a\x0bb", "\x07", "a\x0c"))
+
+    assert {row["number"] for row in engine.rows(empty)} == {0, 1, 2}
+    assert {row["number"] for row in engine.rows(rare)} == {6, 8, 9}
 
 
 FILES = {

@@ -24,6 +24,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from fastflowtransform.attempts import attempted
+from fastflowtransform.checks import check
 from fastflowtransform.engines.base import Kind, kind_of
 from fastflowtransform.engines.postgres import PostgresEngine
 from fastflowtransform.errors import (
@@ -935,3 +936,35 @@ def test_everyday_sql_of_duckdb_is_translated(postgres_project):
         (0, [4], 2, "2026-01"),
         (1, [3], 1, "2026-01"),
     ]
+
+
+def test_texts_are_compared_and_sorted_by_code_point_whatever_their_collation(engine, server):
+    known = server.execute("SELECT collname FROM pg_collation WHERE collname = 'en-x-icu'").fetchone()
+    server.execute(f'CREATE TABLE demo.texts (a text COLLATE "{"C" if known is None else known[0]}", b varchar(3))')
+    server.execute("INSERT INTO demo.texts VALUES ('B', 'B'), ('a', 'a'), ('b', NULL)")
+    texts = engine.table(Relation("demo", "texts"))
+
+    found = texts.filter((texts.a >= "a") & (texts.b > "B") & (texts.a.upper() <= texts.b))
+    first = texts.mutate(place=ibis.row_number().over(order_by=texts.a)).filter(lambda table: table.place == 0)
+
+    assert engine.rows(found.select("a")) == [{"a": "a"}]
+    assert engine.rows(first.select("a")) == [{"a": "B"}]
+    assert 'COLLATE "C"' in engine.compiled(found)
+
+
+def test_an_enumeration_is_checked_by_its_texts(engine, server):
+    server.execute("CREATE TYPE demo.state AS ENUM ('new', 'sent', '')")
+    server.execute("CREATE TABLE demo.states (state demo.state)")
+    server.execute("INSERT INTO demo.states VALUES ('new'), ('sent'), (''), (NULL)")
+    states = engine.table(Relation("demo", "states"))
+
+    failing = {
+        "accepted_values": {"values": ["new", "sent"]},
+        "not_accepted_values": {"values": [""]},
+        "not_empty_string": {},
+        "regex_match": {"pattern": "^[a-z]+$"},
+    }
+
+    for name, arguments in failing.items():
+        found = check(name).failing_rows(states, column="state", **arguments)
+        assert engine.rows(found.count().as_table()) == [{"CountStar()": 1}], name

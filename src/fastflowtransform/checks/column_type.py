@@ -9,7 +9,8 @@
   of those that are allowed
 
 The one failing row holds the `column`, its `type`, and the `expected` one. No row of the table is read. A type counts
-as it is seen by Ibis, which is the same on all engines as far as they have it.
+as it is seen by Ibis, which is the same on all engines as far as they have it. What is left out of one may be anything,
+as in a contract: `decimal` is a decimal of any precision, and `timestamp` one of any, without a time zone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from fastflowtransform.checks.columns import present
 from fastflowtransform.checks.totals import one_row
+from fastflowtransform.contract import fits
 from fastflowtransform.document import Section
 from fastflowtransform.errors import BadValue
 
@@ -55,12 +57,12 @@ def failing_rows(table: ir.Table, *, column: str, types: tuple[str, ...]) -> ir.
 
     present(table, [column], "column")
     found = table[column].type()(nullable=True)
-    fits = found in [_parsed(text) for text in types]
+    wanted = [_parsed(text) for text in types]
     nothing = table.limit(0)
     said = one_row(nothing, rows=nothing.count()).select(
         column=ibis.literal(column), type=ibis.literal(str(found)), expected=ibis.literal(" or ".join(types))
     )
-    return said.limit(0) if fits else said
+    return said.limit(0) if any(fits(dtype, found) for dtype in wanted) else said
 
 
 def _parsed(text: str) -> dt.DataType:

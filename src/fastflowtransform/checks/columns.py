@@ -79,6 +79,9 @@ def text_column(table: ir.Table, name: str) -> ir.StringColumn:
     hint cast it to a text in its model, or take the check away
     """
     present(table, [name], "column")
+    if table[name].type().is_unknown():
+        # Such as an enumeration, which has a text.
+        return table[name].cast("string")
     if not table[name].type().is_string():
         raise _unfit(table, name, "holds no texts", "cast it to a text in its model, or take the check away")
     return table[name]

@@ -16,6 +16,7 @@ Each key of the other table that is missing here is one failing row, where the s
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fastflowtransform.checks.columns import present, read_columns
@@ -80,11 +81,17 @@ def failing_rows(
     >>> failing_rows(kept, raw, columns=("id",), to_columns=("id",), share=0.5).to_pyarrow().to_pylist()
     []
     """
+    import ibis
+    import ibis.expr.datatypes as dt
+
     present(table, columns, "columns")
     present(other, to_columns, "to_columns")
     keys = other.select(*to_columns).drop_null(how="any").distinct()
     missing = without(keys, table, dict(zip(to_columns, columns, strict=True)))
     if share == 1:
         return missing
-    allowed = keys.count().as_scalar() * (1 - share)
+    # As a decimal, because nine tenths of ten keys are nine of them, and 1 - 0.9 is less than a tenth.
+    left_out = Decimal(1) - Decimal(str(share))
+    digits = max(-int(left_out.as_tuple().exponent), 0)
+    allowed = keys.count().as_scalar() * ibis.literal(left_out, dt.Decimal(digits + 1, digits))
     return missing.filter(missing.count().as_scalar() > allowed)

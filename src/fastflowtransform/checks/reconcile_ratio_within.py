@@ -19,7 +19,7 @@ or a missing group, the group fails; where both aggregates are NULL, it passes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.checks.nodes import read_other
 from fastflowtransform.checks.totals import Totals, compared_numbers, read_totals, side_by_side
@@ -78,7 +78,14 @@ def _ratio(mine: ir.NumericColumn, theirs: ir.NumericColumn) -> ir.NumericColumn
     """Return the ratio: 1 of zero to zero, and NULL of anything else to zero."""
     import ibis
 
-    number = mine.cast("float64")
-    return ibis.cases(
-        (theirs != 0, number / theirs.cast("float64").nullif(0)), ((mine == 0) & (theirs == 0), ibis.literal(1.0))
-    )
+    shift = 10 ** max(_scale(mine), _scale(theirs))
+    if shift > 1:
+        # Whole numbers, because as floats 0.3 is less than three times 0.1.
+        mine, theirs = mine * shift, theirs * shift
+    ratio = mine.cast("float64") / theirs.cast("float64").nullif(0)
+    return ibis.cases((theirs != 0, ratio), ((mine == 0) & (theirs == 0), ibis.literal(1.0)))
+
+
+def _scale(number: ir.NumericColumn) -> int:
+    dtype: Any = number.type()
+    return dtype.scale or 0 if dtype.is_decimal() else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.checks.columns import present
@@ -18,6 +19,11 @@ from fastflowtransform.errors import BadValue, MissingKey
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
+
+_INT64 = 2**63
+_INT64_DIGITS = 19
+_DECIMAL_DIGITS = 38
+"""How many digits a decimal can have on every engine."""
 
 
 def read_value(section: Section, key: str) -> object:
@@ -66,6 +72,13 @@ def read_bounds(section: Section) -> tuple[object, object]:
     low, high = read_value(section, "min"), read_value(section, "max")
     if low is None and high is None:
         raise MissingKey(f'{section.title} has no "min" and no "max"', at=section.at(), hint="give one or both of them")
+    numbers = isinstance(low, int | float) and isinstance(high, int | float)
+    if (numbers or (type(low) is type(high) and isinstance(low, date))) and low > high:  # type: ignore[operator]
+        raise BadValue(
+            f'"min" of {section.title} is "{low}", and "max" is "{high}", so that nothing passes',
+            at=section.at("min"),
+            hint="exchange the two",
+        )
     return low, high
 
 
@@ -112,7 +125,11 @@ def among(table: ir.Table, column: str, values: Sequence[object]) -> ir.BooleanC
         The column cannot hold one of `values`.
     """
     present(table, [column], "column")
-    return table[column].isin([like(table[column], value, "values") for value in values])
+    found = table[column]
+    if found.type().is_unknown():
+        # Such as an enumeration: it has a text, and whatever else it is, only its engine knows.
+        found = found.cast("string").name(column)
+    return found.isin([like(found, value, "values") for value in values])
 
 
 def outside(values: ir.Column, low: object, high: object) -> ir.BooleanColumn:
@@ -159,10 +176,12 @@ def like(column: ir.Column, value: object, what: str) -> ir.Scalar:
     dtype = column.type()
     try:
         return _literal(value, dtype)
-    except (TypeError, ValueError) as error:
+    except (InvalidOperation, TypeError, ValueError) as error:
         raise BadValue(
             f'{what} holds "{value}", and the column "{column.get_name()}" is of the type "{dtype}"',
-            hint="give a value of that type; without quotes, YAML takes yes and no for true and false",
+            hint="cast the column in its model to a type that all engines have"
+            if dtype.is_unknown()
+            else "give a value of that type; without quotes, YAML takes yes and no for true and false",
         ) from error
 
 
@@ -171,11 +190,35 @@ def _literal(value: Any, dtype: dt.DataType) -> ir.Scalar:
 
     if isinstance(value, bool) is not dtype.is_boolean():
         raise TypeError(value)
+    if dtype.is_integer() or dtype.is_decimal():
+        return _exact(value, dtype)
     if dtype.is_numeric():
-        return ibis.literal(_number(value))
+        number = _number(value)
+        return ibis.literal(number if isinstance(number, int) and -_INT64 <= number < _INT64 else float(number))
     if isinstance(value, float | int) and not (dtype.is_string() or dtype.is_boolean()):
         raise TypeError(value)  # Ibis would count it from 1970.
     return ibis.literal(value, dtype)
+
+
+def _exact(value: Any, dtype: Any) -> ir.Scalar:
+    """Return a number that no engine rounds: a decimal where it has a fraction, or more digits than an integer."""
+    import ibis
+    import ibis.expr.datatypes as dt
+
+    number = Decimal(str(value))
+    if not number.is_finite():
+        return ibis.literal(float(number))
+    if number == number.to_integral_value() and -_INT64 <= number < _INT64:
+        return ibis.literal(int(number))
+    if dtype.is_decimal() and dtype.precision is None:
+        return ibis.literal(number, dt.Decimal())
+    # Ibis compares two decimals where one type holds all values of the other.
+    precision, scale = (_INT64_DIGITS, 0) if dtype.is_integer() else (dtype.precision, dtype.scale)
+    _, digits, exponent = number.as_tuple()
+    own_scale = max(-int(exponent), 0)
+    scale, whole = max(scale, own_scale), max(precision - scale, len(digits) + int(exponent))
+    fits = scale + whole <= _DECIMAL_DIGITS
+    return ibis.literal(number, dt.Decimal(scale + whole, scale)) if fits else ibis.literal(float(number))
 
 
 def _number(value: Any) -> float | int:

@@ -151,7 +151,10 @@ class PostgresEngine:
 
     def table(self, relation: Relation) -> ir.Table:
         """Return a table or view that exists."""
-        return self._table(relation.database, relation.name)
+        try:
+            return self._table(relation.database, relation.name)
+        except RelationMissing as error:
+            raise RelationMissing(f'there is no table or view "{relation}"', hint=RelationMissing.usual) from error
 
     def sql(self, text: str) -> ir.Table:
         """Return what a SELECT gives, without running it; it is sent as it is."""

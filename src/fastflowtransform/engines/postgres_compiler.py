@@ -21,6 +21,34 @@ class _Compiler(compilers.PostgresCompiler):  # type: ignore[misc]
         """Return `~`: Ibis' `regexp_like` came with version 15."""
         return sge.RegexpLike(this=arg, expression=pattern)
 
+    def visit_Less(self, op: Any, *, left: Any, right: Any) -> Any:
+        """Return `<`; of texts, by code point, as on every other engine."""
+        return super().visit_Less(op, left=_by_code_point(op.left, left), right=right)
+
+    def visit_LessEqual(self, op: Any, *, left: Any, right: Any) -> Any:
+        """Return `<=`."""
+        return super().visit_LessEqual(op, left=_by_code_point(op.left, left), right=right)
+
+    def visit_Greater(self, op: Any, *, left: Any, right: Any) -> Any:
+        """Return `>`."""
+        return super().visit_Greater(op, left=_by_code_point(op.left, left), right=right)
+
+    def visit_GreaterEqual(self, op: Any, *, left: Any, right: Any) -> Any:
+        """Return `>=`."""
+        return super().visit_GreaterEqual(op, left=_by_code_point(op.left, left), right=right)
+
+    def visit_SortKey(self, op: Any, *, arg: Any, ascending: bool, nulls_first: bool) -> Any:
+        """Return a part of an order."""
+        arg = _by_code_point(op.arg, arg)
+        return super().visit_SortKey(op, arg=arg, ascending=ascending, nulls_first=nulls_first)
+
+
+def _by_code_point(value: Any, written: Any) -> Any:
+    """Return a text whose order is that of code points, whatever its collation; other values as they are."""
+    if not value.dtype.is_string():
+        return written
+    return sge.Collate(this=written, expression=sge.to_identifier("C", quoted=True))
+
 
 class Compiling(Backend):  # type: ignore[misc]
     """Compiles for PostgreSQL, and is never connected."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from typing import Any
 
 import ibis.backends.sql.compilers as compilers
@@ -13,6 +15,7 @@ from ibis.backends.sql.datatypes import PySparkType
 
 from fastflowtransform.engines.spark_rows import frame_of
 from fastflowtransform.engines.spark_session import Session
+from fastflowtransform.patterns import for_java
 
 
 class _Types(PySparkType):  # type: ignore[misc]
@@ -41,7 +44,26 @@ class _Compiler(compilers.PySparkCompiler):  # type: ignore[misc]
             return self.cast(sge.convert(value.isoformat(sep=" ")), dtype)
         if dtype.is_interval() and dtype.unit.short == "Q":
             return sge.Interval(this=sge.convert(str(3 * value)), unit=sge.Var(this="MONTH"))
+        if dtype.is_string():
+            return self._text(value)
         return super().visit_DefaultLiteral(op, value=value, dtype=dtype)
+
+    def visit_Strip(self, op: Any, *, arg: Any) -> Any:
+        """Return a text without the white space around it, which is ASCII's; Ibis' own takes letters away as well."""
+        return self.f.btrim(arg, self._text(string.whitespace))
+
+    def _text(self, value: str) -> Any:
+        """Return a text; to Spark, what sqlglot writes for these characters is the letter behind the backslash."""
+        parts = [part for part in re.split(r"([\a\f\v])", value) if part]
+        if not set(parts) & set("\a\f\v"):
+            return sge.convert(value)
+        return self.f.concat(*(self.f.char(ord(part)) if part in "\a\f\v" else sge.convert(part) for part in parts))
+
+    def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:
+        """Return the search for a pattern that means to Java what it means to others."""
+        if isinstance(pattern, sge.Literal):
+            pattern = sge.convert(for_java(pattern.this))
+        return self.f.regexp_like(arg, pattern)
 
 
 class Compiling(Backend):  # type: ignore[misc]

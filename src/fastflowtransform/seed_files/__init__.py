@@ -45,6 +45,7 @@ __all__ = [
     "columns",
     "described",
     "fingerprint",
+    "first_types",
     "open_seed",
     "read_rows",
     "streamed",
@@ -231,6 +232,24 @@ def columns(path: Path, types: Mapping[str, str]) -> dict[str, str]:
     {'code': 'string', 'rate': 'float64'}
     """
     return {column.name: column.type for column in described(path, types)}
+
+
+def first_types(path: Path, types: Mapping[str, str]) -> dict[str, str]:
+    r"""Return the Ibis type of each column as the first rows of a file tell it; the errors are those of `open_seed`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "shops.csv")
+    >>> _ = path.write_text("code;rate\n007;0.5\n")
+    >>> first_types(path, {"rate": "decimal(5, 2)"})
+    {'code': 'string', 'rate': 'decimal(5, 2)'}
+    """
+    source = _source(path)
+    finding = _Finding(source, types)
+    for part in itertools.islice(source.parts(), 1):
+        finding.take(part)
+    return {column.name: column.type for column in finding.columns()}
 
 
 def _source(path: Path) -> _Source:

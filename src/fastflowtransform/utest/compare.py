@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,8 @@ class Manner:
     schema
         The columns that are compared, with the types that the actual rows have.
     key
-        The columns that tell which rows belong together; where there are none, the most similar rows do.
+        The columns that tell which rows belong together; where there are none, one that could be a key does, or else
+        the most similar rows belong together.
     tolerance
         How far numbers may be off.
     ordered
@@ -86,6 +87,7 @@ def differences(expected: Sequence[_Row], actual: Sequence[_Row], manner: Manner
     found: list[_Row] = [{name: typed(row[name], dtype) for name, dtype in manner.schema.items()} for row in actual]
     if manner.ordered:
         return _in_order(wanted, found, manner)
+    manner = manner if manner.key else replace(manner, key=_key_of(wanted, found))
     wanted, found = _without_equals(wanted, found)
     pairs, missing, unexpected = _paired(wanted, found, manner)
     absent = [Difference(_name(row, manner), ROW, _line(row), "no such row") for row in missing]
@@ -125,6 +127,18 @@ def _in_order(wanted: Sequence[_Row], found: Sequence[_Row], manner: Manner) -> 
         else:
             result += _cells(wanted[number], found[number], manner, title)
     return tuple(result)
+
+
+def _key_of(wanted: Sequence[_Row], found: Sequence[_Row]) -> tuple[str, ...]:
+    """Return the first column that is a key of the expected rows, if it is one of the actual rows too; else none."""
+    for name in wanted[0] if wanted else ():
+        ours, theirs = ([frozen(row[name]) for row in rows] for rows in (wanted, found))
+        if any(isinstance(row[name], Unfit) for row in wanted):
+            return ()
+        if len(set(ours)) == len(ours):
+            shared = set(ours) & set(theirs)
+            return (name,) if None not in shared and len(set(theirs)) == len(theirs) and shared else ()
+    return ()
 
 
 def _without_equals(wanted: Sequence[_Row], found: Sequence[_Row]) -> tuple[list[_Row], list[_Row]]:
@@ -189,7 +203,7 @@ def _told_apart(expected: Any, actual: Any) -> tuple[str, str]:
     texts = shown(expected), shown(actual)
     if texts[0] != texts[1] and not isinstance(expected, Unfit):
         return texts
-    return texts[0], f"{texts[1]} ({type(actual).__name__})"
+    return texts[0], texts[1] if actual is None else f"{texts[1]} ({type(actual).__name__})"
 
 
 def _equal(expected: Any, actual: Any, tolerance: Decimal) -> bool:

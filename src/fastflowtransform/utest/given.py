@@ -6,7 +6,7 @@ So no table is made for an input, and no parent is built.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,18 @@ from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Case, Row, Rows, Run
 from fastflowtransform.utest.clock import Stopped
 from fastflowtransform.utest.reads import columns_read, inputs
+from fastflowtransform.utest.upstream import Upstream
 from fastflowtransform.utest.values import Misfit, dtype_of, is_nested, spelt, type_of, typed
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
 
     Types = Mapping[str, dt.DataType | None]
 
 _STAND_IN = "SELECT 1 AS one"
+_ALL = "*"
+"""What a model reads that does not say which columns it reads."""
 
 
 class Given:
@@ -45,6 +49,9 @@ class Given:
         self.project = project
         self._engine = engine
         self._read: dict[str, Mapping[str, set[str]]] = {}
+        self._upstream = Upstream(project, engine, self._empty)
+        self.untold: dict[str, str] = {}
+        """What is given of an input, by the name of a column of NULLs whose type nothing told; of the last query."""
 
     def query(self, case: Case, run: Run, database: str) -> Query:
         """Return what a case's model asks over the rows of one of its runs, where its own table stands in `database`.
@@ -54,6 +61,7 @@ class Given:
         BadValue
             A value is not of its column's type, or a column's type cannot be told.
         """
+        self.untold = {}
         project = self._project(case, run, database)
         return Query(project.models[case.model], Stopped(project, self._engine, run.now))
 
@@ -117,15 +125,36 @@ class Given:
         return found
 
     def _select_given(self, node: str, rows: Rows, read: Mapping[str, set[str]], case: Case) -> str:
+        if rows.sql is not None:
+            return self._own(rows)
         title = f'"{node.removeprefix("source:")}"'
         # All runs together, so that a column has one type in them all.
         types = self.types([run.given[node] for run in case.runs if node in run.given], self._declared(node), title)
         given = {name.casefold() for name in types}
-        missing = sorted(name for name in read.get(node, ()) if name.casefold() not in given)
+        wanted = read.get(node, set())
+        missing = sorted(name for name in wanted - {_ALL} if name.casefold() not in given)
+        above = self._above(node, [*missing, *(name for name, dtype in types.items() if dtype is None)], wanted)
+        if _ALL in wanted:
+            missing += [name for name in above if name.casefold() not in {*given, *map(str.casefold, missing)}]
         for row in rows.rows:
-            _require_read(row, {*read.get(node, ()), *read.get("", ())}, missing, title)
+            _require_read(row, {*wanted, *read.get("", ())}, missing, title)
         told = {**dict.fromkeys(missing), **types}
-        return self.select(rows, {name: dtype or _type_of_target(case, name) for name, dtype in told.items()}, title)
+        known = {name.casefold(): dtype for name, dtype in above.items()}
+        columns = {
+            name: dtype or known.get(name.casefold()) or _type_of_target(case, name) for name, dtype in told.items()
+        }
+        place = {name: number for number, name in enumerate(known)}
+        self.untold |= {name: title for name, dtype in columns.items() if dtype is None}
+        ordered = sorted(columns, key=lambda name: place.get(name.casefold(), len(place)))
+        return self.select(rows, {name: columns[name] for name in ordered}, title)
+
+    def _above(self, node: str, untold: Sequence[str], wanted: Collection[str]) -> Types:
+        """Return the columns that a node would have, where the case does not say all that is needed of them."""
+        return self._upstream.types(node) if untold or _ALL in wanted else {}
+
+    def _empty(self, types: Types) -> ir.Table:
+        """Return a table without rows."""
+        return self._engine.sql(self.select(Rows((), Location(self.project.folder)), types, "a table without rows"))
 
     def _declared(self, node: str) -> Mapping[str, str]:
         """Return the types that are declared: of a seed, of a source and the seed that fills it, or by a contract."""
@@ -139,12 +168,12 @@ class Given:
         return {} if contract is None else {column.name: column.types[0] for column in contract.columns if column.types}
 
     def _columns_read(self, model: Model, project: Project, run: Run) -> Mapping[str, set[str]]:
-        """Return the columns that the SQL of a model reads of each input; a Python model says nothing of itself."""
+        """Return the columns that the SQL of a model reads of each input; of a Python model, it may be any."""
         # All that it reads is an ephemeral model here.
         below = (project.models[node] for node in inputs(model, project).values())
         body = model.body
         if not isinstance(body, SqlBody) or any(isinstance(inner.body, PythonBody) for inner in below):
-            return {}
+            return {node: {_ALL} for node in run.given}
         templates = [(body.template, False), *([(body.template, True)] if body.own_delta else [])]
         if model.incremental is not None and model.incremental.delta is not None:
             templates.append((model.incremental.delta.template, True))

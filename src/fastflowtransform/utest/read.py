@@ -164,7 +164,7 @@ def _run(section: Section, name: str, model: Model, project: Project, shared: _S
             raise MissingKey(
                 f'case "{name}" gives no rows of "{found}", which "{model.name}" reads',
                 at=section.at(),
-                hint=f"add {found}: {{rows: []}} to its given",
+                hint=nearest("given", set(section.values) - {"given"}) or f"add {found}: {{rows: []}} to its given",
             )
     return Run(shared.given, _expectation(section, name, model), shared.variables, shared.now)
 

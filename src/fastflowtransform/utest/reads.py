@@ -48,8 +48,8 @@ def columns_read(sql: str, dialect: str, tables: Iterable[str]) -> dict[str, set
     Returns
     -------
     dict
-        Columns by table, and under an empty name those that may be any table's. Empty for a text that cannot be
-        parsed: the engine says what is wrong with it.
+        Columns by table, and under an empty name those that may be any table's; `*` is one where all are selected.
+        Empty for a text that cannot be parsed: the engine says what is wrong with it.
 
     Examples
     --------
@@ -79,6 +79,11 @@ def _look(scope: Scope, found: Mapping[str, set[str]]) -> None:
         alias.casefold() for alias in (*tables, *named)
     }
     alone = next(iter(named.values())) if len(named) == 1 and not scope.is_subquery else None
+    selects = scope.expression.selects if isinstance(scope.expression, exp.Query) else []
+    for select in selects:
+        if select.is_star:
+            for name in [named.get(select.table)] if isinstance(select, exp.Column) else named.values():
+                found[name or ""].add("*")
     for column in scope.columns:
         bare = None if column.name.casefold() in aliases else alone
         name = named.get(column.table) if column.table else bare

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import materializations
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import FftError, Location, MissingColumn, UnitTestFailed, counted, hint_from
+from fastflowtransform.errors import EngineError, FftError, Location, MissingColumn, UnitTestFailed, counted, hint_from
 from fastflowtransform.materializations import incremental
 from fastflowtransform.model import Materialized, Model, SqlBody
 from fastflowtransform.normalize import Query, quoted_in
@@ -90,6 +90,9 @@ def _result(case: Case, given: Given, engine: Engine) -> CheckResult:
     except FftError as raised:
         error = raised
         error.at = error.at or case.at
+        if isinstance(error, EngineError) and given.untold:
+            name, title = next(iter(given.untold.items()))
+            error.hint = error.hint or f'say the type of "{name}" of {title}, as in columns: {{{name}: timestamp}}'
     if failure is not None:
         error = UnitTestFailed(f'"{case.title}" {failure.what}', at=case.at, hint=failure.hint)
     cells = () if failure is None else failure.cells
