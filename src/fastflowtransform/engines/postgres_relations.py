@@ -11,7 +11,16 @@ from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.postgres_catalog import Belongings
 from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of, short_hash
 from fastflowtransform.engines.postgres_marks import Mark
-from fastflowtransform.engines.postgres_rows import alter, analyze, changes_to, columns_of, ingest, insert, printed
+from fastflowtransform.engines.postgres_rows import (
+    alter,
+    analyze,
+    changes_to,
+    columns_of,
+    ingest,
+    insert,
+    printed,
+    survey,
+)
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import DependentsInTheWay, EngineError, WriteConflict
@@ -43,7 +52,7 @@ def made(
         for index in layout.indexes:
             session.run(definition(name_of(relation, index), name, index))
         _hang(session, name, hung, "TABLE")
-        analyze(session, relation, written)
+        survey(session, relation, written)
         if mark is not None:
             mark.note(session, written)
     return WriteCounts(written, 0, "create table as select")
@@ -69,7 +78,7 @@ def swapped(
         written = _filled(session, beside, rows)
         renamed = dict(_indexed(session, relation, beside, hung, layout))
         _hang(session, printed(beside), hung, "TABLE")
-        analyze(session, beside, written)
+        survey(session, beside, written)
 
     def noting() -> None:
         if mark is not None:
