@@ -23,7 +23,8 @@ _FEW = 1_000
 _QUICK = 10
 """Statistics of ten values and ten ranges a column, of 3,000 rows; PostgreSQL's own setting is 100, and 30,000."""
 _MESSAGE = 1 << 18
-"""Bytes of rows that are sent at once: while the server takes them up, the next ones are put into its form."""
+"""Bytes of rows that are sent at once. The driver puts all of a batch into the server's form before it sends any of it,
+so a large one would take as much memory again, and the server would have nothing to do meanwhile."""
 
 
 def printed(relation: Relation) -> str:
