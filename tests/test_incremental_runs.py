@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.conftest import ProjectFolder
@@ -98,6 +99,40 @@ def test_texts_are_ordered_by_code_point_whatever_their_collation_or_enum(events
         found += table(events, "v::varchar")
 
     assert found == [("a",), ("z",)]
+
+
+@pytest.fixture
+def german(postgres_project: ProjectFolder) -> ProjectFolder:
+    """A project on PostgreSQL, with a collation in which "a" is before "B"."""
+    try:
+        postgres_project.sql("CREATE COLLATION demo.german (provider = icu, locale = 'de')")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server was built without ICU, and so has no collation but those of its machine")
+    assert postgres_project.sql("SELECT 'a' < 'B' COLLATE demo.german") == [(True,)]
+    return postgres_project
+
+
+@pytest.mark.engine("postgres")
+def test_texts_are_ordered_by_code_point_whatever_a_collation_of_the_server_says(german):
+    select = "select 3 as id, date '2026-01-01' as ts, v collate demo.german as v from (values ('a'), ('B')) t(v)"
+    define(german, f"{KEYED}, dialect='postgres'", select)
+
+    run(german)
+
+    assert table(german, "v") == [("a",)]
+
+
+@pytest.mark.engine("postgres")
+def test_texts_as_cursors_are_compared_by_code_point_whatever_a_collation_of_the_server_says(german):
+    select = "select id, ts collate demo.german as ts from (values (1, 'B'){}) t(id, ts)"
+    define(german, f"{KEYED}, dialect='postgres'", select.format(""))
+    run(german)
+    define(german, f"{KEYED}, dialect='postgres'", select.format(", (2, 'a'), (3, 'A')"))
+
+    outcome = run(german)["outcome"]
+
+    assert table(german, "id") == [(1,), (2,)]
+    assert outcome["watermark_after"] == "a"
 
 
 @pytest.mark.parametrize(("lookback", "taken"), [("", False), (", lookback='1 day'", True), (", lookback='1h'", False)])

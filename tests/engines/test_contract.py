@@ -189,15 +189,27 @@ def test_the_engines_own_types_are_asked_without_running_anything(table: Engine)
 VALUES = [
     ("int64", -(2**63)),
     ("float64", 0.1),
+    ("float64", 5e-324),
+    ("float64", float("-inf")),
     ("decimal(38, 10)", Decimal("1234567890123456789012345678.0123456789")),
+    ("decimal(38, 0)", Decimal(10**38 - 1)),
+    ("decimal(10, 2)", Decimal("-0.01")),
     ("boolean", True),
     ("date", date(1, 1, 1)),
+    ("date", date(9999, 12, 31)),
     ("timestamp(6)", datetime(2026, 1, 1, 12, 0, 0, 123456)),
+    ("timestamp(6)", datetime(1969, 12, 31, 23, 59, 59, 999999)),
+    ("timestamp(6)", datetime(9999, 12, 31, 23, 59, 59, 999999)),
     ("timestamp('UTC', 6)", datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)),
+    ("timestamp('Europe/Berlin', 6)", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+    ("timestamp('Europe/Berlin', 6)", datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
     ("binary", b"\x00\xff"),
+    ("binary", b""),
     ("string", ""),
     ("string", "O'Hara; DROP TABLE t; -- \\ \" {{ }} \N{GRINNING FACE}\n"),
     ("array<int64>", [1, None, 3]),
+    ("array<string>", []),
+    ("array<string>", ["", None, 'a "b", {c}, \\', "NULL"]),
 ]
 
 
@@ -276,6 +288,22 @@ def test_a_million_rows_are_loaded_merged_and_read(engine: Engine):
     with engine.batches(engine.table(T)) as batches:
         found = pa.compute.value_counts(batches.read_all()["v"]).to_pylist()
     assert {row["values"]: row["counts"] for row in found} == {"a": number - 25_000, "b": 50_000}
+
+
+@pytest.mark.everywhere
+def test_a_table_without_rows_has_its_columns_and_takes_rows_later(engine: Engine):
+    assert engine.replace(T, numbers(), over=None).inserted == 0
+    engine.replace(V, engine.table(T).mutate(twice=ibis._.id * 2), over=None)
+
+    with engine.batches(engine.table(V)) as batches:
+        assert (batches.schema.names, batches.read_all().num_rows) == (["id", "v", "twice"], 0)
+    assert engine.rows(engine.table(T)) == []
+    with engine.stage(numbers((1, "a"))) as staged:
+        assert engine.merge(T, staged, ("id",), null_safe=False).inserted == 1
+    with engine.stage(engine.table(T).filter(ibis._.id > 1)) as staged:
+        assert engine.append(T, staged).inserted == 0
+
+    assert content(engine) == [(1, "a")]
 
 
 def test_an_empty_delta_changes_nothing(table: Engine):

@@ -447,7 +447,7 @@ def test_a_lock_is_free_again_after_success_and_after_an_error(engine, server):
 
 
 def test_a_second_run_does_not_wait_where_lock_wait_is_0(engine, server):
-    impatient = PostgresEngine(f"{postgres_dsn()}&options=-c%20lock_timeout%3D7s", "demo", lock_wait=0)
+    impatient = PostgresEngine(postgres_dsn(options="-c lock_timeout=7s"), "demo", lock_wait=0)
     server.execute("SELECT pg_advisory_lock(hashtextextended('fft demo.t', 0))")
 
     with pytest.raises(RelationBusy), impatient.writing(T, pytest.fail):
@@ -457,7 +457,7 @@ def test_a_second_run_does_not_wait_where_lock_wait_is_0(engine, server):
 
 
 def test_waiting_for_another_run_leaves_the_servers_lock_timeout_as_it_was(engine, server):
-    limited = PostgresEngine(f"{postgres_dsn()}&options=-c%20lock_timeout%3D7s", "demo", lock_wait=1)
+    limited = PostgresEngine(postgres_dsn(options="-c lock_timeout=7s"), "demo", lock_wait=1)
     server.execute("SELECT pg_advisory_lock(hashtextextended('fft demo.t', 0))")
     with pytest.raises(RelationBusy), limited.writing(T, lambda why: None):
         pass
@@ -602,7 +602,7 @@ def test_a_commit_whose_answer_was_lost_is_asked_for_and_not_repeated(engine, se
 
 
 def test_a_deadlock_is_rolled_back_and_tried_again(server):
-    engine = PostgresEngine(f"{postgres_dsn()}&options=-c%20deadlock_timeout%3D100ms", "demo")
+    engine = PostgresEngine(postgres_dsn(options="-c deadlock_timeout=100ms"), "demo")
     server.execute("DROP SCHEMA IF EXISTS demo CASCADE; CREATE SCHEMA demo")
     engine.replace(T, rows_of([(1, "a"), (2, "b")]), over=None)
     server.execute("SET deadlock_timeout = '1min'")
@@ -645,7 +645,7 @@ def release_on_retry(server: psycopg.Connection[Any], waiting: threading.Thread)
     [("statement_timeout=200", TimedOut), ("lock_timeout=100", WriteConflict)],
 )
 def test_a_timeout_of_the_server_leaves_the_table_and_says_what_to_do(engine, server, setting, kind):
-    limited = PostgresEngine(f"{postgres_dsn()}&options=-c%20{setting.replace('=', '%3D')}", "demo")
+    limited = PostgresEngine(postgres_dsn(options=f"-c {setting}"), "demo")
     server.autocommit = False
     server.execute("LOCK TABLE demo.t IN EXCLUSIVE MODE")
 
@@ -816,7 +816,7 @@ def test_a_password_is_never_shown(postgres_project: ProjectFolder, dsn, flags):
 
 
 def test_a_password_stands_in_no_artifact_of_a_run_that_fails(postgres_project: ProjectFolder):
-    dsn = postgres_dsn().replace("postgres:@", "postgres:s3cr3t@")
+    dsn = postgres_dsn(password="s3cr3t")
     postgres_project.write(
         {
             "profiles.yml": f"dev: {{engine: postgres, postgres: {{dsn: '{dsn}', schema: demo}}}}",
@@ -857,7 +857,7 @@ def role(server) -> Iterator[str]:
 
 
 def test_a_role_that_may_fill_one_schema_is_enough(role, tmp_path, capsys, monkeypatch, server):
-    engine = PostgresEngine(postgres_dsn().replace("postgres:@", f"{role}@"), "demo")
+    engine = PostgresEngine(postgres_dsn(user=role), "demo")
     engine._create_schema("demo")
     for _ in range(2):
         replace(engine)
@@ -868,7 +868,7 @@ def test_a_role_that_may_fill_one_schema_is_enough(role, tmp_path, capsys, monke
 
 
 def test_a_session_that_a_role_may_not_look_at_counts_as_one_with_a_snapshot(role, server):
-    engine = PostgresEngine(postgres_dsn().replace("postgres:@", f"{role}@"), "demo")
+    engine = PostgresEngine(postgres_dsn(user=role), "demo")
     replace(engine)
 
     blind = replace(engine)
@@ -880,7 +880,7 @@ def test_a_session_that_a_role_may_not_look_at_counts_as_one_with_a_snapshot(rol
 
 
 def test_a_missing_right_is_named_with_a_hint(role):
-    engine = PostgresEngine(postgres_dsn().replace("postgres:@", f"{role}@"), "demo")
+    engine = PostgresEngine(postgres_dsn(user=role), "demo")
 
     with pytest.raises(EngineError, match="permission denied for database") as raised:
         engine._create_schema("elsewhere")

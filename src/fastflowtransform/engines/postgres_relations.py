@@ -11,7 +11,16 @@ from fastflowtransform.engines import postgres_catalog as catalog
 from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.postgres_catalog import Belongings
 from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of, short_hash
-from fastflowtransform.engines.postgres_rows import alter, analyze, changes_to, columns_of, ingest, insert, printed
+from fastflowtransform.engines.postgres_rows import (
+    alter,
+    analyze,
+    changes_to,
+    columns_of,
+    ingest,
+    insert,
+    printed,
+    survey,
+)
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import DependentsInTheWay, EngineError, WriteConflict
@@ -47,7 +56,7 @@ def made(
         for index in layout.indexes:
             session.run(definition(name_of(relation, index), name, index))
         _hang(session, name, hung, "TABLE")
-        analyze(session, relation, written)
+        survey(session, relation, written)
         return noted(WriteCounts(written, 0, "create table as select"))
 
 
@@ -71,7 +80,7 @@ def swapped(
         written = _filled(session, beside, rows)
         renamed = dict(_indexed(session, relation, beside, hung, layout))
         _hang(session, printed(beside), hung, "TABLE")
-        analyze(session, beside, written)
+        survey(session, beside, written)
 
     counts = WriteCounts(written, 0, "create table as select")
     done = False

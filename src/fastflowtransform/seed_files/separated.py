@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DELIMITERS = ",;\t|"
-_PIECE = 1 << 20  # bytes to take up at a time, to the end of a line
+_PIECE = 1 << 21  # bytes to take up at a time, to the end of a line
 _LONGEST_VALUE = 1 << 24  # characters; an open quote in a large file is noticed when this is reached
 
 

@@ -182,7 +182,7 @@ class _Texts:
 
     def at(self, place: int | npt.NDArray[np.int_]) -> _Bytes:
         """Return the byte of each text in a place, and another text's where it is shorter."""
-        found: _Bytes = self._bytes[(self._ends[:-1] + place).clip(max=len(self._bytes) - 1)]
+        found: _Bytes = self._bytes.take(self._ends[:-1] + place, mode="clip")
         return found
 
     def with_letter(self, letter: str) -> tuple[pa.StringArray, npt.NDArray[np.bool_]]:
