@@ -31,6 +31,14 @@ class Sizes:
         How many trivial tables are made on a server.
     planned
         Numbers of models in the projects that are only planned.
+    checks
+        How many checks are run by each of the tools that are compared.
+    seeded
+        Rows of the files that each of them loads.
+    compared
+        Repetitions where tools are compared.
+    is_full
+        Whether the bars are about these sizes.
     """
 
     models: tuple[int, ...]
@@ -44,6 +52,10 @@ class Sizes:
     server_changed: int
     server_models: int
     planned: tuple[int, ...]
+    checks: int
+    seeded: tuple[int, ...]
+    compared: int
+    is_full: bool
 
 
 FULL = Sizes(
@@ -58,6 +70,10 @@ FULL = Sizes(
     server_changed=50_000,
     server_models=100,
     planned=(1000, 5000),
+    checks=200,
+    seeded=(100_000, 1_000_000),
+    compared=3,
+    is_full=True,
 )
 QUICK = Sizes(
     (1, 20),
@@ -71,4 +87,8 @@ QUICK = Sizes(
     server_changed=2_500,
     server_models=20,
     planned=(40,),
+    checks=20,
+    seeded=(1_000,),
+    compared=1,
+    is_full=False,
 )
