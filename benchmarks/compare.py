@@ -1,4 +1,4 @@
-"""The same work by fft, dbt-duckdb, SQLMesh and a script of SQL, in turns, on this machine; writes docs/benchmarks.md."""
+"""The same work by fft, dbt-duckdb, SQLMesh and a script of SQL, in turns; writes docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from measure import HERE, Cost, child, in_turns, python
 from printing import heading
 from sizes import Sizes
+from upsert import merges_alone
 from versus import page
 from versus.by_dbt import ByDbt
 from versus.by_fft import ByFft
@@ -18,7 +19,6 @@ from versus.by_hand import ByHand
 from versus.by_sqlmesh import BySqlmesh
 from versus.environments import Environment, environment, versions
 from versus.page import Measured
-from upsert import merges_alone
 from versus.work import DATABASE, Tool, Work
 
 PAGE = HERE.parent / "docs" / "benchmarks.md"

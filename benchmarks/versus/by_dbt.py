@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from upsert import copied
+
 from versus.environments import Environment
 from versus.work import DATABASE, Work, without, written
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from measure import HERE
 from upsert import copied
+
 from versus.environments import Environment
 from versus.work import DATABASE, Work, without
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from measure import child
 from upsert import copied
+
 from versus.environments import Environment
 from versus.work import DATABASE, Work, without, written
 

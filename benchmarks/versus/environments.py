@@ -1,4 +1,4 @@
-"""An environment for each tool, with nothing in it but the tool: made by uv, and kept until what goes into it changes."""
+"""An environment for each tool, with nothing else in it: made by uv, and kept until what goes into it changes."""
 
 from __future__ import annotations
 
