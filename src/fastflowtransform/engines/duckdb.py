@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -427,13 +428,14 @@ class DuckDBEngine:
     @contextlib.contextmanager
     def _selected(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[str]:
         """Give the SELECT that reads `rows`; Arrow rows stand behind a name while the block runs."""
-        import ibis.expr.types as ir
-
-        if isinstance(rows, ir.Table):
+        # Where Ibis is not loaded, there is no expression; its import is a quarter of what a small seed takes.
+        expressions = sys.modules.get("ibis.expr.types")
+        if expressions is not None and isinstance(rows, expressions.Table):
             yield self.compiled(rows)
             return
         name = f"__fft_rows_{next(self._numbers)}"
-        self._duckdb.register(name, rows)
+        # Not the reader itself: to see what it is, DuckDB would load pandas and all of Arrow's file formats.
+        self._duckdb.register(name, rows.__arrow_c_stream__())
         try:
             yield f"SELECT * FROM {quoted(name)}"
         finally:
