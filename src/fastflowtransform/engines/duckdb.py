@@ -104,18 +104,21 @@ class DuckDBEngine:
         ------
         DatabaseLocked, DatabaseCorrupt, ConnectionFailed
             The file cannot be opened.
+        BadValue
+            DuckDB does not take a setting.
         """
         options = profile.with_variables(_VARIABLES)
         path = options.required_text("path")
         schema = options.text("schema") or "main"
-        settings = {key: options.text(key) for key in ("memory_limit", "temp_directory")}
-        settings["threads"] = options.integer("threads")  # type: ignore[assignment]
+        settings: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": options.integer("threads")}
+        spilled = options.text("temp_directory")
+        settings["temp_directory"] = None if spilled is None else str(profile.folder / spilled)
         options.close()
         target = MEMORY if path == MEMORY else str(profile.folder / path)
         if read_only and target != MEMORY and not Path(target).exists():
             target = MEMORY
         given = {key: value for key, value in settings.items() if value is not None}
-        engine = cls(opened(target, read_only and target != MEMORY, given), schema, on_statement)
+        engine = cls(opened(target, read_only and target != MEMORY, given, options.at), schema, on_statement)
         if not read_only:
             engine._create_schema(schema)
             engine._known = engine._schemas()

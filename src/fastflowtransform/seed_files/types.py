@@ -302,7 +302,7 @@ def _is_readable(text: str) -> bool:
 
 @functools.cache
 def usual_types() -> Mapping[str, tuple[pa.DataType, str]]:
-    """Return the types that values tell, with Arrow's and Ibis' full name: Ibis takes longer to load than most seeds."""
+    """Return the types that values tell, with Arrow's and Ibis' full name: Ibis itself would have to be loaded."""
     import pyarrow as pa
 
     return {
