@@ -18,6 +18,7 @@ from pathlib import Path
 
 import commands
 import compare
+import large
 import memory
 import postgres
 import python_model
@@ -29,7 +30,7 @@ from sizes import FULL, QUICK
 
 BENCHMARKS = {
     module.__name__: module.measure
-    for module in (compare, commands, start, upsert, memory, python_model, postgres, spark, utest)
+    for module in (compare, commands, start, upsert, memory, large, python_model, postgres, spark, utest)
 }
 
 

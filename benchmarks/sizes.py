@@ -37,6 +37,8 @@ class Sizes:
         Rows of the files that each of them loads.
     compared
         Repetitions where tools are compared.
+    large, late
+        Rows of the table that is larger than the memory, and of its increment.
     is_full
         Whether the bars are about these sizes.
     """
@@ -55,6 +57,8 @@ class Sizes:
     checks: int
     seeded: tuple[int, ...]
     compared: int
+    large: int
+    late: int
     is_full: bool
 
 
@@ -73,6 +77,8 @@ FULL = Sizes(
     checks=200,
     seeded=(100_000, 1_000_000),
     compared=3,
+    large=100_000_000,
+    late=1_000_000,
     is_full=True,
 )
 QUICK = Sizes(
@@ -90,5 +96,7 @@ QUICK = Sizes(
     checks=20,
     seeded=(1_000,),
     compared=1,
+    large=200_000,
+    late=10_000,
     is_full=False,
 )

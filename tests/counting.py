@@ -68,7 +68,7 @@ def counts(engine: str) -> Counts:
     found: Counts = {name: {} for name in COMMANDS}
     first = next(iter(NUMBERS))
     # As the command line sets it.
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(500_000, 50, 100)
     with tempfile.TemporaryDirectory() as folder:
         for number, commands in NUMBERS.items():
             project = Path(folder) / f"costs_of_{number}"
