@@ -22,6 +22,7 @@ import large
 import memory
 import postgres
 import python_model
+import scaling
 import spark
 import start
 import upsert
@@ -30,7 +31,7 @@ from sizes import FULL, QUICK
 
 BENCHMARKS = {
     module.__name__: module.measure
-    for module in (compare, commands, start, upsert, memory, large, python_model, postgres, spark, utest)
+    for module in (compare, commands, start, upsert, memory, large, scaling, python_model, postgres, spark, utest)
 }
 
 

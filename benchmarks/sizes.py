@@ -39,6 +39,10 @@ class Sizes:
         Repetitions where tools are compared.
     large, late
         Rows of the table that is larger than the memory, and of its increment.
+    grown
+        Rows of the tables whose costs are fitted; the first is what is taken away as the start.
+    many
+        Numbers of models, for the same.
     is_full
         Whether the bars are about these sizes.
     """
@@ -59,6 +63,8 @@ class Sizes:
     compared: int
     large: int
     late: int
+    grown: tuple[int, ...]
+    many: tuple[int, ...]
     is_full: bool
 
 
@@ -79,6 +85,8 @@ FULL = Sizes(
     compared=3,
     large=100_000_000,
     late=1_000_000,
+    grown=(10_000, 500_000, 2_000_000, 8_000_000),
+    many=(125, 500, 2000),
     is_full=True,
 )
 QUICK = Sizes(
@@ -98,5 +106,7 @@ QUICK = Sizes(
     compared=1,
     large=200_000,
     late=10_000,
+    grown=(1_000, 10_000, 100_000),
+    many=(5, 20),
     is_full=False,
 )
