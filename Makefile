@@ -44,7 +44,7 @@ types: $(VENV)/.tools  ## Check the types
 docs: $(VENV)/.tools  ## Build the documentation into site/
 	$(NOX) docs
 
-bench: $(VENV)/.tools  ## Measure, and print ratios
+bench: $(VENV)/.tools  ## Measure fft beside other tools, and write docs/benchmarks.md
 	$(NOX) bench -- $(ARGS)
 
 clean:  ## Remove what these commands made

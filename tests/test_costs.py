@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import postgres_dsn
 from tests.counting import NOTED, Counts, counted_apart
 
+pytestmark = pytest.mark.slow
+
 ENGINES = [
     pytest.param("duckdb", marks=pytest.mark.engine("duckdb")),
     pytest.param("postgres", marks=pytest.mark.engine("postgres")),
