@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from measure import HERE, Cost, child, in_turns, python
-from printing import heading
+from printing import heading, write_between
 from sizes import Sizes
 from upsert import merges_alone
 from versus import page
@@ -55,8 +55,7 @@ def measure(folder: Path, sizes: Sizes) -> None:
     found.add(page.ALONE, merges_alone(folder, sizes, sizes.compared))
     found.print_bars()
     if sizes.is_full:
-        PAGE.write_text(found.written_into(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-        print(f"written: {PAGE.relative_to(HERE.parent)}")
+        write_between(PAGE, "tools", found.page())
 
 
 def _tools(environments: dict[str, Environment], sizes: Sizes) -> list[Tool]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measure import HERE, Cost, child, fft, python
-from printing import at_most, heading, table
+from printing import at_most, heading, markdown, table, write_between
 from sizes import Sizes
 
 LIMIT = "1GB"
+COLUMNS = ("", "CPU", "wall", "peak MB", "spilled MB", "bar (peak)")
 PEAK_BAR = 1500
 """MB: the limit, our libraries, and what DuckDB does not count."""
 
@@ -63,7 +64,9 @@ def measure(folder: Path, sizes: Sizes) -> None:
         )
         for name, one in found.items()
     ]
-    table(("", "CPU", "wall", "peak MB", "spilled MB", "bar (peak)"), rows)
+    table(COLUMNS, rows)
+    if sizes.is_full:
+        write_between(HERE.parent / "docs" / "scaling.md", "large", markdown(COLUMNS[:-1], (row[:-1] for row in rows)))
 
 
 def _require(made: Path, expected: int) -> None:

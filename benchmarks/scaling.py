@@ -15,10 +15,11 @@ from pathlib import Path
 import commands
 import start
 from measure import HERE, Cost, child, fft, in_turns, python, smallest
-from printing import heading, table
+from printing import heading, markdown, table, write_between
 from sizes import Sizes
 from upsert import copied
 
+COLUMNS = ("", "size", "CPU", "wall", "peak MB")
 Works = Mapping[int, Callable[[], Cost]]
 
 
@@ -38,9 +39,11 @@ def measure(folder: Path, sizes: Sizes) -> None:
         costs = {size: smallest(found) for size, found in _measured(works, sizes.compared).items()}
         cpu, wall = ({size: of(cost) for size, cost in costs.items()} for of in (_cpu, _wall))
         for size, cost in costs.items():
-            rows.append((name, f"{size:,}", f"{cost.cpu:.2f}", f"{cost.wall:.2f}", f"{cost.peak:.0f}", ""))
-        rows.append(("", "", f"{exponent(cpu):.2f}", f"{exponent(wall):.2f}", "", "exponents"))
-    table(("", "size", "CPU", "wall", "peak MB", ""), rows)
+            rows.append((name, f"{size:,}", f"{cost.cpu:.2f}", f"{cost.wall:.2f}", f"{cost.peak:.0f}"))
+        rows.append((name, "exponent", f"{exponent(cpu):.2f}", f"{exponent(wall):.2f}", ""))
+    table(COLUMNS, rows)
+    if sizes.is_full:
+        write_between(HERE.parent / "docs" / "scaling.md", "growth", markdown(COLUMNS, rows))
 
 
 def exponent(costs: Mapping[int, float]) -> float:

@@ -1,16 +1,15 @@
-"""What was measured, as tables and bars: for the terminal, and for docs/benchmarks.md between its markers."""
+"""What was measured, as tables and bars: for the terminal, and for docs/benchmarks.md."""
 
 from __future__ import annotations
 
 import os
 import platform
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from measure import Cost, median, smallest
-from printing import heading, table
+from printing import heading, markdown, table
 from sizes import Sizes
 
 FIRST = "{:,} models, from nothing"
@@ -20,7 +19,6 @@ SEED = "a CSV file of {:,} rows"
 UPSERT = "changed rows into a table, whole command"
 ALONE = "changed rows into a table, the merge alone"
 COLUMNS = ("", "CPU min", "CPU median", "wall min", "wall median", "peak MB", "CPU to fft", "wall to fft")
-PART = re.compile(r"(<!-- measured -->\n).*?(<!-- end of what is measured -->)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +93,8 @@ class Measured:
         heading("bars", "of the smallest figures")
         table(("", "reached", "bar", ""), [_bar(bar) for bar in self.bars()])
 
-    def written_into(self, text: str) -> str:
-        """Return the page with this run's figures between its markers."""
-        if not PART.search(text):
-            raise ValueError("docs/benchmarks.md has lost its markers")
-        return PART.sub(lambda found: f"{found[1]}\n{self._page()}\n{found[2]}", text)
-
-    def _page(self) -> str:
+    def page(self) -> str:
+        """Return what the page shows of this run."""
         loads = self.loads.values()
         packages = "; ".join(
             f"{tool}: {', '.join(f'{name} {number}' for name, number in found.items())}"
@@ -112,10 +105,10 @@ class Measured:
             f"Python {platform.python_version()}. {packages}. The load was {min(loads):.1f} to {max(loads):.1f}; "
             f"{self.sizes.compared} rounds."
         )
-        parts = [where, "## What is to be reached", _markdown(("", "reached", "bar", ""), map(_bar, self.bars()))]
+        parts = [where, "## What is to be reached", markdown(("", "reached", "bar", ""), map(_bar, self.bars()))]
         for title, costs in self.costs.items():
-            parts += [f"## {title[:1].upper()}{title[1:]}", _markdown(COLUMNS, _rows(costs))]
-        return "\n\n".join(parts) + "\n"
+            parts += [f"## {title[:1].upper()}{title[1:]}", markdown(COLUMNS, _rows(costs))]
+        return "\n\n".join(parts)
 
 
 def _rows(costs: Mapping[str, list[Cost]]) -> list[tuple[str, ...]]:
@@ -147,13 +140,6 @@ def _ratio(costs: Mapping[str, list[Cost]], one: str, other: str) -> float:
 
 def _wall(costs: Mapping[str, list[Cost]], one: str, other: str) -> float:
     return smallest(costs[one]).wall / smallest(costs[other]).wall
-
-
-def _markdown(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [tuple(columns)]
-    lines.append(("---",) + ("---:",) * (len(lines[0]) - 1))
-    lines += map(tuple, rows)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _processor() -> str:
