@@ -80,7 +80,7 @@ class BySqlmesh:
         self._project(folder, {"models/facts.sql": FACTS})
         database, planned = folder / DATABASE, folder / "planned.duckdb"
         copied(made, database)
-        child(self._command(folder, *PLAN, "--execution-time", self._until), variables=OFF)
+        child(self._command(folder, *PLAN, "--execution-time", self._until), variables=OFF, folder=folder)
         database.rename(planned)
         return {"sqlmesh": Work(folder, self._command(folder, "run"), lambda: copied(planned, database), OFF)}
 
