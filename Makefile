@@ -1,10 +1,13 @@
-# Needs Python 3.11 or newer and make, and Java 17 or 21 for Spark; everything else goes into .venv and .nox.
+# Needs Python 3.11 or newer and make, and Java 17 or 21 for Spark; everything else goes into .venv.
 # Another Python: make clean test PYTHON=python3.13
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NOX := $(BIN)/nox --session
+
+# All sessions have what they need in the one environment that nox itself is in: to make it takes a minute, and Spark is
+# half a gigabyte. Without make, as in `nox --session spark`, each session has an environment of its own.
+NOX := PATH="$(CURDIR)/$(BIN):$$PATH" nox --no-venv --no-install --session
 
 # The demo's engine, and the server that the demo starts for it where FF_PG_DSN names none.
 ENGINE ?= duckdb
@@ -26,25 +29,25 @@ test: test-duckdb test-postgres test-spark  ## Run the tests on each engine; mak
 
 test-spark: test-spark-local test-spark-cluster test-spark-connect
 
-test-spark-%: $(VENV)/.tools
+test-spark-%: $(VENV)/.package-dev
 	$(NOX) 'spark($*)' -- $(ARGS)
 
-test-%: $(VENV)/.tools
+test-%: $(VENV)/.package-dev
 	$(NOX) $* -- $(ARGS)
 
 demo: $(VENV)/.package-$(ENGINE)  ## Run the incremental demo; ENGINE=postgres or ENGINE=spark runs it there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory --directory examples/incremental_demo demo ENGINE=$(ENGINE)
 
-lint: $(VENV)/.tools  ## Look for mistakes and for unformatted code
+lint: $(VENV)/.package-dev  ## Look for mistakes and for unformatted code
 	$(NOX) lint
 
-types: $(VENV)/.tools  ## Check the types
+types: $(VENV)/.package-dev  ## Check the types
 	$(NOX) types
 
-docs: $(VENV)/.tools  ## Build the documentation into site/
+docs: $(VENV)/.package-dev  ## Build the documentation into site/
 	$(NOX) docs
 
-bench: $(VENV)/.tools  ## Measure, and print ratios
+bench: $(VENV)/.package-dev  ## Measure fft beside other tools, and write docs/benchmarks.md
 	$(NOX) bench -- $(ARGS)
 
 clean:  ## Remove what these commands made

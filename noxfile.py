@@ -71,6 +71,6 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, and print ratios; arguments go to benchmarks/run.py."""
+    """Measure fft beside other tools, and write docs/benchmarks.md; arguments go to benchmarks/run.py."""
     install(session)
     session.run("python", "benchmarks/run.py", *session.posargs)

@@ -2,7 +2,8 @@
 
 `python child_events.py FILE ROWS CHANGED KEYS wide|narrow`. The same rows each time: values come from `hash`, not from
 a random number. `raw.events` holds ROWS events of as many keys, then CHANGED more: four in five are of keys spread
-evenly over the last KEYS of the first ones, the rest are of new keys. `main.facts` holds the first ROWS.
+evenly over the last KEYS of the first ones, the rest are of new keys. They begin with a new day, for tools that take
+days. `main.facts` holds the first ROWS.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def main(path: str, rows: int, changed: int, keys: int, columns: str) -> None:
     """Write the file."""
     updates = changed * 4 // 5
     stride = keys // updates
+    pause = -rows % 86_400
     connection = duckdb.connect(path)
     connection.execute("create schema raw")
     connection.execute(f"""
@@ -37,7 +39,7 @@ def main(path: str, rows: int, changed: int, keys: int, columns: str) -> None:
                 else n - {updates}
             end::bigint as event_id,
             {columns},
-            timestamp '2026-01-01' + to_microseconds(n * 1000000) as updated_at
+            timestamp '2026-01-01' + to_microseconds((n + if(n < {rows}, 0, {pause})) * 1000000) as updated_at
         from range({rows + changed}) as numbers(n)
     """)
     connection.execute(f"""

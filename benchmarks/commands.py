@@ -17,7 +17,7 @@ RUN_BARS = {1: 1.0, 100: 1.6, 500: 3.5}
 def measure(folder: Path, sizes: Sizes) -> None:
     """Measure and print."""
     for number in sizes.models:
-        _write_project(folder / f"trivial_{number}", number)
+        write_project(folder / f"trivial_{number}", number)
     heading("commands", "whole processes, bytecode compiled; CPU is user and system")
     _warm_up(folder / f"trivial_{sizes.models[0]}", folder / "warm.duckdb")
     rows = _short(sizes)
@@ -37,12 +37,12 @@ def _runs(project: Path, bare: Path, number: int, rounds: int) -> list[tuple[str
     """Build all tables in a new file, by `fft run` and by the bare loop."""
 
     def by_fft() -> Cost:
-        _remove(project / "trivial.duckdb")
+        remove(project / "trivial.duckdb")
         shutil.rmtree(project / "target", ignore_errors=True)
         return child(fft("run", str(project)))[0]
 
     def by_loop() -> Cost:
-        _remove(bare)
+        remove(bare)
         return child(python("child_bare_loop.py", bare, number))[0]
 
     costs = in_turns({"fft": by_fft, "loop": by_loop}, rounds)
@@ -79,7 +79,8 @@ def _row(
     return (name, *(f"{value:.2f}" for value in seconds), f"{middle.peak:.0f}", ratio, ", ".join(bars))
 
 
-def _write_project(folder: Path, number: int) -> None:
+def write_project(folder: Path, number: int) -> None:
+    """Write models of one row each."""
     (folder / "models").mkdir(parents=True)
     (folder / "project.yml").write_text('name: trivial\nversion: "1"\n')
     (folder / "profiles.yml").write_text("dev:\n  engine: duckdb\n  duckdb:\n    path: trivial.duckdb\n")
@@ -88,6 +89,7 @@ def _write_project(folder: Path, number: int) -> None:
         (folder / "models" / f"model_{model}.ff.sql").write_text(text)
 
 
-def _remove(database: Path) -> None:
+def remove(database: Path) -> None:
+    """Take a database away."""
     database.unlink(missing_ok=True)
     database.with_name(database.name + ".wal").unlink(missing_ok=True)

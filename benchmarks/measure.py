@@ -59,7 +59,9 @@ def python(script: str, *arguments: object) -> tuple[str, ...]:
     return (sys.executable, str(HERE / script), *map(str, arguments))
 
 
-def child(command: Sequence[str], *, variables: Mapping[str, str] | None = None) -> tuple[Cost, str]:
+def child(
+    command: Sequence[str], *, variables: Mapping[str, str] | None = None, folder: Path | None = None
+) -> tuple[Cost, str]:
     """Run a command to its end.
 
     Parameters
@@ -68,6 +70,8 @@ def child(command: Sequence[str], *, variables: Mapping[str, str] | None = None)
         Program and arguments.
     variables
         Laid over the environment.
+    folder
+        Where it runs; by default where this process does.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def child(command: Sequence[str], *, variables: Mapping[str, str] | None = None)
     environment = {**inherited, **(variables or {})}
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=errors, env=environment)
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env=environment, cwd=folder)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 def heading(text: str, note: str) -> None:
@@ -32,3 +34,30 @@ def at_most(value: float, bar: float, unit: str = "") -> str:
 def at_least(value: float, bar: float, unit: str = "") -> str:
     """Say whether a figure reaches its bar."""
     return f">= {bar:g}{unit}  {'PASS' if value >= bar else 'under'}"
+
+
+def markdown(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table for a page; the first column is text, the others are set to the right."""
+    lines = [tuple(columns)]
+    lines.append(("---",) + ("---:",) * (len(lines[0]) - 1))
+    lines += map(tuple, rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_between(page: Path, name: str, text: str) -> None:
+    """Put a text into a page, between `<!-- measured: NAME -->` and `<!-- end: NAME -->`.
+
+    Raises
+    ------
+    ValueError
+        The page has no such markers.
+    """
+    begin, end = f"<!-- measured: {name} -->\n", f"<!-- end: {name} -->"
+    before = page.read_text(encoding="utf-8")
+    after, found = re.subn(
+        f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{text}\n\n{end}", before, flags=re.DOTALL
+    )
+    if not found:
+        raise ValueError(f"{page.name} has lost its markers: {name}")
+    page.write_text(after, encoding="utf-8")
+    print(f"written: {page.name}, {name}")

@@ -31,6 +31,20 @@ class Sizes:
         How many trivial tables are made on a server.
     planned
         Numbers of models in the projects that are only planned.
+    checks
+        How many checks are run by each of the tools that are compared.
+    seeded
+        Rows of the files that each of them loads.
+    compared
+        Repetitions where tools are compared.
+    large, late
+        Rows of the table that is larger than the memory, and of its increment.
+    grown
+        Rows of the tables whose costs are fitted; the first is what is taken away as the start.
+    many
+        Numbers of models, for the same.
+    is_full
+        Whether the bars are about these sizes.
     """
 
     models: tuple[int, ...]
@@ -44,6 +58,14 @@ class Sizes:
     server_changed: int
     server_models: int
     planned: tuple[int, ...]
+    checks: int
+    seeded: tuple[int, ...]
+    compared: int
+    large: int
+    late: int
+    grown: tuple[int, ...]
+    many: tuple[int, ...]
+    is_full: bool
 
 
 FULL = Sizes(
@@ -58,6 +80,14 @@ FULL = Sizes(
     server_changed=50_000,
     server_models=100,
     planned=(1000, 5000),
+    checks=200,
+    seeded=(100_000, 1_000_000),
+    compared=3,
+    large=100_000_000,
+    late=1_000_000,
+    grown=(10_000, 500_000, 2_000_000, 8_000_000),
+    many=(125, 500, 2000),
+    is_full=True,
 )
 QUICK = Sizes(
     (1, 20),
@@ -71,4 +101,12 @@ QUICK = Sizes(
     server_changed=2_500,
     server_models=20,
     planned=(40,),
+    checks=20,
+    seeded=(1_000,),
+    compared=1,
+    large=200_000,
+    late=10_000,
+    grown=(1_000, 10_000, 100_000),
+    many=(5, 20),
+    is_full=False,
 )

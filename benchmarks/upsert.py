@@ -32,6 +32,12 @@ def measure(folder: Path, sizes: Sizes) -> None:
     heading(
         "upsert", f"{sizes.changed:,} changed rows of 8 columns into {sizes.rows:,}; a new copy of the file each time"
     )
+    merges = _merges(folder, sizes, sizes.rounds, (BY_FFT, STAGED, DIRECT, IBIS))
+    _print_alone({name: [merge.alone for merge in found] for name, found in merges.items()})
+    _print_processes({name: [merge.process for merge in found] for name, found in merges.items()})
+
+
+def _merges(folder: Path, sizes: Sizes, rounds: int, names: tuple[str, ...]) -> dict[str, list[_Merge]]:
     made, copy = folder / "upsert.duckdb", folder / "upsert_copy.duckdb"
     child(python("child_events.py", made, sizes.rows, sizes.changed, sizes.rows, "wide"))
     project = shutil.copytree(HERE / "projects" / "increment", folder / "upsert_project")
@@ -39,10 +45,15 @@ def measure(folder: Path, sizes: Sizes) -> None:
     for name, how in ((STAGED, "staged"), (DIRECT, "direct"), (IBIS, "ibis")):
         works[name] = functools.partial(_by_hand, how, made, copy)
     works[BY_FFT]()
-    merges = in_turns(works, sizes.rounds)
-    _print_alone({name: [merge.alone for merge in found] for name, found in merges.items()})
-    _print_processes({name: [merge.process for merge in found] for name, found in merges.items()})
+    merges = in_turns({name: works[name] for name in names}, rounds)
     made.unlink()
+    return merges
+
+
+def merges_alone(folder: Path, sizes: Sizes, rounds: int) -> dict[str, list[Cost]]:
+    """Return what the merge takes without the process around it."""
+    merges = _merges(folder, sizes, rounds, (BY_FFT, STAGED, DIRECT))
+    return {name: [merge.alone for merge in found] for name, found in merges.items()}
 
 
 def copied(made: Path, copy: Path) -> None:

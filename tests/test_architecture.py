@@ -193,6 +193,18 @@ def test_importing_the_command_line_loads_nothing_heavy():
     assert not loaded_by(f"import {PACKAGE}.cli") & HEAVY
 
 
+def test_a_seed_of_everyday_values_loads_neither_ibis_nor_pandas(tmp_path: Path):
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "project.yml").write_text("name: test\n")
+    (tmp_path / "profiles.yml").write_text("dev:\n  engine: duckdb\n  duckdb: {path: w.duckdb}\n")
+    rows = "".join(f"{n},{n}.5,2026-01-{n:02},name {n},\n" for n in range(10, 20))
+    (tmp_path / "seeds" / "rows.csv").write_text(f"id,amount,day,name,nothing\n{rows}")
+    seed = f"from {PACKAGE} import cli; assert cli.call(['seed', {str(tmp_path)!r}]) == 0"
+
+    # Arrow and DuckDB load pandas for what Python gives them, which takes longer than the rows.
+    assert not loaded_by(seed) & {"ibis", "pandas"}
+
+
 def test_every_error_is_caught_in_one_place_and_that_is_the_door():
     assert [module for module, node in NODES if is_broad(node)] == ["cli"]
 

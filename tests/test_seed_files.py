@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +28,7 @@ from fastflowtransform.seed_files import (
     stow,
     streamed,
 )
-from fastflowtransform.seed_files.types import _PROOFS, PATTERNS, Candidates, _by_pattern, _left, bared
+from fastflowtransform.seed_files.types import _PROOFS, PATTERNS, Candidates, _by_pattern, _left, bared, usual_types
 
 VALUES = st.from_regex(r"\A[-+ ]?[0-9]{0,3}[.eE0-9]{0,18}[-+0-9eE]{0,3}\Z") | st.sampled_from(
     ["true", "FALSE", "0", "1", "-0", "00", "0x1F", "nan", "inf", "-inf", "1e5", "1.5E-7", "-.5", "5.", ".", "1_0", "é"]
@@ -58,6 +59,14 @@ def refusal(path: Path, **types: str) -> FftError:
     with pytest.raises(FftError) as caught, read_rows(path, types):
         pytest.fail("no error before the first row")
     return caught.value
+
+
+@pytest.mark.parametrize("name", usual_types())
+def test_the_usual_types_are_those_of_ibis(name: str):
+    arrow, full_name = usual_types()[name]
+
+    assert ibis.dtype(name).to_pyarrow() == arrow
+    assert str(ibis.Schema.from_pyarrow(pa.schema([("it", arrow)]))["it"]) == full_name
 
 
 @settings(deadline=None, max_examples=200)

@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from fastflowtransform import __version__
-from fastflowtransform.engines.base import Engine, Transactional
+from fastflowtransform.engines.base import Engine, Kind, Transactional
 from fastflowtransform.engines.notes import Notes, Value
+from fastflowtransform.model import Materialized, Model
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, Status, StepResult, WriteCounts
 
@@ -69,6 +70,12 @@ _OF_OUTCOME = (
     "watermark_before",
     "watermark_after",
 )
+
+
+def kind_of_model(model: Model | None) -> Kind:
+    """Return what stands in the warehouse of a model, or of a seed."""
+    is_view = model is not None and model.materialized is Materialized.VIEW
+    return Kind.VIEW if is_view else Kind.TABLE
 
 
 def runs_in(database: str) -> Notes:
@@ -128,10 +135,13 @@ class Entry:
         Where it is noted; None where it is not.
     head
         What is known before the model is made.
+    kind
+        What will stand under its name.
     """
 
-    def __init__(self, notes: Notes | None, head: Mapping[str, Value]) -> None:
+    def __init__(self, notes: Notes | None, head: Mapping[str, Value], kind: Kind = Kind.TABLE) -> None:
         self._notes = notes
+        self._kind = kind
         self._head = head
         self._started = datetime.now(UTC)
         self.is_noted = False
@@ -192,7 +202,7 @@ class Entry:
         }
 
     def _look(self, engine: Engine, relation: Relation) -> None:
-        self.state = None if self.proof is None else engine.state(relation, written=True)
+        self.state = None if self.proof is None else engine.state(relation, self._kind, written=True)
 
 
 class Ledger:
@@ -216,10 +226,11 @@ class Ledger:
         self.is_kept = engine.prepare(self._runs) and engine.prepare(self._states)
         """False where the warehouse gives us no right to note anything."""
 
-    def entry(self, node: str, kind: str, relation: Relation) -> Entry:
-        """Return what is to be noted of a model or seed."""
-        head = {"run_id": self._command.run_id, "model": node, "kind": kind, "relation": str(relation)}
-        return Entry(self._states if self.is_kept else None, head)
+    def entry(self, node: str, model: Model | None, relation: Relation) -> Entry:
+        """Return what is to be noted of a model, or of a seed."""
+        word = "seed" if model is None else "model"
+        head = {"run_id": self._command.run_id, "model": node, "kind": word, "relation": str(relation)}
+        return Entry(self._states if self.is_kept else None, head, kind_of_model(model))
 
     def proven(self, models: Iterable[str]) -> dict[str, Proven]:
         """Return what is proven of models, by their names."""

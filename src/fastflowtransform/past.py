@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.base import Engine, Kind
 from fastflowtransform.errors import EngineError
 from fastflowtransform.ledger import Entry, Ledger, Proven
 from fastflowtransform.model import Materialized
 from fastflowtransform.normalize import Tables
 from fastflowtransform.project import Project
-from fastflowtransform.proof import Cache, Prover
+from fastflowtransform.proof import Cache, Prover, Standing
+from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import RunResult, Status, StepResult
 
@@ -29,11 +30,14 @@ class Past:
         What is done with proofs.
     proven
         What the ledger knew of models when the command began.
+    stands
+        What stood in the warehouse then, as far as anything that runs reads it.
     """
 
     ledger: Ledger | None = None
     cache: Cache = Cache.OFF
     proven: Mapping[str, Proven] = field(default_factory=lambda: MappingProxyType({}))
+    stands: Mapping[Relation, Kind] = field(default_factory=lambda: MappingProxyType({}))
 
     def entry(self, node: str, project: Project) -> Entry:
         """Return what is to be noted of a model or seed."""
@@ -41,7 +45,7 @@ class Past:
         stands = model is None or model.materialized is not Materialized.EPHEMERAL
         if self.ledger is None or not stands:
             return Entry(None, {})
-        return self.ledger.entry(node, "seed" if model is None else "model", project.relation(node))
+        return self.ledger.entry(node, model, project.relation(node))
 
     def noted(self, entry: Entry, result: StepResult) -> None:
         """Take note of what came of it."""
@@ -58,9 +62,11 @@ class Past:
         except EngineError as error:
             report.waiting("the ledger", f"cannot be written: {error.code} {error.message}")
 
-    def prover(self, project: Project, engine: Engine, tables: Tables) -> Prover | None:
-        """Return what judges models; None where nobody asks."""
-        return None if self.cache is Cache.OFF else Prover(project, engine, tables, self.proven)
+    def prover(self, tables: Tables, engine: Engine, project: Project, made: Iterable[str]) -> Prover | None:
+        """Return what judges models, of which those in `made` are made by this command; None where nobody asks."""
+        if self.cache is Cache.OFF:
+            return None
+        return Prover(project, engine, tables, self.proven, Standing(self.stands, frozenset(made)))
 
 
 NO_PAST = Past()

@@ -12,13 +12,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fastflowtransform import __version__
-from fastflowtransform.engines.base import Engine, Kind, kind_of
+from fastflowtransform import graph as graphs
+from fastflowtransform.engines.base import Engine, Kind
 from fastflowtransform.fingerprint import fingerprint_of
-from fastflowtransform.ledger import Proof, Proven
+from fastflowtransform.ledger import Proof, Proven, kind_of_model
 from fastflowtransform.materializations.base import Target, Verb
 from fastflowtransform.model import Frame, Materialized, Model, PythonBody, Source, SqlBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
+from fastflowtransform.relation import Relation
 from fastflowtransform.steady import doubt
 
 if TYPE_CHECKING:
@@ -76,6 +78,20 @@ class Judgement:
     state: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands in the warehouse: what was found there, and what this command makes before it is asked for."""
+
+    found: Mapping[Relation, Kind]
+    made: frozenset[str] = frozenset()
+
+    def of(self, node: str, project: Project) -> Kind | None:
+        """Return what stands under a node's name; None where nothing does."""
+        if node in self.made and node not in project.sources:
+            return kind_of_model(project.models.get(node))
+        return self.found.get(project.read_from(node))
+
+
 class Prover:
     """Judges the models of a project, on one engine; a version that it has asked for once is not asked for again.
 
@@ -85,19 +101,24 @@ class Prover:
         The models, and where their tables are.
     proven
         What the ledger knows of models, by their names.
+    standing
+        What stands in the warehouse.
     """
 
-    def __init__(self, project: Project, engine: Engine, tables: Tables, proven: Mapping[str, Proven]) -> None:
+    def __init__(
+        self, project: Project, engine: Engine, tables: Tables, proven: Mapping[str, Proven], standing: Standing
+    ) -> None:
         self._project = project
         self._engine = engine
         self._tables = tables
         self._proven = proven
+        self._standing = standing
         self._versions: dict[str, Version] = {}
 
     def judged(self, target: Target) -> Judgement:
         """Say whether a model has to run; what it reads is as it will be then."""
         model = target.model
-        state = self._engine.state(target.relation)
+        state = None if target.over is None else self._engine.state(target.relation, target.over.kind)
         versions = {found.node: self._version(found.node) for found in model.reads}
         if _reads_itself(model):
             versions[THIS] = Version(state or _NOWHERE)
@@ -147,7 +168,8 @@ class Prover:
 
     def _stored(self, node: str) -> Version:
         """Return the version of what stands in the warehouse under a node's name."""
-        text = self._engine.state(self._project.read_from(node))
+        kind = self._standing.of(node, self._project)
+        text = None if kind is None else self._engine.state(self._project.read_from(node), kind)
         return Version(
             text, "" if text else f'"{node}", which it reads, does not stand there, or does not say what it holds'
         )
@@ -159,8 +181,8 @@ class Prover:
             return self._version(next(iter(feeders)))
         if source.version is not None:
             return Version(_digest(source.version, self._declared(source, source.version)))
-        stands = kind_of(self._engine.existing([source.relation]).get(source.relation)) is Kind.TABLE
-        text = self._engine.state(source.relation) if self._engine.capabilities.versions and stands else None
+        known = self._engine.capabilities.versions and self._standing.found.get(source.relation) is Kind.TABLE
+        text = self._engine.state(source.relation, Kind.TABLE) if known else None
         why = f'the version of the source "{source.name}" cannot be known without "version" in sources.yml'
         return Version(text, "" if text else why)
 
@@ -261,6 +283,14 @@ def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> Iterat
 
 def _digest(*parts: str) -> str:
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def stands_below(project: Project, models: Iterable[str], engine: Engine) -> dict[Relation, Kind]:
+    """Return what stands in the warehouse of all that models read, through views and others, in one query."""
+    reached = graphs.reachable(project.graph.upstream, models)
+    inline = {name for name, model in project.models.items() if model.materialized is Materialized.EPHEMERAL}
+    relations = {project.read_from(node) for node in reached - inline}
+    return {relation: standing.kind for relation, standing in engine.existing(relations).items()}
 
 
 def foreseen(targets: Iterable[Target], prover: Prover) -> dict[str, str | None]:

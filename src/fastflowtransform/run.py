@@ -235,7 +235,7 @@ class _Making:
         self._past = how.past
         self._is_stopped = is_stopped
         self._tables = Tables(project, engine)
-        self._prover = how.past.prover(project, engine, self._tables)
+        self._prover = how.past.prover(self._tables, engine, project, plan.order)
         self._steps = {step.model.name: step for step in plan.steps}
 
     def node(self, node: str) -> _Node:

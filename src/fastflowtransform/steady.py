@@ -56,7 +56,7 @@ def doubt(sql: str, dialect: str, tables: Set[tuple[str, str]], steady: Callable
     for node in tree.walk():
         if (reason := _of_node(node, named)) is not None:
             return reason
-    for name in sorted(named - steady(frozenset(named))):
+    for name in sorted(named - steady(frozenset(named)) if named else ()):
         return f'it calls "{name}"'
     return None
 

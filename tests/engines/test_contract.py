@@ -214,16 +214,22 @@ VALUES = [
 
 
 @pytest.mark.everywhere
-@pytest.mark.parametrize(("dtype", "value"), VALUES, ids=[f"{n}-{dtype}" for n, (dtype, _) in enumerate(VALUES)])
-def test_values_go_in_and_come_out_as_they_are(engine: Engine, dtype: str, value: object):
-    engine.replace(T, reader([{"id": 1, "x": value}, {"id": 2, "x": None}], id="int64", x=dtype), over=None)
+def test_values_go_in_and_come_out_as_they_are(engine: Engine):
+    schema = {f"{number} {dtype}": dtype for number, (dtype, _) in enumerate(VALUES)}
+    row = dict(zip(schema, (value for _, value in VALUES), strict=True))
+    nulls = dict.fromkeys(schema)
+    engine.replace(T, reader([{"id": 1, **row}, {"id": 2, **nulls}], id="int64", **schema), over=None)
 
     with engine.batches(engine.table(T).order_by("id")) as batches:
-        rows = batches.read_all().to_pylist()
+        found, empty = batches.read_all().to_pylist()
 
-    assert [row["x"] for row in rows] == [value, None]
-    assert type(rows[0]["x"]) is type(value)
-    assert engine.rows(engine.table(T).order_by("id")) == rows
+    assert found == {"id": 1, **row}
+    assert {name: type(value) for name, value in found.items()} == {
+        "id": int,
+        **{name: type(value) for name, value in row.items()},
+    }
+    assert empty == {"id": 2, **nulls}
+    assert engine.rows(engine.table(T).order_by("id")) == [found, empty]
 
 
 NAMES = st.one_of(

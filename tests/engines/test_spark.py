@@ -537,6 +537,12 @@ def test_a_session_that_is_there_is_used_and_left_as_it_was_found():
     assert not Path("nowhere").exists()
 
 
+def test_javas_own_clock_is_utc_so_that_delta_does_not_read_its_log_again_after_each_commit():
+    zone: Any = shared_session().spark.sparkContext._jvm.java.util.TimeZone
+
+    assert zone.getDefault().getID() == "UTC"
+
+
 @pytest.mark.parametrize(
     ("java", "words"),
     [
@@ -598,61 +604,61 @@ def test_a_server_that_does_not_answer_is_an_error_without_its_token():
     assert "s3cret" not in "".join(line for line in last if "E101" in line)
 
 
+INCREMENTAL = """
+{{ config(materialized='incremental', unique_key='id', updated_at='at') }}
+select id, {{ var('at') }} as at from range(3)
+"""
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose incremental model a process has built, with a catalog of its own."""
+    folder = tmp_path_factory.mktemp("started")
+    write_project(folder, INCREMENTAL)
+    first = fft(folder, "run", "--vars", "at=1")
+    assert (first.returncode, first.stderr) == (0, "")
+    return folder
+
+
 @pytest.mark.slow
-def test_tables_are_found_by_the_next_process_and_a_second_one_at_once_is_told_who_has_them(tmp_path: Path):
-    write_project(
-        tmp_path,
-        "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\nselect 1 as id, 2 as at",
-    )
+def test_a_process_leaves_nothing_but_its_warehouse_and_what_it_tells(started: Path):
+    names = {path.name for path in started.iterdir()}
 
-    first = fft(tmp_path, "run")
-    assert first.returncode == 0, first.stderr
-    assert first.stderr == ""
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "project.yml",
-        "profiles.yml",
-        "models",
-        "our house",
-        "target",
-    }
+    assert names == {"project.yml", "profiles.yml", "models", "our house", "target"}
 
-    lock = spark_session._alone(tmp_path / "our house")
+
+@pytest.mark.slow
+def test_a_second_process_at_once_is_told_who_has_the_tables(started: Path):
+    lock = spark_session._alone(started / "our house")
     try:
-        busy = fft(tmp_path, "run")
+        busy = fft(started, "run", "--vars", "at=1")
     finally:
         lock.close()
-    assert (busy.returncode, busy.stderr.split()[0]) == (2, "E102")
-    assert f'the warehouse "{tmp_path}/our house" is in use by process {os.getpid()}' in busy.stderr
-    assert "Traceback" not in busy.stderr
 
-    second = fft(tmp_path, "run")
-    assert second.returncode == 0, second.stderr
-    assert "0 inserted" in second.stdout and "MERGE" not in second.stdout
+    assert (busy.returncode, busy.stderr.split()[0]) == (2, "E102")
+    assert f'the warehouse "{started}/our house" is in use by process {os.getpid()}' in busy.stderr
+    assert "Traceback" not in busy.stderr
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_at_its_merge_leaves_a_whole_table_and_the_next_run_succeeds(tmp_path: Path):
-    write_project(
-        tmp_path,
-        "{{ config(materialized='incremental', unique_key='id', updated_at='at') }}\n"
-        "select id, {{ var('at') }} as at from range(3)",
-    )
-    table = f"delta.`{tmp_path}/our house/demo.db/m`"
-    assert fft(tmp_path, "run", "--vars", "at=1").returncode == 0
+def test_the_next_process_finds_the_table_and_killed_at_its_merge_leaves_it_whole_for_the_one_after(started: Path):
+    table = f"delta.`{started}/our house/demo.db/m`"
     command = [sys.executable, "-m", "fastflowtransform", "run", "-v", "--vars", "at=2", "."]
-    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(command, cwd=started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert running.stdout is not None
     while not (line := running.stdout.readline()).startswith("  > MERGE"):
-        assert line
+        assert line and not line.startswith("  > CREATE TABLE")
 
     running.kill()
     running.communicate()
 
     found = {row["at"] for row in shared_session().rows(f"SELECT at FROM {table}")}
     assert found in ({1}, {2})
-    again = fft(tmp_path, "run", "--vars", "at=2")
+    again = fft(started, "run", "--vars", "at=2")
     assert again.returncode == 0, again.stderr
+    assert "0 inserted" in again.stdout
     assert [row["at"] for row in shared_session().rows(f"SELECT at FROM {table}")] == [2, 2, 2]
+    assert history(table)[-1]["operation"] == "CREATE TABLE AS SELECT"
 
 
 @pytest.mark.slow

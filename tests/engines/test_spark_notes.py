@@ -21,16 +21,16 @@ def noted(spark_project: ProjectFolder) -> ProjectFolder:
     """An incremental model of ten events that stands, and was merged into once; its newest row is of day 11."""
     spark_project.write({"models/fct.ff.sql": MODEL.format("at")})
     spark_project.sql("CREATE TABLE events (id BIGINT, at TIMESTAMP, n BIGINT)")
-    for day in range(1, 11):
-        arrives(spark_project, day)
+    arrives(spark_project, *range(1, 11))
     assert spark_project.fft("run").code == 0
     arrives(spark_project, 11)
     assert spark_project.fft("run").code == 0
     return spark_project
 
 
-def arrives(project: ProjectFolder, day: int, id: int | None = None) -> None:
-    project.sql(f"INSERT INTO events VALUES ({id or day}, TIMESTAMP '2026-01-01' + INTERVAL {day - 1} DAY, {day})")
+def arrives(project: ProjectFolder, *days: int) -> None:
+    rows = (f"({day}, TIMESTAMP '2026-01-01' + INTERVAL {day - 1} DAY, {day})" for day in days)
+    project.sql(f"INSERT INTO events VALUES {', '.join(rows)}")
 
 
 def watermarks(project: ProjectFolder) -> tuple[Any, Any]:
@@ -88,13 +88,14 @@ def test_a_note_of_another_cursor_is_left_alone(noted: ProjectFolder):
     assert watermarks(noted) == ("11", "12")
 
 
-@pytest.mark.parametrize("words", ["by hand", "[1]", '{"fft_newest": "x"}', '{"fft_newest": ["at", 1, 2]}'])
-def test_what_others_say_in_their_commits_is_no_note(noted: ProjectFolder, words: str):
-    session = shared_session()
-    session.spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", words)
-    noted.sql("DELETE FROM fct WHERE id > 8")
-    session.spark.conf.unset("spark.databricks.delta.commitInfo.userMetadata")
+def test_what_others_say_in_their_commits_is_no_note(noted: ProjectFolder):
+    conf, said = shared_session().spark.conf, "spark.databricks.delta.commitInfo.userMetadata"
+    words = ["by hand", "[1]", '{"fft_newest": "x"}', '{"fft_newest": ["at", 1, 2]}']
+    for day, word in zip((11, 10, 9, 8), words, strict=True):
+        conf.set(said, word)
+        noted.sql(f"DELETE FROM fct WHERE id = {day}")
+        conf.unset(said)
 
     assert noted.fft("run").code == 0
 
-    assert watermarks(noted)[0] == "2026-01-08 00:00:00"
+    assert watermarks(noted)[0] == "2026-01-07 00:00:00"

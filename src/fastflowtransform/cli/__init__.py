@@ -77,10 +77,12 @@ def main() -> NoReturn:
     """Run the command line, and leave with its exit code: 0 fine, 1 a model or check failed, 2 wrong input."""
     # What a command makes stays, and there may be a lot of it: looking through it for garbage, again and again, cost a
     # third of the time with 5,000 models.
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(500_000, 50, 100)
     code = call(sys.argv[1:])
     # All is said: whoever is impatient now shall not get a traceback out of the interpreter's last steps.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Nor is it worth looking through once more at the end of the process.
+    gc.freeze()
     sys.exit(code)
 
 

@@ -23,7 +23,7 @@ from fastflowtransform.model import Check
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import ordered, placed
 from fastflowtransform.project import Project
-from fastflowtransform.proof import Cache
+from fastflowtransform.proof import Cache, stands_below
 from fastflowtransform.results import RunResult
 from fastflowtransform.run import How, run
 from fastflowtransform.workers import Ending, Manner
@@ -114,7 +114,10 @@ def _past(opened: Opened, engine: Engine, models: Sequence[str], wanted: Wanted,
     if not ledger.is_kept:
         console.say(f'nothing is noted of this run: there is no right to make tables in "{database}"')
     cache = Cache(wanted.noting.cache)
-    return Past(ledger, cache, ledger.proven(models) if cache.reads else {})
+    if cache is Cache.OFF:
+        return Past(ledger)
+    proven = ledger.proven(models) if cache.reads else {}
+    return Past(ledger, cache, proven, stands_below(opened.project, models, engine))
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -60,13 +60,14 @@ def _reasons(project: Project, engine: Engine, built: Plan) -> Mapping[str, str 
     """Return why models have to run, by the ledger; None for one that will be left alone."""
     from fastflowtransform import ledger
     from fastflowtransform.normalize import Tables
-    from fastflowtransform.proof import Prover, foreseen
+    from fastflowtransform.proof import Prover, Standing, foreseen, stands_below
 
     notes = ledger.states_in(project.database)
     stands = notes.relation in engine.existing([notes.relation])
     names = [step.model.name for step in built.steps]
     proven = ledger.proven(engine, notes, names) if stands else {}
-    return foreseen(built.steps, Prover(project, engine, Tables(project, engine), proven))
+    standing = Standing(stands_below(project, names, engine))
+    return foreseen(built.steps, Prover(project, engine, Tables(project, engine), proven, standing))
 
 
 def _show_seeds(steps: Sequence[SeedStep], console: Console) -> None:

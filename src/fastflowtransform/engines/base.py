@@ -266,10 +266,10 @@ class Engine(Protocol):
         """
         ...
 
-    def state(self, relation: Relation, *, written: bool = False) -> str | None:
+    def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
         """Return a text that is another one as soon as anything has changed the rows or columns of what stands there.
 
-        Of a view it tells the definition, and not what the view reads. None where nothing stands there, and where the
+        `kind` is what stands there: of a view it tells the definition, and not what the view reads. None where the
         engine cannot tell. Within a transaction it tells what that has written. `written` asks for what the present
         write has left: None where another one has come since.
         """

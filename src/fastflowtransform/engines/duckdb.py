@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
@@ -14,6 +15,7 @@ from fastflowtransform.engines import duckdb_marks as marks
 from fastflowtransform.engines import duckdb_notes as noting
 from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
 from fastflowtransform.engines.compiling import Texts
+from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
 from fastflowtransform.engines.interrupting import Interrupt
@@ -104,18 +106,21 @@ class DuckDBEngine:
         ------
         DatabaseLocked, DatabaseCorrupt, ConnectionFailed
             The file cannot be opened.
+        BadValue
+            DuckDB does not take a setting.
         """
         options = profile.with_variables(_VARIABLES)
         path = options.required_text("path")
         schema = options.text("schema") or "main"
-        settings = {key: options.text(key) for key in ("memory_limit", "temp_directory")}
-        settings["threads"] = options.integer("threads")  # type: ignore[assignment]
+        settings: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": options.integer("threads")}
+        spilled = options.text("temp_directory")
+        settings["temp_directory"] = None if spilled is None else str(profile.folder / spilled)
         options.close()
         target = MEMORY if path == MEMORY else str(profile.folder / path)
         if read_only and target != MEMORY and not Path(target).exists():
             target = MEMORY
         given = {key: value for key, value in settings.items() if value is not None}
-        engine = cls(opened(target, read_only and target != MEMORY, given), schema, on_statement)
+        engine = cls(opened(target, read_only and target != MEMORY, given, options.at), schema, on_statement)
         if not read_only:
             engine._create_schema(schema)
             engine._known = engine._schemas()
@@ -247,10 +252,9 @@ class DuckDBEngine:
                 marks.mark(name, self._name(_marks_of(relation)), _key(relation), mark, self._rows, self._run)
             return self._alongside.done(WriteCounts(written, 0, "create table as select"))
 
-    def state(self, relation: Relation, *, written: bool = False) -> str | None:
+    def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
         """Return a digest of a table's columns and rows, or a view's definition."""
-        standing = self.existing([relation]).get(relation)
-        return None if standing is None else marks.state(relation, self._name(relation), standing.kind, self._rows)
+        return marks.state(relation, self._name(relation), kind, self._rows)
 
     def alongside(self, note: Callable[[WriteCounts], None]) -> contextlib.AbstractContextManager[None]:
         """Call `note` before the block's write is committed."""
@@ -415,16 +419,10 @@ class DuckDBEngine:
 
     def _alter(self, relation: Relation, changes: ColumnChanges, select: str) -> None:
         """Change the table's columns; the types are as DuckDB spells those of the rows to come."""
-        if not changes:
-            return
-        table = self._name(relation)
-        types = {name: spelt for name, spelt, *_ in self._rows(f"DESCRIBE {select}")}
-        for column in changes.added:
-            self._run(f"ALTER TABLE {table} ADD COLUMN {quoted(column)} {types[column]}")
-        for column in changes.retyped:
-            self._run(f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} TYPE {types[column]}")
-        for column in changes.dropped:
-            self._run(f"ALTER TABLE {table} DROP COLUMN {quoted(column)}")
+        if changes:
+            types = {name: spelt for name, spelt, *_ in self._rows(f"DESCRIBE {select}")}
+            for statement in altering(self._name(relation), changes, types):
+                self._run(statement)
 
     def _create_schema(self, database: str) -> None:
         if database in self._known:
@@ -447,13 +445,14 @@ class DuckDBEngine:
     @contextlib.contextmanager
     def _selected(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[str]:
         """Give the SELECT that reads `rows`; Arrow rows stand behind a name while the block runs."""
-        import ibis.expr.types as ir
-
-        if isinstance(rows, ir.Table):
+        # Where Ibis is not loaded, there is no expression; its import is a quarter of what a small seed takes.
+        expressions = sys.modules.get("ibis.expr.types")
+        if expressions is not None and isinstance(rows, expressions.Table):
             yield self.compiled(rows)
             return
         name = f"__fft_rows_{next(self._numbers)}"
-        self._duckdb.register(name, rows)
+        # Not the reader itself: to see what it is, DuckDB would load pandas and all of Arrow's file formats.
+        self._duckdb.register(name, rows.__arrow_c_stream__())
         try:
             yield f"SELECT * FROM {quoted(name)}"
         finally:

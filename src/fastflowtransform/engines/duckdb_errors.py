@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.errors import (
+    BadValue,
     ConnectionFailed,
     DatabaseCorrupt,
     DatabaseLocked,
     EngineError,
     FftError,
+    Location,
     RelationMissing,
     WriteConflict,
 )
@@ -22,29 +24,54 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY = ":memory:"
+_SUCH_AS = {"memory_limit": "write a number and a unit, such as 2GB", "threads": "give a whole number from 1 on"}
 
 
-def opened(target: str, read_only: bool, settings: Mapping[str, Any]) -> DuckDBPyConnection:
-    """Open a database file, or one in memory.
+def opened(
+    target: str, read_only: bool, settings: Mapping[str, Any], at: Callable[[str], Location]
+) -> DuckDBPyConnection:
+    """Open a database file, or one in memory; `at` says where a setting stands.
 
     Raises
     ------
     DatabaseLocked, DatabaseCorrupt, ConnectionFailed
         It cannot be opened.
+    BadValue
+        DuckDB does not take a setting.
     """
     import duckdb
 
     path = Path(target)
+    folders = [] if target == MEMORY else [path.parent]
+    if not read_only and settings.get("temp_directory"):
+        # DuckDB makes the last of its folders when it needs it, and takes it away in the end.
+        folders.append(Path(settings["temp_directory"]).parent)
+    folder = path
     try:
-        if target != MEMORY:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
         return duckdb.connect(target, read_only=read_only, config=dict(settings))
     except OSError as error:
         raise ConnectionFailed(
-            f'cannot make the folder "{path.parent}": "{error.strerror}"', hint="choose another path in profiles.yml"
+            f'cannot make the folder "{folder}": "{error.strerror}"', hint="choose another path in profiles.yml"
         ) from error
     except duckdb.Error as error:
+        _require_settings(settings, at)
         raise _why_not_open(path, str(error)) from error
+
+
+def _require_settings(settings: Mapping[str, Any], at: Callable[[str], Location]) -> None:
+    """Raise `BadValue` for a setting that DuckDB does not take anywhere; it says so of all of them at once only."""
+    import duckdb
+
+    for name, value in settings.items():
+        try:
+            duckdb.connect(MEMORY, config={name: value}).close()
+        except duckdb.Error as error:
+            reason = first_line(str(error)).partition(": ")[2]
+            raise BadValue(
+                f'"{name}" is "{value}", which DuckDB does not take: {reason}', at=at(name), hint=_SUCH_AS.get(name)
+            ) from error
 
 
 def _why_not_open(path: Path, message: str) -> FftError:
@@ -86,7 +113,7 @@ class translated(contextlib.AbstractContextManager[None]):
         if not isinstance(error, duckdb.Error):
             return
         message = str(error)
-        ours = _kind(error, message)(first_line(message), hint=_hint(message), near=_near(message))
+        ours = _kind(error, message)(first_line(message), hint=_hint(message) or _room(error), near=_near(message))
         ours.sql = self._sql
         raise ours from error
 
@@ -109,6 +136,20 @@ def first_line(message: str) -> str:
 def _hint(message: str) -> str | None:
     found = re.search(r"^(Did you mean .*|Candidate bindings: .*)$", message, re.MULTILINE)
     return found[1] if found else None
+
+
+def _room(error: Exception) -> str | None:
+    """Return what to do where memory or disk do not hold what DuckDB needs; only its text tells the cases apart."""
+    import duckdb
+
+    message = str(error)
+    if "offload data" in message or "No space left" in message:
+        return "make room on the disk, or let temp_directory in profiles.yml name a folder on another one"
+    if "Failed to create directory" in message:
+        return "let temp_directory in profiles.yml name a folder that can be made"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "in profiles.yml, raise memory_limit or lower threads, and give the file a temp_directory with room"
+    return None
 
 
 def _near(message: str) -> str | None:

@@ -296,7 +296,7 @@ class PostgresEngine:
         """Whether a table has the mark, and all of its rows come from the transaction that gave it."""
         return Mark(relation, mark).stands(self._session)
 
-    def state(self, relation: Relation, *, written: bool = False) -> str | None:
+    def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
         """Return a digest of a table's columns and of the transactions that wrote its rows, or of a view's text."""
         return marks.state(self._session, relation)
 

@@ -290,7 +290,7 @@ class SparkEngine:
         (newest,) = self._session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")
         return bool(delta.note_of(newest["userMetadata"], delta.MARKED) == mark)
 
-    def state(self, relation: Relation, *, written: bool = False) -> str | None:
+    def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
         """Return a Delta table's newest commit, or a view's text; other formats do not say who wrote them."""
         return delta.state(self._session, relation, self.existing([relation]).get(relation), written=written)
 

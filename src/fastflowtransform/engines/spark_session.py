@@ -78,8 +78,9 @@ _LOCAL = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
 # With the first compiler alone Java keeps 48 MB of code, which some hundred statements fill; then Java 17
-# takes a quarter of the processor's time to make room.
-_JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+# takes a quarter of the processor's time to make room. Where Java's own clock is not UTC, Delta reads a table's whole
+# log again after each commit, to compare it with what it has counted.
+_JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -Duser.timezone=UTC"
 # How values are compared, cast and printed, wherever the session comes from.
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",

@@ -130,9 +130,13 @@ def _end(candidates: tuple[str, ...], column: pa.StringArray) -> tuple[int, str]
 
 def _failure(name: str, bare: pa.StringArray) -> int:
     """Return the first row whose text is not of a type that does not hold all."""
+    import pyarrow as pa
     from pyarrow import compute
 
-    found = compute.index(compute.match_substring_regex(bare, PATTERNS[name]), False).as_py()
+    matches = compute.match_substring_regex(bare, PATTERNS[name])
+    # Arrow loads pandas for each value that it is given by Python, which takes longer than 100,000 rows; so this False
+    # is one of its own, and so is the NULL of `bared`.
+    found = compute.index(matches, compute.is_valid(pa.nulls(1))[0]).as_py()
     few, many = 0, len(bare) if found < 0 else found
     if found >= 0 and _cast_or_none(bare.slice(0, many), name) is not None:
         return many
@@ -188,11 +192,13 @@ class _Texts:
     def with_letter(self, letter: str) -> tuple[pa.StringArray, npt.NDArray[np.bool_]]:
         """Return the texts that hold a letter of any case, and for all of the texts whether each is one of them."""
         import numpy as np
+        import pyarrow as pa
 
         found = np.flatnonzero((self._bytes[self._ends[0] : self._ends[-1]] | 32) == ord(letter)) + self._ends[0]
         held = np.zeros(len(self._texts), bool)
         held[np.searchsorted(self._ends, found, side="right") - 1] = True
-        return self._texts.take(np.flatnonzero(held)), held
+        rows = np.flatnonzero(held)
+        return self._texts.take(pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])), held
 
 
 if TYPE_CHECKING:
@@ -222,7 +228,8 @@ def _are_floats(texts: _Texts, values: pa.Array) -> bool:
     if ((first == ord("0")) & (lengths > 1) & _is_digit(second)).any():
         return False
     with_power, has_power = texts.with_letter("e")
-    sizes = np.abs(values.drop_null().to_numpy())
+    values = values.drop_null()
+    sizes = np.abs(np.frombuffer(values.buffers()[1], np.float64, len(values), values.offset * 8))
     if not ((lengths <= 15) | (sizes < 1e15) | has_power).all():
         return False
     return len(with_power) == 0 or _by_pattern("float64", with_power) is not None
@@ -294,8 +301,27 @@ def _is_readable(text: str) -> bool:
 
 
 @functools.cache
+def usual_types() -> Mapping[str, tuple[pa.DataType, str]]:
+    """Return the types that values tell, with Arrow's and Ibis' full name: Ibis itself would have to be loaded."""
+    import pyarrow as pa
+
+    return {
+        "boolean": (pa.bool_(), "boolean"),
+        "int64": (pa.int64(), "int64"),
+        "decimal(38, 0)": (pa.decimal128(38, 0), "decimal(38, 0)"),
+        "float64": (pa.float64(), "float64"),
+        "date": (pa.date32(), "date"),
+        "timestamp": (pa.timestamp("us"), "timestamp(6)"),
+        "timestamp('UTC')": (pa.timestamp("us", "UTC"), "timestamp('UTC', 6)"),
+        "string": (pa.string(), "string"),
+    }
+
+
+@functools.cache
 def arrow_type(text: str) -> pa.DataType:
     """Return the Arrow type that values of an Ibis type are sent as."""
+    if text in usual_types():
+        return usual_types()[text][0]
     import ibis
     import pyarrow as pa
 
@@ -307,6 +333,9 @@ def arrow_type(text: str) -> pa.DataType:
 
 def ibis_name(type_: pa.DataType) -> str:
     """Return how Ibis calls an Arrow type."""
+    for arrow, name in usual_types().values():
+        if arrow == type_:
+            return name
     import ibis
     import pyarrow as pa
 
@@ -375,4 +404,5 @@ def bared(texts: pa.StringArray) -> pa.StringArray:
     from pyarrow import compute
 
     stripped = compute.utf8_trim_whitespace(texts)
-    return compute.if_else(compute.equal(stripped, ""), pa.scalar(None, pa.string()), stripped)
+    is_empty = compute.invert(compute.cast(compute.binary_length(stripped), pa.bool_()))
+    return compute.if_else(is_empty, pa.nulls(1, pa.string())[0], stripped)
