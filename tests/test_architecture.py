@@ -24,7 +24,7 @@ SRC = Path(__file__).parents[1] / "src" / PACKAGE
 FLOORS = {
     "places": ["location"],
     "words": ["errors", "relation"],
-    "texts": ["document", "graph", "results", "schedule", "starter", "steady", "template"],
+    "texts": ["document", "graph", "results", "schedule", "starter", "steady", "template", "windows"],
     "kept": ["kept"],
     "nouns": ["model", "report", "select", "settings"],
     "promises": ["contract"],
@@ -39,7 +39,7 @@ FLOORS = {
     "comparing": ["proof", "state"],
     "claiming": ["failing", "past"],
     "asking": ["run_checks"],
-    "guarding": ["gate"],
+    "guarding": ["backfill", "gate"],
     "doing": ["compile", "run", "utest"],
     "telling": ["artifacts"],
     "terminal": ["console"],

@@ -217,6 +217,27 @@ def delta(query: ir.Table, incremental: Incremental, watermark: Watermark | None
     return query.filter(after | cursor.isnull())
 
 
+def windowed(query: ir.Table, incremental: Incremental) -> ir.Table:
+    """Keep the rows of a query whose cursor is in the window of this run; all, where there is none.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> from fastflowtransform.windows import Window
+    >>> query = ibis.memtable({"id": [1, 2, 3, 4], "at": [9, 10, 19, 20]})
+    >>> settings = Incremental(unique_key=("id",), updated_at="at", window=Window("10", "20"))
+    >>> windowed(query, settings).order_by("id").to_pandas()["id"].tolist()
+    [2, 3]
+    """
+    window, name = incremental.window, incremental.updated_at
+    if window is None or name is None:
+        return query
+    cursor = query[name]
+    start, end = (Watermark(text, cursor.type()).literal() for text in (window.start, window.end))
+    inside = (cursor >= start) & (cursor < end)
+    return query.filter(inside | cursor.isnull() if window.with_null else inside)
+
+
 def newest(rows: ir.Table, incremental: Incremental, by: Comparing) -> ir.Table:
     """Keep one row of each key: the newest by cursor, then by the other columns.
 

@@ -21,6 +21,7 @@ from fastflowtransform.engines.notes import Notes, Value
 from fastflowtransform.model import Materialized, Model
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, Status, StepResult, WriteCounts
+from fastflowtransform.windows import Window
 
 RUNS, STATES = "fft_run", "fft_model_state"
 
@@ -51,6 +52,9 @@ _STATES = {
     "null_cursors": int,
     "watermark_before": str,
     "watermark_after": str,
+    "backfill": str,
+    "window_from": str,
+    "window_to": str,
     "fingerprint": str,
     "inputs": str,
     "state": str,
@@ -126,6 +130,22 @@ class Command:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a backfill did: its name, and the windows that were taken up."""
+
+    backfill: str
+    windows: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A window of a backfill; without a name, of one that this command begins."""
+
+    window: Window
+    backfill: str | None = None
+
+
 class Entry:
     """What is to be noted of one model or seed. Whoever makes the model writes into it, and nobody else meanwhile.
 
@@ -178,6 +198,15 @@ class Entry:
         """Whether it is noted anywhere."""
         return self._notes is not None
 
+    def with_more(self, head: Mapping[str, Value]) -> Entry:
+        """Return another entry, of which more is known before."""
+        return Entry(self._notes, {**self._head, **head}, self._kind)
+
+    def settled(self, engine: Engine, status: str, outcome: Outcome | None, error: str | None = None) -> None:
+        """Note at once what came of it, where no transaction has."""
+        if self._notes is not None and not (self.is_noted and status != Status.ERROR):
+            engine.note(self._notes, [self.row(status, outcome, error)])
+
     def stays(self, state: str | None) -> None:
         """Take the state of before for that of now, where nothing was written."""
         if not self._is_written:
@@ -225,6 +254,23 @@ class Ledger:
         self._left: list[dict[str, Value]] = []
         self.is_kept = engine.prepare(self._runs) and engine.prepare(self._states)
         """False where the warehouse gives us no right to note anything."""
+
+    def windows(self, place: Relation, fingerprint: str) -> Done | None:
+        """Return what a backfill did that did not come to its end: the last one to a table, of a model as it is."""
+        return last_backfill(self._engine, self._states, self._runs, place, fingerprint) if self.is_kept else None
+
+    def entry_of_window(self, model: Model, place: Relation, fingerprint: str, part: Part) -> Entry:
+        """Return what is to be noted of one window of a model."""
+        entry = self.entry(model.name, model, place)
+        start, end = part.window.start, part.window.end
+        return entry.with_more(
+            {
+                "backfill": part.backfill or self._command.run_id,
+                "window_from": start,
+                "window_to": end,
+                "fingerprint": fingerprint,
+            }
+        )
 
     def entry(self, node: str, model: Model | None, relation: Relation) -> Entry:
         """Return what is to be noted of a model, or of a seed."""
@@ -279,11 +325,52 @@ def proven(engine: Engine, notes: Notes, models: Iterable[str]) -> dict[str, Pro
     return {str(row["model"]): _proven(row) for row in rows if row["model"] in wanted}
 
 
+def last_backfill(engine: Engine, states: Notes, runs: Notes, place: Relation, fingerprint: str) -> Done | None:
+    """Return what the last backfill of a table did; None where it came to its end, or was of another query."""
+    table, commands = engine.table(states.relation), engine.table(runs.relation)
+    of_place = table.filter((table["relation"] == str(place)) & table["backfill"].notnull())
+    ended = commands.filter(commands["status"] == Status.SUCCESS.value)["run_id"].name("ended").as_table()
+    rows = of_place.left_join(ended, of_place["run_id"] == ended["ended"]).order_by(of_place["started_at"].desc())
+    wanted = ("backfill", "window_from", "window_to", "status", "fingerprint", "ended")
+    found = engine.rows(rows.select(*wanted))
+    if not found or found[0]["ended"] is not None or found[0]["fingerprint"] != fingerprint:
+        return None
+    name = str(found[0]["backfill"])
+    return Done(
+        name,
+        frozenset(
+            (str(row["window_from"]), str(row["window_to"]))
+            for row in found
+            if row["backfill"] == name and row["status"] == Status.SUCCESS.value
+        ),
+    )
+
+
 def _proven(row: Mapping[str, object]) -> Proven:
     at = row["started_at"]
     assert isinstance(at, datetime)
     proof = Proof(str(row["fingerprint"]), json.loads(str(row["inputs"])))
     return Proven(proof, str(row["state"]), str(row["run_id"]), at.replace(tzinfo=UTC))
+
+
+def covered(engine: Engine, database: str, model: str) -> list[tuple[str | None, str]]:
+    """Return the stretches of a cursor that runs took up of a model, as the ledger has them.
+
+    Each has its beginning and its end; a table that was built as a whole reaches back to all there was.
+    """
+    states = engine.table(states_in(database).relation)
+    rows = states.filter((states["model"] == model) & (states["status"] == Status.SUCCESS.value))
+    wanted = ("strategy", "backfill", "window_from", "window_to", "watermark_before", "watermark_after")
+    found: list[tuple[str | None, str]] = []
+    for row in engine.rows(rows.order_by("started_at").select(*wanted)):
+        start, end = row["window_from"], row["window_to"]
+        if start is None:
+            start, end = row["watermark_before"], row["watermark_after"]
+            if str(row["strategy"]).endswith((" window", " windows")):
+                continue  # Its windows have rows of their own.
+        if end is not None:
+            found.append((None if start is None else str(start), str(end)))
+    return found
 
 
 def history(engine: Engine, database: str, model: str | None, limit: int) -> list[dict[str, object]]:
@@ -307,8 +394,10 @@ def history(engine: Engine, database: str, model: str | None, limit: int) -> lis
     if model is not None:
         rows = states.filter(states["model"] == model)
         return engine.rows(rows.order_by(rows["started_at"].desc()).limit(limit))
-    failed = states.count(where=states["status"] == Status.ERROR.value)
-    made = states.group_by("run_id").agg(made=states.count(), failed=failed, first=states["started_at"].min())
+    failed = states["model"].nunique(where=states["status"] == Status.ERROR.value)
+    made = states.group_by("run_id").agg(
+        made=states["model"].nunique(), failed=failed, first=states["started_at"].min()
+    )
     runs = engine.table(runs_in(database).relation)
     both = runs.outer_join(made, "run_id")
     known = {name: both[name] for name in runs.columns if name not in ("run_id", "started_at")}

@@ -14,6 +14,7 @@ from typing import Any
 from fastflowtransform.errors import Location
 from fastflowtransform.relation import Relation
 from fastflowtransform.template import Template
+from fastflowtransform.windows import Window
 
 
 class Materialized(StrEnum):
@@ -99,6 +100,8 @@ class Incremental:
     on_null_key: OnNullKey = OnNullKey.ERROR
     on_duplicate_key: OnDuplicateKey = OnDuplicateKey.NEWEST
     on_schema_change: OnSchemaChange = OnSchemaChange.FAIL
+    window: Window | None = None
+    """The only cursors of this run, whatever the table holds; None for what is new."""
 
 
 @dataclass(frozen=True, slots=True)

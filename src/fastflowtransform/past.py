@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from fastflowtransform.engines.base import Engine, Kind
 from fastflowtransform.errors import EngineError
-from fastflowtransform.ledger import Entry, Ledger, Proven
-from fastflowtransform.model import Materialized
+from fastflowtransform.ledger import Done, Entry, Ledger, Part, Proven
+from fastflowtransform.model import Materialized, Model
 from fastflowtransform.normalize import Tables
 from fastflowtransform.project import Project
 from fastflowtransform.proof import Cache, Prover, Standing
@@ -46,6 +46,16 @@ class Past:
         if self.ledger is None or not stands:
             return Entry(None, {})
         return self.ledger.entry(node, model, project.relation(node))
+
+    def done(self, place: Relation, fingerprint: str) -> Done | None:
+        """Return what the last backfill of a table did, if it was stopped and can go on."""
+        return None if self.ledger is None else self.ledger.windows(place, fingerprint)
+
+    def entry_of_window(self, model: Model, place: Relation, fingerprint: str, part: Part) -> Entry:
+        """Return what is to be noted of one window."""
+        if self.ledger is None:
+            return Entry(None, {})
+        return self.ledger.entry_of_window(model, place, fingerprint, part)
 
     def noted(self, entry: Entry, result: StepResult) -> None:
         """Take note of what came of it."""

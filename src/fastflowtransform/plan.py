@@ -13,6 +13,7 @@ from fastflowtransform.materializations.base import Action
 from fastflowtransform.model import Model, PythonBody
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
+from fastflowtransform.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Plan:
         What each node reads.
     full_refresh
         Whether incremental models are built anew, and seeds loaded that have not changed.
+    windows
+        What incremental models take up, where that is not what is new.
+    resumes
+        Whether a backfill that was stopped goes on.
     """
 
     steps: tuple[Step, ...]
@@ -48,6 +53,12 @@ class Plan:
     existing: Mapping[Relation, Standing]
     upstream: Mapping[str, frozenset[str]]
     full_refresh: bool = False
+    windows: tuple[Window, ...] = ()
+    resumes: bool = False
+
+    def in_windows(self, windows: tuple[Window, ...], *, resumes: bool) -> Plan:
+        """Return the plan of the same models over windows of their cursors."""
+        return replace(self, windows=windows, resumes=resumes)
 
 
 def build(

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastflowtransform import materializations, seed
-from fastflowtransform.attempts import attempted
+from fastflowtransform.attempts import Attempted, attempted
+from fastflowtransform.backfill import Making, backfilled
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import NotPublished
+from fastflowtransform.fingerprint import fingerprint_of
 from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.ledger import Entry
 from fastflowtransform.model import Materialized
@@ -265,6 +267,33 @@ class _Making:
 
     def _model(self, step: Step, gate: Gate, entry: Entry) -> StepResult:
         began = time.perf_counter()
+        model = step.model
+        done = self._backfilled(step, gate, entry) if self._plan.windows else self._written(step, gate, entry)
+        status = Status.SUCCESS
+        if done.error is not None:
+            done.error.at = done.error.at or model.at
+            status = Status.ERROR
+        elif gate.contract_words:
+            status = Status.WARN
+        seconds = time.perf_counter() - began
+        result = StepResult(model.name, "model", status, seconds, done.outcome, done.error, retries=done.retries)
+        return _settled(result, gate)
+
+    def _backfilled(self, step: Step, gate: Gate, entry: Entry) -> Attempted:
+        """Take up the plan's windows."""
+        own = fingerprint_of(step.model, self._project)
+        looked_at = functools.partial(self._looked_at, gate)
+        making = Making(
+            self._engine,
+            lambda model: Query(model, self._tables, looked_at),
+            gate,
+            self._past,
+            functools.partial(self._report.waiting, step.model.name),
+        )
+        return backfilled(step, self._plan, f"{own.body} {own.config}", entry, making)
+
+    def _written(self, step: Step, gate: Gate, entry: Entry) -> Attempted:
+        """Write what is to be written now, or leave the model alone."""
         engine, model = self._engine, step.model
 
         def write(again: bool) -> Outcome:
@@ -280,16 +309,7 @@ class _Making:
             entry.stays(None if judgement is None else judgement.state)
             return replace(outcome, contract=gate.contract_words)
 
-        done = attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
-        status = Status.SUCCESS
-        if done.error is not None:
-            done.error.at = done.error.at or model.at
-            status = Status.ERROR
-        elif gate.contract_words:
-            status = Status.WARN
-        seconds = time.perf_counter() - began
-        result = StepResult(model.name, "model", status, seconds, done.outcome, done.error, retries=done.retries)
-        return _settled(result, gate)
+        return attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
 
     def _unchanged(self, step: Step, gate: Gate, entry: Entry, judgement: Judgement) -> Outcome:
         """Leave a model alone, and let the gate look at the rows that stand."""

@@ -11,7 +11,7 @@ import click
 
 from fastflowtransform.cli.options import Chosen, project_options
 from fastflowtransform.console import Console, Output
-from fastflowtransform.errors import UnknownRef, hint_from
+from fastflowtransform.errors import UnknownRef, UsageError, hint_from
 
 _RUN = ("run", "command", "status", "environment", "made", "failed", "started in UTC", "seconds")
 _STATE = ("run", "status", "strategy", "inserted", "updated", "unchanged", "watermark", "started in UTC", "seconds")
@@ -21,13 +21,15 @@ _STATE = ("run", "status", "strategy", "inserted", "updated", "unchanged", "wate
 @click.argument("model", required=False)
 @project_options
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, the newest first.")
+@click.option("--gaps", "shows_gaps", is_flag=True, help="Show what no run took up of the cursor of MODEL.")
 @click.pass_obj
-def command(output: Output, model: str | None, chosen: Chosen, limit: int) -> int:
+def command(output: Output, model: str | None, chosen: Chosen, limit: int, shows_gaps: bool) -> int:
     """Show the commands that made something in the warehouse of PROJECT; with MODEL, what they made of it.
 
     \b
     fft history
     fft history fct_events --limit 5
+    fft history fct_events --gaps
     """
     from fastflowtransform import ledger
     from fastflowtransform.cli.session import open_project
@@ -45,6 +47,8 @@ def command(output: Output, model: str | None, chosen: Chosen, limit: int) -> in
     with opened.connected(console, read_only=True) as engine:
         notes = ledger.states_in(project.database)
         stands = notes.relation in engine.existing([notes.relation])
+        if shows_gaps:
+            return _gaps(ledger.covered(engine, project.database, node or "") if stands else [], node, console)
         rows = ledger.history(engine, project.database, node, limit) if stands else []
     for row in rows:
         row["status"] = row["status"] or "did not end"
@@ -60,14 +64,33 @@ def command(output: Output, model: str | None, chosen: Chosen, limit: int) -> in
     return 0
 
 
+def _gaps(covered: Sequence[tuple[str | None, str]], node: str | None, console: Console) -> int:
+    """Show what lies between the stretches that runs took up."""
+    from fastflowtransform.windows import gaps
+
+    if node is None:
+        raise UsageError("--gaps is about one model", hint="name it: fft history MODEL --gaps")
+    found = gaps(covered)
+    for gap in found:
+        console.event("gap", start=gap.start, end=gap.end)
+    console.table(("from", "to"), [(gap.start, gap.end) for gap in found])
+    if not found:
+        console.say(
+            f'no gap in what runs took up of "{node}"' if covered else f'nothing of "{node}" has been noted yet'
+        )
+    return 0
+
+
 def _run(row: Mapping[str, object]) -> Sequence[str]:
     names = ("run_id", "command", "status", "environment", "made", "failed", "started_at", "seconds")
     return tuple(_shown(row[name]) for name in names)
 
 
 def _state(row: Mapping[str, object]) -> Sequence[str]:
-    names = ("run_id", "status", "strategy", "inserted", "updated", "unchanged", "watermark_after", "started_at")
-    return tuple(_shown(row[name]) for name in (*names, "seconds"))
+    window = "" if row["window_from"] is None else f", {row['window_from']} to {row['window_to']}"
+    names = ("inserted", "updated", "unchanged", "watermark_after", "started_at", "seconds")
+    first = (str(row["run_id"]), str(row["status"]), f"{_shown(row['strategy'])}{window}")
+    return (*first, *(_shown(row[name]) for name in names))
 
 
 def _tell_errors(rows: Sequence[Mapping[str, object]], console: Console) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastflowtransform import artifacts, plan
+from fastflowtransform.backfill import require_windows
 from fastflowtransform.cli.ending import left_behind, summed_up
-from fastflowtransform.cli.options import Noting
+from fastflowtransform.cli.options import Noting, Stretch
 from fastflowtransform.cli.session import Opened
 from fastflowtransform.compile import require_translations
 from fastflowtransform.console import Console
@@ -26,6 +27,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.proof import Cache, stands_below
 from fastflowtransform.results import RunResult
 from fastflowtransform.run import How, run
+from fastflowtransform.windows import Window, cut
 from fastflowtransform.workers import Ending, Manner
 
 
@@ -45,7 +47,7 @@ class Wanted:
         How many at once, and how long each.
     noting
         What is noted in the warehouse.
-    full_refresh
+    full_refresh, stretch
         As for `fft run`.
     """
 
@@ -55,6 +57,7 @@ class Wanted:
     manner: Manner
     noting: Noting
     full_refresh: bool = False
+    stretch: Stretch = Stretch()
 
 
 def make(opened: Opened, console: Console, wanted: Wanted) -> int:
@@ -68,12 +71,14 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
     for name in models:
         if (contract := project.models[name].contract) is not None:
             require_types(contract)
+    windows = _windows(project, models, wanted)
     artifacts.prepare(folder)
     artifacts.forget_failures(folder)
     with opened.connected(console) as engine:
         require_translations(project, models, engine)
         existing = opened.existing(engine, names)
         steps = plan.build(project, order, existing, engine.capabilities, full_refresh=wanted.full_refresh)
+        steps = steps.in_windows(windows, resumes=wanted.stretch.resumes)
         asked = sum(map(len, checks.values()))
         parts = [(len(names) - len(models), "seed"), (len(models), "model"), (asked, "check")]
         words = _listed(counted(number, noun) for number, noun in parts if number or noun == "model" and not names)
@@ -84,15 +89,16 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
         made = run(steps, project, engine, console, how)
         seconds, stopped = time.perf_counter() - began, made.ending is not Ending.OVER
         result = RunResult(wanted.command, made.steps, made.checks, seconds, opened.options, stopped)
-        past.ended(result, console)
-        told = functools.partial(_told, project, console, result)
+        # Before anything else is sent: a user who is impatient may cut that short.
+        _write(project, result)
+        told = functools.partial(_told, console, result)
         left_behind(made.ending, told)
+        past.ended(result, console)
     return told()
 
 
-def _told(project: Project, console: Console, result: RunResult) -> int:
-    """Report what came of the steps, and return the exit code."""
-    console.close()
+def _write(project: Project, result: RunResult) -> None:
+    """Write what came of the steps into the project's folder."""
     folder = project.folder
     artifacts.write_manifest(project)
     artifacts.write_results(folder, result)
@@ -100,9 +106,24 @@ def _told(project: Project, console: Console, result: RunResult) -> int:
         if step.error is not None and step.error.sql is not None:
             path = artifacts.write_sql(folder, "failed", step.name, step.error.sql)
             step.error.hint = _with_sql(step.error.hint, path)
+
+
+def _told(console: Console, result: RunResult) -> int:
+    """Report what came of the steps, and return the exit code."""
+    console.close()
     console.steps(result.steps)
     console.checks(result.checks)
     return summed_up(console, result)
+
+
+def _windows(project: Project, models: Sequence[str], wanted: Wanted) -> tuple[Window, ...]:
+    """Return the windows that models are to be run in; none where they take up what is new."""
+    stretch = wanted.stretch
+    if stretch.start is None or stretch.end is None:
+        return ()
+    for name in models:
+        require_windows(project.models[name], full_refresh=wanted.full_refresh)
+    return cut(stretch.start, stretch.end, stretch.step)
 
 
 def _past(opened: Opened, engine: Engine, models: Sequence[str], wanted: Wanted, console: Console) -> Past:

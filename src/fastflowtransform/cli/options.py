@@ -170,6 +170,35 @@ def noting_options(command: Callable[..., int]) -> Callable[..., int]:
     return cache_option(decorated)
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What the command line says of the cursors to take up: all that is new, where it says nothing."""
+
+    start: str | None = None
+    end: str | None = None
+    step: str | None = None
+    resumes: bool = False
+
+
+def windows_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Take `--from`, `--to`, `--step` and `--resume` as the argument `stretch`."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, start: str | None, end: str | None, step: str | None, resume: bool, **others: Any) -> int:
+        if (start is None) != (end is None) or (start is None and (step is not None or resume)):
+            raise UsageError("--from and --to belong together, and --step and --resume to them", hint="give both")
+        return command(*args, stretch=Stretch(start, end, step, resume), **others)
+
+    decorated = click.option("--resume", is_flag=True, help="Go on with a backfill that was stopped.")(gathered)
+    decorated = click.option(
+        "--step", metavar="LENGTH", help="Cut that into windows of this length: '1 day', '12 hours', or a number."
+    )(decorated)
+    decorated = click.option("--to", "end", metavar="VALUE", help="The first value that is left out.")(decorated)
+    return click.option(
+        "--from", "start", metavar="VALUE", help="Take up the rows whose cursor is from this value on, new or not."
+    )(decorated)
+
+
 class _Jobs(click.ParamType[str]):
     """A number above 0, or `auto`."""
 

@@ -44,6 +44,8 @@ def command(output: Output, project: Path) -> int:
         return 0
     repeated: click.Command = importlib.import_module(f"fastflowtransform.cli.{name}").command
     words = " ".join(f"result:{word}" for word in FAILED)
-    arguments = [*options, "--select", words, str(folder)]
+    # A backfill goes on with the windows that are left.
+    resumed = ["--resume"] if "--from" in options and "--resume" not in options else []
+    arguments = [*options, *resumed, "--select", words, str(folder)]
     code: int = repeated.main(arguments, prog_name=f"fft {name}", standalone_mode=False, obj=output)
     return code

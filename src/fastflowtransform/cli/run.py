@@ -8,10 +8,12 @@ from fastflowtransform.cli.options import (
     Chosen,
     Limits,
     Noting,
+    Stretch,
     limits_options,
     noting_options,
     project_options,
     selection_options,
+    windows_options,
 )
 from fastflowtransform.console import Console, Output
 
@@ -24,6 +26,7 @@ from fastflowtransform.console import Console, Output
 @click.option("--fail-fast", is_flag=True, help="Start nothing after the first failure; what runs then, ends.")
 @click.option("--audit", is_flag=True, help="Publish a model only after its checks have passed, as build does.")
 @noting_options
+@windows_options
 @click.pass_obj
 def command(
     output: Output,
@@ -33,6 +36,7 @@ def command(
     fail_fast: bool,
     audit: bool,
     noting: Noting,
+    stretch: Stretch,
 ) -> int:
     """Build the models of PROJECT, parents first.
 
@@ -40,6 +44,7 @@ def command(
     fft run .
     fft run . --select tag:nightly --exclude path:models/staging
     fft run . --select events+ --full-refresh
+    fft run . --select events --from 2026-01-01 --to 2026-02-01 --step "1 day"
     fft run . --jobs 4 --timeout 600
     """
     from fastflowtransform.cli.making import Wanted, make
@@ -49,4 +54,4 @@ def command(
     console = Console(output, opened.project.folder)
     checks = tuple(check for check in opened.project.checks if audit or check.is_promised)
     manner = opened.manner(limits, fail_fast=fail_fast)
-    return make(opened, console, Wanted("run", opened.models(chosen), checks, manner, noting, full_refresh))
+    return make(opened, console, Wanted("run", opened.models(chosen), checks, manner, noting, full_refresh, stretch))

@@ -97,7 +97,7 @@ def _build(write: _Write, query: Query) -> Outcome:
     engine, target, incremental = write.engine, write.target, write.incremental
     with query.table(is_incremental=False) as table:
         rule.require_columns(table, incremental)
-        with audited(engine, table, incremental, None) as (rows, audit):
+        with audited(engine, rule.windowed(table, incremental), incremental, None) as (rows, audit):
             rows = rule.newest(rows, incremental, engine.capabilities.comparing) if audit.duplicates else rows
             twice = audit.duplicates and not write.gate.is_open
 
@@ -135,6 +135,8 @@ def _increment(write: _Write, query: Query) -> Outcome:
             before = None if watermark is None else watermark.text
             after = audit.newest if before is None or audit.late < audit.rows else before
             why = "the table has no watermark yet: the whole query" if whole else target.action.why
+            if incremental.window is not None:
+                why = f"the rows of {incremental.window}"
 
             def outcome(written: WriteCounts, verdicts: Mapping[str, int]) -> Outcome:
                 return Outcome(
@@ -287,6 +289,8 @@ def _candidates(
         given = None if whole else query.delta()
         if given is not None:
             yield _same_columns(given, full, incremental, query.model)
+        elif incremental.window is not None:
+            yield rule.windowed(full, incremental)
         elif whole or own:
             yield full
         else:
