@@ -55,12 +55,12 @@ def replaced(session: Session, relation: Relation, select: str, columns: Schema,
     lies = (wanted.partition_by, wanted.cluster_by) == (now.partition_by, now.cluster_by)
     if lies and list(session.schema(f"SELECT * FROM {name}").items()) == list(columns.items()):
         arrange(session, relation, layout, now)
-        session.run(f"INSERT OVERWRITE TABLE {name} BY NAME {select}")
-        return WriteCounts(_written(session, relation), 0, "insert overwrite")
+        written = _inserted(session, relation, f"INSERT OVERWRITE TABLE {name} BY NAME {select}")
+        return WriteCounts(written, 0, "insert overwrite")
     said = comments(session, relation)
     described = clauses("delta", _with_defaults(wanted, columns), now.comment)
     session.run(f"CREATE OR REPLACE TABLE {name} {described} AS {select}")
-    counts = WriteCounts(_written(session, relation), 0, "create or replace")
+    counts = WriteCounts(int(_metrics(session, relation).get("numOutputRows", 0)), 0, "create or replace")
     for column, comment in said.items():
         if column in columns:
             session.run(f"ALTER TABLE {name} ALTER COLUMN {ticked(column)} COMMENT {literal(comment)}")
@@ -70,8 +70,8 @@ def replaced(session: Session, relation: Relation, select: str, columns: Schema,
 def appended(session: Session, relation: Relation, select: str, columns: Iterable[str], *, evolve: bool) -> WriteCounts:
     """Add rows by column name; with `evolve`, with the columns that the table does not have yet, in the same commit."""
     if not evolve:
-        session.run(f"INSERT INTO {printed(relation)} BY NAME {select}")
-        return WriteCounts(_written(session, relation), 0, "insert")
+        written = _inserted(session, relation, f"INSERT INTO {printed(relation)} BY NAME {select}")
+        return WriteCounts(written, 0, "insert")
     # An INSERT cannot add columns, and a MERGE of rows that match nothing can.
     statement = (
         f"MERGE {_EVOLVE}INTO {printed(relation)} AS old USING ({select}) AS fresh ON false "
@@ -241,8 +241,12 @@ def state(session: Session, relation: Relation, standing: Standing | None, *, wr
     return f"version {newest['version']} of {newest['timestamp']:%Y-%m-%d %H:%M:%S.%f} by {note_of(said, WRITE)}"
 
 
-def _written(session: Session, relation: Relation) -> int:
-    return int(_metrics(session, relation).get("numOutputRows", 0))
+def _inserted(session: Session, relation: Relation, statement: str) -> int:
+    """Run an INSERT, and return how many rows it wrote: none, where Delta makes no commit because there are none."""
+    latest = None if session.mark else session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")[0]["version"]
+    session.run(statement)
+    ours = [row for row in _commits(session, relation) if latest is None or row["version"] > latest]
+    return int((ours[0]["operationMetrics"] or {}).get("numOutputRows", 0)) if ours else 0
 
 
 def note_of(said: str | None, key: str) -> Any:
@@ -260,11 +264,16 @@ def note_of(said: str | None, key: str) -> Any:
     return words.get(key) if isinstance(words, dict) else None
 
 
-def _metrics(session: Session, relation: Relation) -> Mapping[str, Any]:
-    """Return what the newest commit of this write says of itself."""
+def _commits(session: Session, relation: Relation) -> list[dict[str, Any]]:
+    """Return the commits of this write, the newest first; all of the last ones, where nothing marks it."""
     rows = session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 20")
     writer = note_of(session.mark, WRITE)
-    ours = rows if writer is None else [row for row in rows if note_of(row["userMetadata"], WRITE) == writer]
+    return rows if writer is None else [row for row in rows if note_of(row["userMetadata"], WRITE) == writer]
+
+
+def _metrics(session: Session, relation: Relation) -> Mapping[str, Any]:
+    """Return what the newest commit of this write says of itself."""
+    ours = _commits(session, relation)
     if not ours:
         raise EngineError(f'the commit to "{relation}" is not in its history', hint="was the table replaced meanwhile?")
     return dict(ours[0]["operationMetrics"] or {})
