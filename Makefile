@@ -27,7 +27,7 @@ help:  ## Show this list
 
 test: test-duckdb test-postgres test-spark  ## Run the tests on each engine; make -j2 takes half the time
 
-test-spark: test-spark-local test-spark-cluster test-spark-connect
+test-spark: test-spark-local test-spark-processes test-spark-cluster test-spark-connect
 
 test-spark-%: $(VENV)/.package-dev
 	$(NOX) 'spark($*)' -- $(ARGS)

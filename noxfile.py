@@ -10,6 +10,11 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["duckdb"]
 
 
+SPARK = ["local", "processes", "cluster", "connect"]
+PROCESSES = ("tests/examples", "tests/engines/test_spark_notes.py")
+"""Tests on Spark that start processes with a Java of their own, which take long and can run beside the others."""
+
+
 def install(session: nox.Session) -> None:
     """Install the package in place, and what it is developed with."""
     # Python would compile every module anew in each process, and the tests start many.
@@ -34,13 +39,15 @@ def postgres(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("where", ["local", "cluster", "connect"], ids=["local", "cluster", "connect"])
+@nox.parametrize("where", SPARK, ids=SPARK)
 def spark(session: nox.Session, where: str) -> None:
-    """Run the tests on Spark in this process; a part of them on executors of their own, and through a server."""
+    """Run the tests on Spark: here, those that start processes, and a part on executors and through a server."""
     install(session)
     few = ("-m", "everywhere", "-k", "not parquet")
     if where == "local":
-        session.run("pytest", "--engine", "spark", *session.posargs)
+        session.run("pytest", "--engine", "spark", *(f"--ignore={path}" for path in PROCESSES), *session.posargs)
+    elif where == "processes":
+        session.run("pytest", "--engine", "spark", *PROCESSES)
     elif where == "cluster":
         session.run("pytest", "--engine", "spark", *few, env={"FFT_TEST_SPARK_MASTER": "local-cluster[2,1,1024]"})
     else:

@@ -25,6 +25,8 @@ def another(session: Session, on_statement: Callable[[str], None] | None) -> Ses
 
             found: Any = Connected(connection=spark.client._builder)
             end = _released(found)
+            # PySpark calls it where a session is garbage, and would wait there for threads that all sessions share.
+            found.client.close = _left
         else:
             found, end = spark.newSession(), _left
         _repeat(spark, found)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.spark_session import Session
+from fastflowtransform.engines.spark_tags import is_connected
 from fastflowtransform.engines.spark_types import sent
 from fastflowtransform.errors import EngineError
 
@@ -46,7 +47,14 @@ def frame_of(session: Session, rows: pa.RecordBatchReader) -> DataFrame:
 def kept(session: Session, frame: DataFrame) -> DataFrame:
     """Run a lazy table, and keep its rows where Spark computes: what it read may change without it."""
     with session.translated(None):
-        return frame.localCheckpoint(eager=True)
+        found: Any = frame.localCheckpoint(eager=True)
+        if is_connected(session.spark):
+            # PySpark 4.0 takes them for rows of the process's first session, whichever the server keeps them in.
+            plan = found._plan
+            plan._spark_session = session.spark
+            found = type(found)(plan, session.spark)
+        rows: DataFrame = found
+        return rows
 
 
 def let_go(frame: DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,4 +30,12 @@ def tagged(spark: Any, tag: str) -> Tagged:
     # Without a server, a session's own interruptTag knows only of tags of the thread that calls it.
     context = spark.sparkContext
     context.addJobTag(tag)
-    return Tagged(functools.partial(context.cancelJobsWithTag, tag), functools.partial(context.removeJobTag, tag))
+    return Tagged(functools.partial(_cancelled, context, tag), functools.partial(context.removeJobTag, tag))
+
+
+def _cancelled(context: Any, tag: str) -> None:
+    """Cancel what bears a tag; where Java is just being left, there is nothing left to cancel."""
+    from py4j.protocol import Py4JError
+
+    with contextlib.suppress(Py4JError):
+        context.cancelJobsWithTag(tag)
