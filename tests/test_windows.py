@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflowtransform.errors import UsageError
+from fastflowtransform.backfill import pieces
+from fastflowtransform.errors import Location, UsageError
+from fastflowtransform.materializations.base import Action, Verb
+from fastflowtransform.model import Model, SqlBody
+from fastflowtransform.plan import Plan, Step
+from fastflowtransform.relation import Relation
+from fastflowtransform.template import Template
 from fastflowtransform.windows import Window, cut, gaps
 from tests.conftest import ProjectFolder
 
@@ -236,3 +242,144 @@ def test_half_a_stretch_is_no_stretch(project: ProjectFolder, arguments: tuple[s
     answer = project.fft("run", *arguments)
 
     assert (answer.code, "belong together" in answer.err) == (2, True)
+
+
+APART = (
+    "{{ config(materialized='incremental', unique_key=['id', 'seen'], updated_at='seen') }} "
+    "select id, seen, v from events where seen is not null"
+)
+
+
+@pytest.fixture
+def apart(each_project: ProjectFolder) -> ProjectFolder:
+    """A project on each engine whose key holds the cursor, over 400 rows with some twins."""
+    each_project.write({"models/fct.ff.sql": APART})
+    events(each_project, *(f"({number % 37}, {number % 200}, 'v{number % 3}')" for number in range(400)))
+    return each_project
+
+
+@pytest.mark.parametrize("refresh", [("--full-refresh",), ()])
+def test_windows_taken_up_at_once_give_what_one_run_gives(apart: ProjectFolder, refresh: tuple[str, ...]):
+    assert apart.fft("run", "--full-refresh").code == 0
+    expected = apart.sql("select id, seen, v from fct order by 1, 2, 3")
+    apart.sql("delete from fct where seen >= 30")
+
+    answer = apart.fft("run", *refresh, "--from", "0", "--to", "200", "--step", "25", "--jobs", "4")
+
+    assert answer.code == 0, answer.err
+    assert apart.sql("select id, seen, v from fct order by 1, 2, 3") == expected
+    windows = apart.sql("select window_from, inserted from fft_model_state where window_from is not null")
+    assert len(windows) == 8
+    assert sum(inserted for _, inserted in windows) == (len(expected) if refresh else len(expected) * 170 // 200)
+
+
+def test_the_first_of_windows_at_once_makes_the_columns_for_all(apart: ProjectFolder):
+    apart.write(
+        {
+            "models/fct.ff.sql": APART.replace(
+                "updated_at='seen'", "updated_at='seen', on_schema_change='append_new_columns'"
+            )
+        }
+    )
+    assert apart.fft("run").code == 0
+    wider = APART.replace("updated_at='seen'", "updated_at='seen', on_schema_change='append_new_columns'").replace(
+        " v ", " v, id + 1 as w "
+    )
+    apart.write({"models/fct.ff.sql": wider})
+
+    answer = apart.fft("run", "--from", "0", "--to", "200", "--step", "25", "--jobs", "4")
+
+    assert answer.code == 0, answer.err
+    assert apart.sql("select count(*) from fct where w = id + 1") == apart.sql("select count(*) from fct")
+
+
+def starts(shared: tuple[str, ...]) -> list[set[str]]:
+    """Return what of two models in three windows can start at once, from time to time."""
+    models = [Model(name, SqlBody(Template("", Location("m.ff.sql"))), Location("m.ff.sql")) for name in ("a", "b")]
+    steps = tuple(Step(model, Relation("db", model.name), Action(Verb.MERGE, "", "")) for model in models)
+    plan = Plan(steps, ("a", "b"), {}, {}, windows=cut("0", "3", "1"))
+    ready, _ = pieces(plan, {"b": {"a"}}, shared)
+    found = []
+    while not ready.is_over:
+        found.append({node for node in iter(ready.next, None)})
+        for node in found[-1]:
+            ready.ended(node)
+    return found
+
+
+def test_windows_that_may_be_taken_up_at_once_follow_the_first_one_and_others_each_other():
+    in_turn = [{"b 0 to 1"}, {"b 1 to 2"}, {"b 2 to 3"}, {"b"}]
+    assert starts(("a",)) == [{"a 0 to 1"}, {"a 1 to 2", "a 2 to 3"}, {"a"}, *in_turn]
+    assert starts(())[:4] == [{"a 0 to 1"}, {"a 1 to 2"}, {"a 2 to 3"}, {"a"}]
+
+
+def test_a_window_at_once_that_fails_leaves_the_others_done_and_the_old_table_where_it_was(local: ProjectFolder):
+    local.sql("create table breaks as select true as now")
+    local.fft("run")
+    model = APART.replace(" v ", " case when seen = 25 and (select now from breaks) then error('no') else v end as v ")
+    local.write({"models/fct.ff.sql": model})
+    command = ("run", "--full-refresh", "--from", "0", "--to", "50", "--step", "10", "--jobs", "4")
+
+    answer = local.fft(*command)
+
+    assert answer.code == 1
+    assert "in the window 20 to 30" in answer.err
+    assert table(local) == ALL
+    local.sql("update breaks set now = false")
+    again = local.fft(*command, "--resume")
+    assert again.code == 0, again.err
+    assert "0 to 10 is done" not in again.out
+    assert table(local) == [(1, 5, "a"), (1, 25, "A"), (2, 15, "b"), (3, 25, "c"), (4, 41, "d")]
+
+
+def test_what_is_below_a_backfill_waits_for_its_end(local: ProjectFolder):
+    below = (
+        "{{ config(materialized='incremental', unique_key='id', updated_at='seen') }} select * from {{ ref('fct') }}"
+    )
+    local.write({"models/fct.ff.sql": APART, "models/below.ff.sql": below})
+
+    answer = local.fft("run", "--from", "0", "--to", "50", "--step", "10", "--jobs", "4")
+
+    assert answer.code == 0, answer.err
+    assert local.sql("select id, seen from below order by id") == [(1, 25), (2, 15), (3, 25), (4, 41)]
+
+
+def test_a_timeout_is_about_one_window(local: ProjectFolder):
+    slow = APART.replace(
+        "select id, seen, v",
+        "select id, seen, (select count(*) from range(30000) a, range(30000) b where a.range + b.range = seen) as v",
+    )
+    local.write({"models/fct.ff.sql": slow.replace(" v ", " v ")})
+
+    answer = local.fft("run", "--from", "0", "--to", "50", "--step", "10", "--timeout", "0.01")
+
+    assert answer.code == 1
+    assert "in the window 0 to 10" in answer.err
+    assert "skipped" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "words"),
+    [
+        (FCT.replace("{more}", ""), (), "5 windows, one after the other: seen is not a part of the key"),
+        (APART, (), "5 windows, at once, as many as --jobs says"),
+        (APART, ("--resume",), "3 windows of 5, at once"),
+    ],
+)
+def test_a_plan_says_how_windows_would_be_taken_up(
+    local: ProjectFolder, model: str, arguments: tuple[str, ...], words: str
+):
+    local.write({"models/fct.ff.sql": model})
+    stretch = ("--from", "0", "--to", "50", "--step", "10")
+    if arguments:
+        local.sql("create table breaks as select true as now")
+        fails = "case when (select now from breaks) then error('no') else true end"
+        breaks = f"where seen is not null and (seen < 20 or {fails})"
+        local.write({"models/fct.ff.sql": model.replace("where seen is not null", breaks)})
+        local.fft("run", *stretch)
+
+    answer = local.fft("plan", *stretch, *arguments)
+
+    assert answer.code == 0, answer.err
+    assert words in " ".join(answer.out.split())
+    assert local.sql("select count(*) from duckdb_tables() where table_name = 'fct'") == [(0,)]

@@ -27,7 +27,12 @@ class Attempted:
 
 
 def attempted(
-    engine: Engine, relation: Relation, write: Callable[[bool], Outcome], on_wait: Callable[[str], None]
+    engine: Engine,
+    relation: Relation,
+    write: Callable[[bool], Outcome],
+    on_wait: Callable[[str], None],
+    *,
+    shared: bool = False,
 ) -> Attempted:
     """Write to a relation, at most `ATTEMPTS` times.
 
@@ -41,11 +46,13 @@ def attempted(
         Writes all or nothing; is told whether it is called once more, so that it looks anew at what stands there.
     on_wait
         Is told what an attempt waits for.
+    shared
+        Whether others of the same command write to it at the same time.
     """
     retries: list[str] = []
     while True:
         try:
-            with engine.writing(relation, on_wait):
+            with engine.writing(relation, on_wait, shared=shared):
                 return Attempted(write(bool(retries)), None, tuple(retries))
         except EngineError as error:
             if not error.transient or len(retries) == ATTEMPTS - 1:

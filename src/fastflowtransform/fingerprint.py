@@ -25,6 +25,9 @@ class Fingerprint:
     body: str
     config: str
 
+    def __str__(self) -> str:
+        return f"{self.body} {self.config}"
+
 
 _TOKEN = re.compile(
     r"""

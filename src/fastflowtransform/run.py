@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastflowtransform import materializations, seed
 from fastflowtransform.attempts import Attempted, attempted
-from fastflowtransform.backfill import Making, backfilled
+from fastflowtransform.backfill import (
+    Begun,
+    Making,
+    Piece,
+    Taken,
+    begun,
+    pieces,
+    published,
+    seconds_of,
+    taken,
+    why_in_turn,
+    within,
+)
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import NotPublished
+from fastflowtransform.errors import FftError, NotPublished
 from fastflowtransform.fingerprint import fingerprint_of
 from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.ledger import Entry
-from fastflowtransform.model import Materialized
+from fastflowtransform.model import Materialized, Model
 from fastflowtransform.normalize import Query, Tables, load_libraries
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import waits
@@ -25,7 +37,6 @@ from fastflowtransform.project import Project
 from fastflowtransform.proof import STANDS, Judgement
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Outcome, Status, StepResult
-from fastflowtransform.schedule import Ready
 from fastflowtransform.workers import ALONE, Ending, Manner, cut_off, perform
 
 if TYPE_CHECKING:
@@ -88,18 +99,27 @@ def run(plan: Plan, project: Project, engine: Engine, report: Report, how: How) 
     """
     if how.manner.jobs > 1:
         load_libraries(step.model for step in plan.steps)
-    running = _Running(plan, project, report, how)
-    ready = Ready(plan.order, waits(project, plan.order, how.audit.checks))
+    side_by_side = {
+        step.model.name
+        for step in (plan.steps if plan.windows else ())
+        if why_in_turn(step, plan, engine.capabilities, is_open=not how.audit.checks.get(step.model.name)) is None
+    }
+    ready, windows = pieces(plan, waits(project, plan.order, how.audit.checks), side_by_side)
+    running = _Running(plan, project, report, how, windows)
     return running.made(perform(ready, running, engine, report, how.manner))
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """What came of a node: a step, or nothing where a source was looked at; its checks; and what is noted of it."""
+    """What came of a node: a step, or nothing where a source was looked at; its checks; and what is noted of it.
+
+    Of a window of a model, there is only what was taken up.
+    """
 
     step: StepResult | None
     checks: tuple[CheckResult, ...] = ()
     entry: Entry | None = None
+    taken: Taken | None = None
 
     @property
     def failed(self) -> bool:
@@ -116,9 +136,14 @@ class _Running:
     ----------
     plan, project, report, how
         As for `run`.
+    pieces
+        The windows of the plan's models, by the names that they have among its nodes.
     """
 
-    def __init__(self, plan: Plan, project: Project, report: Report, how: How) -> None:
+    def __init__(self, plan: Plan, project: Project, report: Report, how: How, pieces: Mapping[str, Piece]) -> None:
+        self._pieces = pieces
+        self._windows: dict[str, dict[int, Taken]] = {}
+        """What came of the windows of each model, by their numbers; nothing of a model where not one was begun."""
         self._plan = plan
         self._project = project
         self._report = report
@@ -133,35 +158,57 @@ class _Running:
     def made(self, ending: Ending) -> Made:
         """Return what came of all nodes; those that were not started are skipped."""
         for node in self._plan.order:
-            if node not in self._found:
+            if node in self._found:
+                continue
+            if (windows := self._windows.get(node)) is not None:
+                self.ended(node, self.cut(node, seconds_of([*windows.values()]), late=False))
+            else:
                 self.ended(node, self._skipped(node, None))
         found = [self._found[node] for node in self._plan.order]
         steps = tuple(node.step for node in found if node.step is not None)
         return Made(steps, tuple(check for node in found for check in node.checks), ending)
 
     def barred(self, node: str) -> _Node | None:
-        """Return a node as skipped, where one above it failed, or any and that is to end the run."""
-        blocker = self._blocker(node) or (self._failed if self._manner.fail_fast else None)
+        """Return a node as skipped, where one above it failed, or any and that is to end the run.
+
+        A backfill that has begun is one thing that runs, and ends with the first window that fails.
+        """
+        piece = self._pieces.get(node)
+        name = node if piece is None else piece.model
+        if (windows := self._windows.get(name)) is not None:
+            failed = any(found.result.error is not None for found in windows.values())
+            return _Node(None) if piece is not None and failed else None
+        blocker = self._blocker(name) or (self._failed if self._manner.fail_fast else None)
         if blocker is None:
             return None
-        self._blocked[node] = blocker
-        return self._told(self._skipped(node, blocker))
+        self._blocked[name] = blocker
+        return _Node(None) if piece is not None else self._told(self._skipped(node, blocker))
 
     def limit(self, node: str) -> float | None:
-        """Return the seconds that a model or seed may take."""
+        """Return the seconds that a model or seed may take, or one window of a model."""
         if node in self._project.sources:
             return None
-        model = self._project.models.get(node)
+        piece = self._pieces.get(node)
+        model = self._project.models.get(node if piece is None else piece.model)
         return self._manner.timeout if model is None or model.timeout is None else model.timeout
 
     def at(self, engine: Engine, report: Report, is_stopped: Callable[[], bool]) -> Callable[[str], _Node]:
         """Return what makes a node at one connection."""
-        return _Making(self._plan, self._project, engine, report, self._how, is_stopped).node
+        making = _Making(self._plan, self._project, engine, report, self._how, is_stopped)
+        return functools.partial(_made, making, self._pieces, self._windows)
 
     def cut(self, node: str, seconds: float, *, late: bool) -> _Node:
         """Return a node that was stopped."""
         if node in self._project.sources:
             return self._told(_Node(None, self._audit.unasked(node)))
+        if (piece := self._pieces.get(node)) is not None:
+            model = self._project.models[piece.model]
+            result = StepResult(piece.model, "model", Status.CANCELLED, seconds)
+            result = cut_off(result, model.at, self.limit(node), late=late)
+            if result.error is not None:
+                result = replace(result, error=within(result.error, self._plan.windows[piece.number]))
+            backfill = self._windows.get(piece.model, {}).get(0, Taken(result)).backfill
+            return _Node(None, taken=Taken(result, self._audit.unasked(piece.model), backfill))
         item = self._project.models.get(node) or self._project.seeds[node]
         result = StepResult(node, self._kind(node), Status.CANCELLED, seconds)
         step = cut_off(result, item.at, self.limit(node), late=late)
@@ -169,6 +216,10 @@ class _Running:
 
     def ended(self, node: str, result: _Node) -> None:
         """Note what came of a node, once."""
+        if (piece := self._pieces.get(node)) is not None:
+            if result.taken is not None:
+                self._windows.setdefault(piece.model, {})[piece.number] = result.taken
+            return
         if node not in self._found:
             self._found[node] = result
             if result.step is not None and result.entry is not None:
@@ -267,30 +318,66 @@ class _Making:
 
     def _model(self, step: Step, gate: Gate, entry: Entry) -> StepResult:
         began = time.perf_counter()
-        model = step.model
-        done = self._backfilled(step, gate, entry) if self._plan.windows else self._written(step, gate, entry)
-        status = Status.SUCCESS
-        if done.error is not None:
-            done.error.at = done.error.at or model.at
-            status = Status.ERROR
-        elif gate.contract_words:
-            status = Status.WARN
-        seconds = time.perf_counter() - began
-        result = StepResult(model.name, "model", status, seconds, done.outcome, done.error, retries=done.retries)
-        return _settled(result, gate)
+        return _settled(_result(step.model, self._written(step, gate, entry), time.perf_counter() - began), gate)
 
-    def _backfilled(self, step: Step, gate: Gate, entry: Entry) -> Attempted:
-        """Take up the plan's windows."""
-        own = fingerprint_of(step.model, self._project)
+    def window(self, piece: Piece, backfill: Begun | None) -> Taken:
+        """Take up one window of a model; the first one begins the backfill."""
+        step, window = self._steps[piece.model], self._plan.windows[piece.number]
+        if backfill is None:
+            self._report.started(piece.model, str(step.action))
+        gate = self._audit.gate(piece.model, self._engine, self._report)
+        making, began = self._backfilling(step, gate, shared=piece.shared), time.perf_counter()
+        try:
+            if backfill is None:
+                own, entry = fingerprint_of(step.model, self._project), self._past.entry(piece.model, self._project)
+                backfill = begun(step, self._plan, str(own), entry, making)
+            done = taken(backfill, piece.number, making)
+        except FftError as error:
+            done = Attempted(None, error)
+        if done.error is not None:
+            done = replace(done, error=within(done.error, window))
+        if done.outcome is not None:
+            done = replace(done, outcome=replace(done.outcome, contract=gate.contract_words))
+        result = _settled(_result(step.model, done, time.perf_counter() - began), gate)
+        return Taken(result, gate.answers(), backfill)
+
+    def backfilled(self, name: str, windows: Sequence[Taken]) -> _Node:
+        """End a backfill whose windows were seen to; its checks are of the last rows that anything was asked of."""
+        step, backfill = self._steps[name], windows[0].backfill
+        failed = [found for found in windows if found.result.error is not None]
+        # The last of those that something was asked of; one that was taken up by an earlier command is asked nothing.
+        asked = [found for found in windows if found.result.outcome is not None][-1:] or list(windows)
+        last = (failed or asked)[0]
+        gate, checks, kept = self._audit.gate(name, self._engine, self._report), last.checks, last.result.kept
+        if backfill is None or failed:
+            done = Attempted(None, last.result.error)
+        else:
+            assert len(windows) == len(self._plan.windows)
+            outcomes = [found.result.outcome for found in windows if found.result.outcome is not None]
+            done = published(backfill, outcomes, self._backfilling(step, gate))
+        retries = tuple(words for found in windows for words in found.result.retries)
+        result = _result(step.model, replace(done, retries=(*retries, *done.retries)), seconds_of(windows))
+        if backfill is not None and backfill.is_anew and not failed:
+            result = _settled(result, gate)
+            checks, kept = gate.answers(), result.kept
+        result = replace(result, kept=kept)
+        self._report.finished(result)
+        for check in checks:
+            self._report.finished(check)
+        entry = self._past.entry(name, self._project) if backfill is None else backfill.entry
+        return _Node(result, checks, entry)
+
+    def _backfilling(self, step: Step, gate: Gate, *, shared: bool = False) -> Making:
+        """Return what windows of a model are taken up with."""
         looked_at = functools.partial(self._looked_at, gate)
-        making = Making(
+        return Making(
             self._engine,
             lambda model: Query(model, self._tables, looked_at),
             gate,
             self._past,
             functools.partial(self._report.waiting, step.model.name),
+            shared,
         )
-        return backfilled(step, self._plan, f"{own.body} {own.config}", entry, making)
 
     def _written(self, step: Step, gate: Gate, entry: Entry) -> Attempted:
         """Write what is to be written now, or leave the model alone."""
@@ -324,6 +411,24 @@ class _Making:
         if self._is_stopped():
             raise KeyboardInterrupt
         gate.columns(rows)
+
+
+def _made(making: _Making, pieces: Mapping[str, Piece], windows: Mapping[str, Mapping[int, Taken]], node: str) -> _Node:
+    """Make a node: a window, a model whose windows were seen to, or any other."""
+    piece = pieces.get(node)
+    found = windows.get(node if piece is None else piece.model, {})
+    if piece is not None:
+        return _Node(None, taken=making.window(piece, found[0].backfill if found else None))
+    return making.backfilled(node, [found[number] for number in sorted(found)]) if found else making.node(node)
+
+
+def _result(model: Model, done: Attempted, seconds: float) -> StepResult:
+    """Return what came of a model's write."""
+    status = Status.WARN if done.outcome is not None and done.outcome.contract else Status.SUCCESS
+    if done.error is not None:
+        done.error.at = done.error.at or model.at
+        status = Status.ERROR
+    return StepResult(model.name, "model", status, seconds, done.outcome, done.error, retries=done.retries)
 
 
 def _settled(result: StepResult, gate: Gate) -> StepResult:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastflowtransform import artifacts, plan
-from fastflowtransform.backfill import require_windows
 from fastflowtransform.cli.ending import left_behind, summed_up
 from fastflowtransform.cli.options import Noting, Stretch
 from fastflowtransform.cli.session import Opened
@@ -27,7 +26,6 @@ from fastflowtransform.project import Project
 from fastflowtransform.proof import Cache, stands_below
 from fastflowtransform.results import RunResult
 from fastflowtransform.run import How, run
-from fastflowtransform.windows import Window, cut
 from fastflowtransform.workers import Ending, Manner
 
 
@@ -71,7 +69,7 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
     for name in models:
         if (contract := project.models[name].contract) is not None:
             require_types(contract)
-    windows = _windows(project, models, wanted)
+    windows = wanted.stretch.windows([project.models[name] for name in models], full_refresh=wanted.full_refresh)
     artifacts.prepare(folder)
     artifacts.forget_failures(folder)
     with opened.connected(console) as engine:
@@ -114,16 +112,6 @@ def _told(console: Console, result: RunResult) -> int:
     console.steps(result.steps)
     console.checks(result.checks)
     return summed_up(console, result)
-
-
-def _windows(project: Project, models: Sequence[str], wanted: Wanted) -> tuple[Window, ...]:
-    """Return the windows that models are to be run in; none where they take up what is new."""
-    stretch = wanted.stretch
-    if stretch.start is None or stretch.end is None:
-        return ()
-    for name in models:
-        require_windows(project.models[name], full_refresh=wanted.full_refresh)
-    return cut(stretch.start, stretch.end, stretch.step)
 
 
 def _past(opened: Opened, engine: Engine, models: Sequence[str], wanted: Wanted, console: Console) -> Past:

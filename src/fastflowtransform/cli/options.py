@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -14,6 +14,10 @@ from click.core import ParameterSource
 from fastflowtransform.console import Output
 from fastflowtransform.errors import UsageError
 from fastflowtransform.settings import is_jobs
+
+if TYPE_CHECKING:
+    from fastflowtransform.model import Model
+    from fastflowtransform.windows import Window
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -178,6 +182,14 @@ class Stretch:
     end: str | None = None
     step: str | None = None
     resumes: bool = False
+
+    def windows(self, models: Iterable[Model], *, full_refresh: bool) -> tuple[Window, ...]:
+        """Return the windows that models are to be run in; none where they take up what is new."""
+        if self.start is None or self.end is None:
+            return ()
+        from fastflowtransform.backfill import windows_of
+
+        return windows_of(models, self.start, self.end, self.step, full_refresh=full_refresh)
 
 
 def windows_options(command: Callable[..., int]) -> Callable[..., int]:

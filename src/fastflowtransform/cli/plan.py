@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastflowtransform.cli.options import Chosen, cache_option, project_options, selection_options
+from fastflowtransform.cli.options import (
+    Chosen,
+    Stretch,
+    cache_option,
+    project_options,
+    selection_options,
+    windows_options,
+)
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import counted
 
@@ -24,8 +31,9 @@ if TYPE_CHECKING:
 @selection_options
 @click.option("--full-refresh", is_flag=True, help="As for seed and run.")
 @cache_option
+@windows_options
 @click.pass_obj
-def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str) -> int:
+def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str, stretch: Stretch) -> int:
     """Show, model by model, what `fft run` with the same options would do, and `fft seed`. Nothing is touched.
 
     Of each seed it shows the columns, their types, and why they have them.
@@ -33,6 +41,7 @@ def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str) -> i
     \b
     fft plan .
     fft plan . --select fct_events+ --full-refresh
+    fft plan . --select events --from 2026-01-01 --to 2026-02-01 --step "1 day"
     """
     from fastflowtransform import plan, seed
     from fastflowtransform.cli.session import open_project
@@ -43,16 +52,20 @@ def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str) -> i
     console = Console(output, opened.project.folder)
     models, seeds = opened.models_and_seeds(chosen)
     names = ordered(opened.project, models, [check for check in opened.project.checks if check.is_promised])
+    windows = stretch.windows([opened.project.models[name] for name in names], full_refresh=full_refresh)
     with opened.connected(console, read_only=True) as engine:
         existing = opened.existing(engine, (*names, *seeds))
         built = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)
-        reasons = _reasons(opened.project, engine, built) if Cache(cache).reads and not full_refresh else {}
+        built = built.in_windows(windows, resumes=stretch.resumes)
+        is_cached = Cache(cache).reads and not full_refresh and not windows
+        reasons = _reasons(opened.project, engine, built) if is_cached else {}
+        in_windows = _in_windows(opened.project, engine, built) if windows else {}
         loads = seed.plan([opened.project.seeds[name] for name in seeds], existing, engine, full_refresh=full_refresh)
     counts = [counted(len(found), word) for word, found in (("seed", seeds), ("model", names)) if found]
     what = " and ".join(counts) or "0 models"
     console.say(f"{opened.project.name}: {what} on {engine.name} ({opened.profile.name})")
     _show_seeds(loads, console)
-    _show_models(built, reasons, console)
+    _show_models(built, reasons, in_windows, console)
     return 0
 
 
@@ -68,6 +81,29 @@ def _reasons(project: Project, engine: Engine, built: Plan) -> Mapping[str, str 
     proven = ledger.proven(engine, notes, names) if stands else {}
     standing = Standing(stands_below(project, names, engine))
     return foreseen(built.steps, Prover(project, engine, Tables(project, engine), proven, standing))
+
+
+def _in_windows(project: Project, engine: Engine, built: Plan) -> Mapping[str, str]:
+    """Return how many windows of each model are left to do, and whether they may be taken up at once."""
+    from fastflowtransform import ledger
+    from fastflowtransform.backfill import place_of, why_in_turn
+    from fastflowtransform.fingerprint import fingerprint_of
+
+    notes = (ledger.states_in(project.database), ledger.runs_in(project.database))
+    are_noted = built.resumes and len(engine.existing([found.relation for found in notes])) == len(notes)
+    found = {}
+    for step in built.steps:
+        name = step.model.name
+        is_open = not any(check.is_promised and name in check.nodes for check in project.checks)
+        why = why_in_turn(step, built, engine.capabilities, is_open=is_open)
+        how = "at once, as many as --jobs says" if why is None else f"one after the other: {why}"
+        place = place_of(step, built, engine.capabilities)
+        own = str(fingerprint_of(step.model, project))
+        done = ledger.last_backfill(engine, *notes, place, own) if are_noted else None
+        left = [window for window in built.windows if done is None or (window.start, window.end) not in done.windows]
+        of = "" if len(left) == len(built.windows) else f" of {len(built.windows)}"
+        found[name] = f"{counted(len(left), 'window')}{of}" + (f", {how}" if len(left) > 1 else "")
+    return found
 
 
 def _show_seeds(steps: Sequence[SeedStep], console: Console) -> None:
@@ -89,7 +125,9 @@ def _show_seeds(steps: Sequence[SeedStep], console: Console) -> None:
         console.say("")
 
 
-def _show_models(built: Plan, reasons: Mapping[str, str | None], console: Console) -> None:
+def _show_models(
+    built: Plan, reasons: Mapping[str, str | None], in_windows: Mapping[str, str], console: Console
+) -> None:
     from fastflowtransform.model import Frame, PythonBody
     from fastflowtransform.proof import LEAVE, STANDS
 
@@ -98,6 +136,7 @@ def _show_models(built: Plan, reasons: Mapping[str, str | None], console: Consol
         body = step.model.body
         frame = body.frame if isinstance(body, PythonBody) and body.frame not in (Frame.IBIS, Frame.SPARK) else None
         why = step.action.why + (f"; rows pass through {frame}" if frame else "")
+        why += f"; {in_windows[step.model.name]}" if in_windows else ""
         action = str(step.action)
         if step.model.name in reasons:
             reason = reasons[step.model.name]

@@ -89,6 +89,8 @@ class Capabilities:
         How many bytes of UTF-8 a name may have; None where there is no limit that anyone would meet.
     versions
         Whether tables have versions that anyone's write changes, so that `state` need not read them.
+    many_writers
+        Whether several transactions may write to one table at once, as long as their rows have no key in common.
     at_once
         How many models are sensibly made at once; None where it computes in this process, with its cores.
     """
@@ -100,6 +102,7 @@ class Capabilities:
     plain_names: bool = False
     longest_name: int | None = None
     versions: bool = False
+    many_writers: bool = True
     at_once: int | None = None
 
 
@@ -232,10 +235,12 @@ class Engine(Protocol):
         """Return what stands under the names of the relations, in one query."""
         ...
 
-    def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+    def writing(
+        self, relation: Relation, on_wait: Callable[[str], None], *, shared: bool = False
+    ) -> AbstractContextManager[None]:
         """Keep other runs from writing to a relation until the block ends.
 
-        `on_wait` is told who is in the way, where somebody is.
+        `on_wait` is told who is in the way, where somebody is; those who want it `shared` are not in each other's.
         """
         ...
 

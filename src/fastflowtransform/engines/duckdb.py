@@ -204,7 +204,9 @@ class DuckDBEngine:
     def _standing(self, relation: Relation, kind: Kind) -> Standing:
         return Standing(kind, self._merge_into(relation) if kind is Kind.TABLE else "")
 
-    def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+    def writing(
+        self, relation: Relation, on_wait: Callable[[str], None], *, shared: bool = False
+    ) -> contextlib.AbstractContextManager[None]:
         """Do nothing: DuckDB lets one process open the file."""
         return contextlib.nullcontext()
 

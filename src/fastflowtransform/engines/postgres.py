@@ -211,7 +211,7 @@ class PostgresEngine:
         return catalog.existing(relations, self._session.rows)
 
     @contextlib.contextmanager
-    def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> Iterator[None]:
+    def writing(self, relation: Relation, on_wait: Callable[[str], None], *, shared: bool = False) -> Iterator[None]:
         """Hold the relation's advisory lock until the block ends.
 
         Raises
@@ -219,10 +219,10 @@ class PostgresEngine:
         RelationBusy
             Another run held it for longer than `lock_wait`.
         """
-        lock = f"hashtextextended({literal(f'fft {relation}')}, 0)"
-        ((free,),) = self._session.rows(f"SELECT pg_try_advisory_lock({lock}) AS free")
+        lock, kind = f"hashtextextended({literal(f'fft {relation}')}, 0)", "_shared" if shared else ""
+        ((free,),) = self._session.rows(f"SELECT pg_try_advisory_lock{kind}({lock}) AS free")
         if not free:
-            self._wait_for(lock, relation, on_wait)
+            self._wait_for(lock, kind, relation, on_wait)
         held_by = self._session.number
         ended = False
         try:
@@ -232,7 +232,7 @@ class PostgresEngine:
             # A lock goes with its connection. After an error the first error is the one to tell.
             if self._session.number == held_by:
                 with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
-                    self._session.rows(f"SELECT pg_advisory_unlock({lock}) AS free")
+                    self._session.rows(f"SELECT pg_advisory_unlock{kind}({lock}) AS free")
 
     @contextlib.contextmanager
     def stage(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[ir.Table]:
@@ -456,7 +456,7 @@ class PostgresEngine:
                     raise
         self._known.add(database)
 
-    def _wait_for(self, lock: str, relation: Relation, on_wait: Callable[[str], None]) -> None:
+    def _wait_for(self, lock: str, kind: str, relation: Relation, on_wait: Callable[[str], None]) -> None:
         holder = self._holder(lock)
         busy = RelationBusy(
             f'another run writes to "{relation}"{holder}, and did not end within {self._lock_wait} s',
@@ -468,7 +468,7 @@ class PostgresEngine:
         ((before,),) = self._session.rows("SELECT current_setting('lock_timeout') AS before")
         self._session.rows(f"SELECT set_config('lock_timeout', '{self._lock_wait}s', false) AS now")
         try:
-            self._session.rows(f"SELECT pg_advisory_lock({lock}) AS held")
+            self._session.rows(f"SELECT pg_advisory_lock{kind}({lock}) AS held")
         except WriteConflict as error:
             raise busy from error
         finally:

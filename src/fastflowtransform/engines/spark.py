@@ -79,6 +79,7 @@ class SparkEngine:
         layouts=frozenset({"partition_by", "cluster_by", "table_properties"}),
         plain_names=True,
         versions=True,
+        many_writers=False,
         at_once=4,
     )
 
@@ -226,7 +227,7 @@ class SparkEngine:
         return self._scratch.name
 
     @contextlib.contextmanager
-    def writing(self, relation: Relation, on_wait: Callable[[str], None]) -> Iterator[None]:
+    def writing(self, relation: Relation, on_wait: Callable[[str], None], *, shared: bool = False) -> Iterator[None]:
         """Mark what is committed to a relation with this run; Delta itself refuses one of two writers."""
         number = self._writes.get(relation, 1)
         mark = {delta.WRITE: {"run": self._run_id, "relation": str(relation), "write": number}}
