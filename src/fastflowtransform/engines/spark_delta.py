@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
 _EVOLVE = "WITH SCHEMA EVOLUTION "
+STAGED = {"spark.databricks.delta.merge.materializeSource": "none"}
+"""Delta reads the new rows of a MERGE twice, and keeps a copy of them for that, which staged rows are already."""
 WRITE, MARKED, NEWEST = "fft", "fft_seed", "fft_newest"
 """The keys of a commit's own words: whose write it is, the mark of a seed's file, and a column's largest value."""
 _REFUSED_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")

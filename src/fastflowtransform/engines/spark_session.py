@@ -148,8 +148,7 @@ class Session:
         """What each Delta commit carries now, so that it can be found in a table's history."""
         _quiet()
         self._before = {name: spark.conf.get(name, None) for name in _SETTINGS}
-        for name, value in _SETTINGS.items():
-            spark.conf.set(name, value)
+        self._configure(_SETTINGS)
         self._tagged = tagged(spark, f"fft-{uuid.uuid4().hex}")
         self._interrupt = Interrupt(self._tagged.cancel)
 
@@ -189,20 +188,37 @@ class Session:
             found: list[dict[str, Any]] = self.spark.sql(query).toArrow().to_pylist()
             return found
 
-    @contextlib.contextmanager
-    def marked(self, writer: str, number: int, mark: Mapping[str, Any]) -> Iterator[None]:
+    def marked(self, writer: str, number: int, mark: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
         """Let each Delta commit of the block carry a mark, and be the only one of its writer and number.
 
         Delta leaves out what a writer sends again under a number that it has committed. A block within another one has
         marks of its own: a check keeps its failing rows while its model is about to be written.
         """
-        before = {name: self.spark.conf.get(name, None) for name in (_MARK, _WRITER, _NUMBER)}
-        self.mark = json.dumps(mark)
-        self._configure({_MARK: self.mark, _WRITER: writer, _NUMBER: str(number)})
+        return self._carrying(json.dumps(mark), {_WRITER: writer, _NUMBER: str(number)})
+
+    def noted(self, key: str, note: Any) -> contextlib.AbstractContextManager[None]:
+        """Let each Delta commit of the block carry a note besides; None is no note."""
+        if note is None:
+            return contextlib.nullcontext()
+        return self._carrying(json.dumps({**json.loads(self.mark or "{}"), key: note}), {})
+
+    @contextlib.contextmanager
+    def _carrying(self, mark: str, settings: Mapping[str, str]) -> Iterator[None]:
+        before, self.mark = self.mark, mark
+        try:
+            with self.configured({_MARK: mark, **settings}):
+                yield
+        finally:
+            self.mark = before
+
+    @contextlib.contextmanager
+    def configured(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Let settings of Spark hold while the block runs."""
+        before = {name: self.spark.conf.get(name, None) for name in settings}
+        self._configure(settings)
         try:
             yield
         finally:
-            self.mark = before[_MARK]
             # A session that is gone has no settings either; the first error is the one to tell.
             with contextlib.suppress(EngineError), self.translated(None):
                 self._configure(before)
@@ -210,22 +226,6 @@ class Session:
     def _configure(self, settings: Mapping[str, str | None]) -> None:
         for name, value in settings.items():
             self.spark.conf.unset(name) if value is None else self.spark.conf.set(name, value)
-
-    @contextlib.contextmanager
-    def noted(self, key: str, note: Any) -> Iterator[None]:
-        """Let each Delta commit of the block carry a note besides; None is no note."""
-        if note is None:
-            yield
-            return
-        before = self.mark
-        self.mark = json.dumps({**json.loads(before or "{}"), key: note})
-        self.spark.conf.set(_MARK, self.mark)
-        try:
-            yield
-        finally:
-            self.mark = before
-            with contextlib.suppress(EngineError), self.translated(None):
-                self.spark.conf.unset(_MARK) if before is None else self.spark.conf.set(_MARK, before)
 
     def interrupt(self) -> None:
         """Make what runs now end with `KeyboardInterrupt`; called from another thread."""
@@ -244,8 +244,7 @@ class Session:
             return
         with contextlib.suppress(EngineError), self.translated(None):
             self._tagged.end()
-            for name, value in self._before.items():
-                self.spark.conf.unset(name) if value is None else self.spark.conf.set(name, value)
+            self._configure(self._before)
 
 
 def opened(settings: Settings, on_statement: Callable[[str], None] | None = None) -> Session:
