@@ -69,7 +69,8 @@ def fingerprint_of(model: Model, project: Project) -> Fingerprint:
     return Fingerprint(_body(model, project), _config(model))
 
 
-def _digest(*parts: object) -> str:
+def digest(*parts: object) -> str:
+    """Return what tells parts from any others."""
     return hashlib.blake2b("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
@@ -78,10 +79,10 @@ def _body(model: Model, project: Project) -> str:
     delta = None if model.incremental is None else model.incremental.delta
     texts = [] if delta is None else [_text(delta.template, model, project, is_incremental=True)]
     if isinstance(model.body, PythonBody):
-        return _digest(reads, source_of(model.body.function, model.at, project.folder), *texts)
+        return digest(reads, source_of(model.body.function, model.at, project.folder), *texts)
     template = model.body.template
     ways = (False, True) if model.body.own_delta else (False,)
-    return _digest(*(_text(template, model, project, is_incremental=way) for way in ways), *texts)
+    return digest(*(_text(template, model, project, is_incremental=way) for way in ways), *texts)
 
 
 def _text(template: Template, model: Model, project: Project, *, is_incremental: bool) -> tuple[str, ...]:
@@ -107,7 +108,7 @@ def _config(model: Model) -> str:
     body = model.body.dialect if isinstance(model.body, SqlBody) else model.body.frame
     layout = model.layout
     lies = (layout.indexes, layout.partition_by, layout.cluster_by, sorted(layout.table_properties.items()))
-    return _digest(model.materialized, incremental, lies, promised, sorted(model.requires.items()), body, model.engines)
+    return digest(model.materialized, incremental, lies, promised, sorted(model.requires.items()), body, model.engines)
 
 
 def _content(seed: Seed) -> str:
@@ -119,10 +120,10 @@ def _content(seed: Seed) -> str:
 
 
 def _settings(seed: Seed) -> str:
-    return _digest(seed.relation.name, sorted(seed.types.items()))
+    return digest(seed.relation.name, sorted(seed.types.items()))
 
 
 def _declared(source: Source) -> str:
     freshness = source.freshness and asdict(replace(source.freshness, at=source.at))
     limits = freshness and {key: value for key, value in freshness.items() if key != "at"}
-    return _digest(source.relation.name, sorted(source.columns.items()), limits, source.version)
+    return digest(source.relation.name, sorted(source.columns.items()), limits, source.version)

@@ -5,16 +5,14 @@ A model is left alone only where all of that is known and is as it was. What can
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from fastflowtransform import __version__
 from fastflowtransform import graph as graphs
 from fastflowtransform.engines.base import Engine, Kind
-from fastflowtransform.fingerprint import fingerprint_of
+from fastflowtransform.fingerprint import digest, fingerprint_of
 from fastflowtransform.ledger import Proof, Proven, kind_of_model
 from fastflowtransform.materializations.base import Target, Verb
 from fastflowtransform.model import Frame, Materialized, Model, PythonBody, Source, SqlBody
@@ -22,9 +20,6 @@ from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.steady import doubt
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
 
 THIS = "this"
 """The name of a model's own table among its inputs, where its own delta reads what was written before."""
@@ -114,6 +109,7 @@ class Prover:
         self._proven = proven
         self._standing = standing
         self._versions: dict[str, Version] = {}
+        self._compiled: dict[str, str] = {}
 
     def judged(self, target: Target) -> Judgement:
         """Say whether a model has to run; what it reads is as it will be then."""
@@ -164,7 +160,7 @@ class Prover:
             if standing.text is None:
                 return standing
             definition = standing.text
-        return Version(_digest(definition, *(f"{name} {version.text}" for name, version in sorted(inputs.items()))))
+        return Version(digest(definition, *(f"{name} {version.text}" for name, version in sorted(inputs.items()))))
 
     def _stored(self, node: str) -> Version:
         """Return the version of what stands in the warehouse under a node's name."""
@@ -180,7 +176,7 @@ class Prover:
         if feeders:
             return self._version(next(iter(feeders)))
         if source.version is not None:
-            return Version(_digest(source.version, self._declared(source, source.version)))
+            return Version(digest(source.version, self._declared(source, source.version)))
         known = self._engine.capabilities.versions and self._standing.found.get(source.relation) is Kind.TABLE
         text = self._engine.state(source.relation, Kind.TABLE) if known else None
         why = f'the version of the source "{source.name}" cannot be known without "version" in sources.yml'
@@ -195,9 +191,9 @@ class Prover:
         own = fingerprint_of(model, self._project)
         body = own.body
         if _is_expression(model):
-            body = _digest(body, self._engine.compiled(self._expression(model)))
+            body = digest(body, self._expression(model))
         major = ".".join(__version__.split(".")[:2])
-        return f"{body} {own.config} {_digest(self._engine.name, self._project.database, major)}"
+        return f"{body} {own.config} {digest(self._engine.name, self._project.database, major)}"
 
     def _doubt(self, model: Model) -> str | None:
         """Return why the model may give other rows over the same inputs; None where it cannot, or says so."""
@@ -216,16 +212,19 @@ class Prover:
             for way in (False, True) if model.body.own_delta else (False,):
                 yield self._tables.sql(model, model.body.template, is_incremental=way)
         else:
-            yield self._engine.compiled(self._expression(model))
+            yield self._expression(model)
         if model.incremental is not None and model.incremental.delta is not None:
             yield self._tables.sql(model, model.incremental.delta.template, is_incremental=True)
 
-    def _expression(self, model: Model) -> ir.Table:
+    def _expression(self, model: Model) -> str:
+        """Return the SQL of a Python model that builds an expression; its function is called once."""
         import ibis.expr.types as ir
 
-        rows = Query(model, self._tables).rows(is_incremental=False)
-        assert isinstance(rows, ir.Table), "its function is for Ibis tables"
-        return rows
+        if model.name not in self._compiled:
+            rows = Query(model, self._tables).rows(is_incremental=False)
+            assert isinstance(rows, ir.Table), "its function is for Ibis tables"
+            self._compiled[model.name] = self._engine.compiled(rows)
+        return self._compiled[model.name]
 
     def _reached(self, model: Model) -> set[str]:
         """Return the nodes whose tables a model's query can name: its inputs, those of ephemeral ones, and itself."""
@@ -279,10 +278,6 @@ def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> Iterat
             yield "its last run changed its table, which its delta reads" if node == THIS else f'"{node}" changed'
     for node in before.keys() - now.keys():
         yield f'it does not read "{node}" any more'
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def stands_below(project: Project, models: Iterable[str], engine: Engine) -> dict[Relation, Kind]:

@@ -58,8 +58,8 @@ _FORMATS = {
     "'delta.checkpointInterval' = '100', 'delta.dataSkippingNumIndexedCols' = '0')",
     "parquet": " USING parquet",
 }
-"""What tables are made of, and what is said of one for notes: Delta sums up its log after each tenth commit, which takes
-ten times what the commit of a few rows does, and each commit twice as long where it counts the values of each column."""
+"""What tables are made of, and what is said of one for notes: Delta sums up its log after each tenth commit, which
+takes ten times what the commit of a few rows does, and half of that is to count the values of each column."""
 _COMMITS = 20
 """Commits that are looked through for a note."""
 
