@@ -20,6 +20,7 @@ import commands
 import compare
 import large
 import memory
+import partitions
 import postgres
 import python_model
 import scaling
@@ -31,7 +32,20 @@ from sizes import FULL, QUICK
 
 BENCHMARKS = {
     module.__name__: module.measure
-    for module in (compare, commands, start, upsert, memory, large, scaling, python_model, postgres, spark, utest)
+    for module in (
+        compare,
+        commands,
+        start,
+        upsert,
+        memory,
+        large,
+        scaling,
+        partitions,
+        python_model,
+        postgres,
+        spark,
+        utest,
+    )
 }
 
 

@@ -43,6 +43,8 @@ class Sizes:
         Rows of the tables whose costs are fitted; the first is what is taken away as the start.
     many
         Numbers of models, for the same.
+    partitions
+        Of a Delta table, for the same; rows change in one of them, as many as one of the most has.
     is_full
         Whether the bars are about these sizes.
     """
@@ -65,6 +67,7 @@ class Sizes:
     late: int
     grown: tuple[int, ...]
     many: tuple[int, ...]
+    partitions: tuple[int, ...]
     is_full: bool
 
 
@@ -87,6 +90,7 @@ FULL = Sizes(
     late=1_000_000,
     grown=(10_000, 500_000, 2_000_000, 8_000_000),
     many=(125, 500, 2000),
+    partitions=(1, 10, 100, 1000),
     is_full=True,
 )
 QUICK = Sizes(
@@ -108,5 +112,6 @@ QUICK = Sizes(
     late=10_000,
     grown=(1_000, 10_000, 100_000),
     many=(5, 20),
+    partitions=(1, 3, 10),
     is_full=False,
 )
