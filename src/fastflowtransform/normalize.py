@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.contract import parsed
-from fastflowtransform.engines.base import Engine, LazyFrames
+from fastflowtransform.engines.base import Engine, LazyFrames, Select
 from fastflowtransform.engines.compiling import for_dialect
 from fastflowtransform.errors import (
     BadSql,
@@ -28,7 +27,7 @@ from fastflowtransform.model import ContractColumn, Frame, Materialized, Model, 
 from fastflowtransform.project import Project
 from fastflowtransform.py_model import UserCode
 from fastflowtransform.relation import Relation
-from fastflowtransform.sql_model import Name, render, without_semicolon
+from fastflowtransform.sql_model import Name, quoted_in, render, without_semicolon
 from fastflowtransform.template import Template
 
 if TYPE_CHECKING:
@@ -223,6 +222,10 @@ class Tables:
         with located(template):
             return self._engine.sql(sql)
 
+    def selected(self, sql: str) -> Select:
+        """Return a SQL text to make a table or view of."""
+        return self._engine.select(sql)
+
     def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> ir.Table | pa.RecordBatchReader:
         """Return what a function gave; an expression over another connection is none that this engine can run."""
         import ibis.expr.operations as ops
@@ -312,6 +315,19 @@ class Query:
         self._tables = tables
         self._on_rows = on_rows
 
+    def select(self) -> Select | None:
+        """Return the text of a SQL model without a contract; what it gives is for the warehouse alone to know."""
+        body = self.model.body
+        if isinstance(body, PythonBody) or self.model.contract is not None:
+            return None
+        with self.located():
+            return self._tables.selected(self._tables.sql(self.model, body.template, is_incremental=False))
+
+    def located(self) -> contextlib.AbstractContextManager[None]:
+        """Let an error of the warehouse in the block say where in the model's text it is."""
+        body = self.model.body
+        return located(body.template) if isinstance(body, SqlBody) else contextlib.nullcontext()
+
     def rows(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
         """Return the model's result: an expression, or Arrow rows where the function gives a DataFrame."""
         rows = self._result(is_incremental=is_incremental)
@@ -379,14 +395,6 @@ def _pointed_at(template: Template, near: str | None) -> Location:
         if wanted and len(found) == 1:
             return template.line(found[0])
     return Location(template.at.path) if near is None else template.at
-
-
-@functools.cache
-def quoted_in(parts: tuple[str, ...], dialect: str) -> Name:
-    """Return a name as a dialect quotes it."""
-    from sqlglot import exp
-
-    return Name(".".join(exp.to_identifier(part, quoted=True).sql(dialect=dialect) for part in parts), name=parts[-1])
 
 
 def _called(model: Model, body: PythonBody, tables: list[Any]) -> Any:

@@ -131,6 +131,13 @@ class ColumnChanges:
 UNCHANGED = ColumnChanges()
 
 
+@dataclass(frozen=True, slots=True)
+class Select:
+    """One SELECT in an engine's own dialect, which stands for its rows; what columns they have was not asked."""
+
+    text: str
+
+
 @runtime_checkable
 class LazyFrames(Protocol):
     """An engine with a lazy table of its own, which Python models may take and give: nothing is run for it."""
@@ -208,6 +215,13 @@ class Engine(Protocol):
         """
         ...
 
+    def select(self, text: str) -> Select:
+        """Return a SELECT in the engine's own dialect to make a table or view of, and nothing else.
+
+        As for `sql`, anything else is refused.
+        """
+        ...
+
     def check(self, text: str) -> None:
         """Raise for a SELECT that cannot be run whatever tables stand: its syntax, or a function that is not there."""
         ...
@@ -244,14 +258,14 @@ class Engine(Protocol):
         """
         ...
 
-    def stage(self, rows: ir.Table | pa.RecordBatchReader) -> AbstractContextManager[ir.Table]:
+    def stage(self, rows: ir.Table | pa.RecordBatchReader | Select) -> AbstractContextManager[ir.Table]:
         """Keep rows aside until the block ends: read once, whatever reads them later."""
         ...
 
     def replace(
         self,
         relation: Relation,
-        rows: ir.Table | pa.RecordBatchReader,
+        rows: ir.Table | pa.RecordBatchReader | Select,
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
@@ -300,7 +314,7 @@ class Engine(Protocol):
         """Make a table that stands have the indexes and properties of `layout`, before rows are merged into it."""
         ...
 
-    def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
+    def create_view(self, relation: Relation, table: ir.Table | Select, *, over: Kind | None) -> None:
         """Make a view of `table`."""
         ...
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastflowtransform.engines import duckdb_marks as marks
 from fastflowtransform.engines import duckdb_notes as noting
-from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Select, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
+from fastflowtransform.engines.duckdb_selects import require_one_select
 from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.notes import Alongside, Notes, Value
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
-    BadSql,
     EngineError,
     RelationMissing,
 )
@@ -144,12 +144,17 @@ class DuckDBEngine:
 
     def sql(self, text: str) -> ir.Table:
         """Return what a SELECT gives, without running it; it is sent as it is, and never written anew by a parser."""
-        self._require_one_select(text)
+        require_one_select(self._duckdb, text, self._interrupted)
         return self._texts.table(text, self._described(text))
+
+    def select(self, text: str) -> Select:
+        """Return a SELECT, which DuckDB has parsed and not bound."""
+        require_one_select(self._duckdb, text, self._interrupted)
+        return Select(text)
 
     def check(self, text: str) -> None:
         """Raise for a text that DuckDB cannot parse as one SELECT."""
-        self._require_one_select(text)
+        require_one_select(self._duckdb, text, self._interrupted)
 
     def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
@@ -211,7 +216,7 @@ class DuckDBEngine:
         return contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def stage(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[ir.Table]:
+    def stage(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[ir.Table]:
         """Keep rows in a temporary table, which no other process sees and no crash leaves behind."""
         name = f"__fft_stage_{next(self._numbers)}"
         with self._selected(rows) as select:
@@ -229,7 +234,7 @@ class DuckDBEngine:
     def replace(
         self,
         relation: Relation,
-        rows: ir.Table | pa.RecordBatchReader,
+        rows: ir.Table | pa.RecordBatchReader | Select,
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
@@ -245,7 +250,7 @@ class DuckDBEngine:
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
             kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
-            counted = self._run(f"CREATE OR REPLACE TABLE {name} AS {select}").fetchall()
+            counted = self._run(f"CREATE OR REPLACE TABLE {name} AS\n{select}").fetchall()
             for statement in kept:
                 self._run(statement)
             # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
@@ -291,14 +296,14 @@ class DuckDBEngine:
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Do nothing: a column store finds rows without indexes."""
 
-    def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
+    def create_view(self, relation: Relation, table: ir.Table | Select, *, over: Kind | None) -> None:
         """Make a view, in one transaction with the end of a table of its name."""
         name = self._name(relation)
         self._create_schema(relation.database)
         with self._selected(table) as select, self._transaction():
             if over is Kind.TABLE:
                 self._run(f"DROP TABLE {name}")
-            self._run(f"CREATE OR REPLACE VIEW {name} AS {select}")
+            self._run(f"CREATE OR REPLACE VIEW {name} AS\n{select}")
             self._alongside.done(WriteCounts(0, 0, "create view"))
 
     def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
@@ -381,18 +386,6 @@ class DuckDBEngine:
         namespace = ops.Namespace(catalog=catalog[0] if catalog else None, database=database)
         return ops.DatabaseTable(name, schema=schema, source=self.connection, namespace=namespace).to_expr()
 
-    def _require_one_select(self, text: str) -> None:
-        """Raise `BadSql` for anything that would do more than read."""
-        import duckdb
-
-        with translated(text, self._interrupted):
-            statements = self._duckdb.extract_statements(text)
-        # A PIVOT is several statements to DuckDB, without a text of their own.
-        texts = [statement.query for statement in statements if statement.query.strip()]
-        alone = len(texts) == len(statements) == 1 or (statements and not texts)
-        if not alone or statements[-1].type != duckdb.StatementType.SELECT:
-            raise BadSql("a model's SQL is one SELECT", hint="take other statements away")
-
     def _described(self, select: str) -> Schema:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
         import ibis
@@ -445,8 +438,11 @@ class DuckDBEngine:
         return ".".join(map(quoted, self.name_of(relation)))
 
     @contextlib.contextmanager
-    def _selected(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[str]:
+    def _selected(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[str]:
         """Give the SELECT that reads `rows`; Arrow rows stand behind a name while the block runs."""
+        if isinstance(rows, Select):
+            yield rows.text
+            return
         # Where Ibis is not loaded, there is no expression; its import is a quarter of what a small seed takes.
         expressions = sys.modules.get("ibis.expr.types")
         if expressions is not None and isinstance(rows, expressions.Table):

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from fastflowtransform.engines import postgres_catalog as catalog
+from fastflowtransform.engines import postgres_locks as locks
 from fastflowtransform.engines import postgres_marks as marks
 from fastflowtransform.engines import postgres_relations as relations
 from fastflowtransform.engines import postgres_types as types
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Select, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.notes import Alongside, Notes, Value, Words
 from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
@@ -37,9 +38,7 @@ from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
     BadSql,
     EngineError,
-    RelationBusy,
     RelationMissing,
-    WriteConflict,
 )
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Layout
@@ -165,6 +164,10 @@ class PostgresEngine:
             raise self._why_not(text, error) from error
         return self._texts.table(text, schema)
 
+    def select(self, text: str) -> Select:
+        """Return a SELECT, which the server has seen: only it can tell one from anything else."""
+        return Select(self.compiled(self.sql(text)))
+
     def check(self, text: str) -> None:
         """Raise for a SELECT with a fault in its syntax, or with a function or type that the server does not have."""
         try:
@@ -210,8 +213,9 @@ class PostgresEngine:
         """Return what stands under the relations' names; upper and lower case tell names apart."""
         return catalog.existing(relations, self._session.rows)
 
-    @contextlib.contextmanager
-    def writing(self, relation: Relation, on_wait: Callable[[str], None], *, shared: bool = False) -> Iterator[None]:
+    def writing(
+        self, relation: Relation, on_wait: Callable[[str], None], *, shared: bool = False
+    ) -> contextlib.AbstractContextManager[None]:
         """Hold the relation's advisory lock until the block ends.
 
         Raises
@@ -219,32 +223,17 @@ class PostgresEngine:
         RelationBusy
             Another run held it for longer than `lock_wait`.
         """
-        lock, kind = f"hashtextextended({literal(f'fft {relation}')}, 0)", "_shared" if shared else ""
-        ((free,),) = self._session.rows(f"SELECT pg_try_advisory_lock{kind}({lock}) AS free")
-        if not free:
-            self._wait_for(lock, kind, relation, on_wait)
-        held_by = self._session.number
-        ended = False
-        try:
-            yield
-            ended = True
-        finally:
-            # A lock goes with its connection. After an error the first error is the one to tell.
-            if self._session.number == held_by:
-                with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
-                    self._session.rows(f"SELECT pg_advisory_unlock{kind}({lock}) AS free")
+        return locks.held(self._session, relation, locks.Waiting(self._lock_wait, on_wait), shared=shared)
 
     @contextlib.contextmanager
-    def stage(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[ir.Table]:
+    def stage(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[ir.Table]:
         """Keep rows in a temporary table, which no other connection sees and no crash leaves behind."""
-        import ibis.expr.types as ir
-
-        name = f"__fft_stage_{next(self._numbers)}"
-        if isinstance(rows, ir.Table):
-            written = self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {self.compiled(rows)}")
+        name, source = f"__fft_stage_{next(self._numbers)}", self._source(rows)
+        if isinstance(source, str):
+            written = self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {source}")
         else:
             with self._session.transaction():
-                written = ingest(self._session, None, name, rows)
+                written = ingest(self._session, None, name, source)
         sample(self._session, f"pg_temp.{quoted(name)}", written)
         ended = False
         try:
@@ -257,7 +246,7 @@ class PostgresEngine:
     def replace(
         self,
         relation: Relation,
-        rows: ir.Table | pa.RecordBatchReader,
+        rows: ir.Table | pa.RecordBatchReader | Select,
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
@@ -272,8 +261,6 @@ class PostgresEngine:
         DependentsInTheWay
             A view or an index needs a column that the new rows do not have.
         """
-        import ibis.expr.types as ir
-
         self._create_schema(relation.database)
         found = None if mark is None else Mark(relation, mark)
         marked = found if found is not None and found.prepare(self._session) else None
@@ -287,7 +274,7 @@ class PostgresEngine:
         if over is Kind.TABLE and hung is not None and not hung.simple:
             with self.stage(rows) as staged:
                 return relations.rewritten(self._session, relation, self.compiled(staged), layout, noted)
-        source = self.compiled(rows) if isinstance(rows, ir.Table) else rows
+        source = self._source(rows)
         if over is Kind.TABLE and hung is not None:
             return relations.swapped(self._session, relation, source, hung, layout, noted)
         return relations.made(self._session, relation, source, hung, layout, noted)
@@ -336,9 +323,9 @@ class PostgresEngine:
         """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
         relations.arrange(self._session, relation, layout)
 
-    def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
+    def create_view(self, relation: Relation, table: ir.Table | Select, *, over: Kind | None) -> None:
         """Make a view, in one transaction with the end of a table of its name, or of a view of other columns."""
-        select = self.compiled(table)
+        select = table.text if isinstance(table, Select) else self.compiled(table)
         self._create_schema(relation.database)
         hung = None if over is None else belongings(printed(relation), self._session.rows)
         relations.view_made(self._session, relation, select, over, hung, self._alongside.done)
@@ -419,6 +406,14 @@ class PostgresEngine:
         namespace = ops.Namespace(catalog=None, database=schema)
         return ops.DatabaseTable(name, schema=columns, source=self.connection, namespace=namespace).to_expr()
 
+    def _source(self, rows: ir.Table | pa.RecordBatchReader | Select) -> str | pa.RecordBatchReader:
+        """Return the SELECT that gives rows, or rows from outside."""
+        import ibis.expr.types as ir
+
+        if isinstance(rows, Select):
+            return rows.text
+        return self.compiled(rows) if isinstance(rows, ir.Table) else rows
+
     def _described(self, select: str) -> Schema:
         return columns_of(self._session, select)
 
@@ -455,35 +450,6 @@ class PostgresEngine:
                 if not self._session.rows(found):
                     raise
         self._known.add(database)
-
-    def _wait_for(self, lock: str, kind: str, relation: Relation, on_wait: Callable[[str], None]) -> None:
-        holder = self._holder(lock)
-        busy = RelationBusy(
-            f'another run writes to "{relation}"{holder}, and did not end within {self._lock_wait} s',
-            hint="wait for it or end it, or set lock_wait in profiles.yml",
-        )
-        if not self._lock_wait:
-            raise busy
-        on_wait(f"waits for another run, which writes to the same table or view{holder}")
-        ((before,),) = self._session.rows("SELECT current_setting('lock_timeout') AS before")
-        self._session.rows(f"SELECT set_config('lock_timeout', '{self._lock_wait}s', false) AS now")
-        try:
-            self._session.rows(f"SELECT pg_advisory_lock{kind}({lock}) AS held")
-        except WriteConflict as error:
-            raise busy from error
-        finally:
-            with contextlib.suppress(EngineError):
-                self._session.rows(f"SELECT set_config('lock_timeout', {literal(before)}, false) AS now")
-
-    def _holder(self, lock: str) -> str:
-        found = self._session.rows(
-            f"""
-            SELECT a.pid, a.usename FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-              AND (l.classid::bigint << 32) | l.objid::bigint = {lock}
-            """
-        )
-        return "".join(f" (server process {pid} of {user})" for pid, user in found)
 
 
 def _libpq(dsn: str) -> str:

@@ -17,7 +17,7 @@ from fastflowtransform import incremental as rule
 from fastflowtransform.engines import spark_catalog as catalog
 from fastflowtransform.engines import spark_delta as delta
 from fastflowtransform.engines import spark_swap as swap
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Standing
+from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Select, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.notes import Notes, Value, Words
 from fastflowtransform.engines.scratch import Scratch
@@ -178,6 +178,11 @@ class SparkEngine:
         """Return what a SELECT gives, without running it; it is sent as it is."""
         return self._texts.table(text, self._described(text))
 
+    def select(self, text: str) -> Select:
+        """Return a SELECT, which Spark has analyzed and not run."""
+        self._described(text)
+        return Select(text)
+
     def check(self, text: str) -> None:
         """Raise for a SELECT with a fault in its syntax, or with a function that the session does not have."""
         # Spark looks for functions before it looks for tables.
@@ -243,7 +248,7 @@ class SparkEngine:
         self._writes[relation] = number + 1
 
     @contextlib.contextmanager
-    def stage(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[ir.Table]:
+    def stage(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[ir.Table]:
         """Keep rows where Spark computes, under a name that only this session sees, and that no crash leaves behind."""
         name = f"__fft_stage_{next(self._numbers)}"
         with self._selected(rows) as select:
@@ -262,7 +267,7 @@ class SparkEngine:
     def replace(
         self,
         relation: Relation,
-        rows: ir.Table | pa.RecordBatchReader,
+        rows: ir.Table | pa.RecordBatchReader | Select,
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
@@ -338,10 +343,10 @@ class SparkEngine:
         if provider_of(self._session, relation) == "delta":
             delta.arrange(self._session, relation, layout, catalog.detail(self._session, relation))
 
-    def create_view(self, relation: Relation, table: ir.Table, *, over: Kind | None) -> None:
+    def create_view(self, relation: Relation, table: ir.Table | Select, *, over: Kind | None) -> None:
         """Make a view; a table of its name goes when the view stands."""
         self._create_database(relation.database)
-        make = f"VIEW {printed(relation)} AS {self.compiled(table)}"
+        make = f"VIEW {printed(relation)} AS {table.text if isinstance(table, Select) else self.compiled(table)}"
         if over is Kind.TABLE:
             swap.view_over_table(self._session, relation, f"CREATE {make}")
         else:
@@ -463,10 +468,13 @@ class SparkEngine:
         return self._count(f"({self.compiled(table)})")
 
     @contextlib.contextmanager
-    def _selected(self, rows: ir.Table | pa.RecordBatchReader) -> Iterator[str]:
+    def _selected(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[str]:
         """Give the SELECT that reads `rows`; Arrow rows stand behind a name while the block runs."""
         import ibis.expr.types as ir
 
+        if isinstance(rows, Select):
+            yield rows.text
+            return
         if isinstance(rows, ir.Table):
             yield self.compiled(rows)
             return

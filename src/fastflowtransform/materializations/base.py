@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from fastflowtransform.engines.base import Capabilities, Engine, Standing
+from fastflowtransform.engines.base import Capabilities, Engine, Select, Standing
 from fastflowtransform.errors import DependentsInTheWay
 from fastflowtransform.model import Model
 from fastflowtransform.relation import Relation
@@ -49,6 +49,10 @@ class Query(Protocol):
 
     model: Model
 
+    def select(self) -> Select | None:
+        """Return the result as a SELECT that was not looked at; None where something has to know what it gives."""
+        ...
+
     def rows(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
         """Return the result: an expression, or rows from outside of the warehouse."""
         ...
@@ -59,6 +63,10 @@ class Query(Protocol):
 
     def delta(self) -> ir.Table | None:
         """Return the user's own delta; None where there is none."""
+        ...
+
+    def located(self) -> AbstractContextManager[None]:
+        """Let an error of the warehouse in the block say where in the model's text it is."""
         ...
 
 

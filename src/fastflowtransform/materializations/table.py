@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
-from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
+from fastflowtransform.engines.base import Capabilities, Engine, Kind, Select, Standing, kind_of
 from fastflowtransform.materializations.base import (
     OPEN,
     SILENT,
@@ -18,6 +19,10 @@ from fastflowtransform.materializations.base import (
 )
 from fastflowtransform.model import Model
 from fastflowtransform.results import Outcome, WriteCounts
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
 
 
 def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
@@ -36,10 +41,16 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
     def outcome(written: WriteCounts) -> Outcome:
         return Outcome(strategy=written.strategy, why=target.action.why, inserted=written.inserted)
 
+    def write(rows: ir.Table | pa.RecordBatchReader | Select) -> Outcome:
+        with query.located(), journal.writing(engine, target.relation, outcome):
+            over, layout = kind_of(target.over), target.model.layout
+            return outcome(engine.replace(target.relation, rows, over=over, layout=layout))
+
+    if gate.is_open:
+        return write(query.select() or query.rows(is_incremental=False))
     rows = query.rows(is_incremental=False)
-    with contextlib.nullcontext(rows) if gate.is_open else engine.stage(rows) as new:
-        if not gate.is_open:
-            gate.judge(new)
-        with journal.writing(engine, target.relation, outcome):
-            written = engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
-    return outcome(written)
+    with contextlib.ExitStack() as stages:
+        with query.located():
+            staged = stages.enter_context(engine.stage(rows))
+        gate.judge(staged)
+        return write(staged)

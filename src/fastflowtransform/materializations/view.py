@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
+from typing import TYPE_CHECKING
+
+from fastflowtransform.engines.base import Capabilities, Engine, Kind, Select, Standing, kind_of
 from fastflowtransform.errors import WrongResult
 from fastflowtransform.materializations.base import (
     OPEN,
@@ -17,6 +19,9 @@ from fastflowtransform.materializations.base import (
 )
 from fastflowtransform.model import Model
 from fastflowtransform.results import Outcome
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 _MADE = Outcome(strategy="create view")
 
@@ -34,17 +39,24 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
 
 def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT) -> Outcome:
     """Write the query; the gate looks at what it gives."""
+    rows = (query.select() if gate.is_open else None) or _of_the_warehouse(target.model, query)
+    if not isinstance(rows, Select):
+        gate.judge(rows, staged=False)
+    with query.located(), journal.writing(engine, target.relation, lambda _: _MADE):
+        engine.create_view(target.relation, rows, over=kind_of(target.over))
+    return _MADE
+
+
+def _of_the_warehouse(model: Model, query: Query) -> ir.Table:
+    """Return an expression over tables of the warehouse alone."""
     import ibis.expr.operations as ops
     import ibis.expr.types as ir
 
     rows = query.rows(is_incremental=False)
     if not isinstance(rows, ir.Table) or rows.op().find(ops.InMemoryTable):
         raise WrongResult(
-            f'"{target.model.name}" is a view, and its function gives rows from outside of the warehouse',
-            at=target.model.at,
+            f'"{model.name}" is a view, and its function gives rows from outside of the warehouse',
+            at=model.at,
             hint="set materialized='table', or return an Ibis table",
         )
-    gate.judge(rows, staged=False)
-    with journal.writing(engine, target.relation, lambda _: _MADE):
-        engine.create_view(target.relation, rows, over=kind_of(target.over))
-    return _MADE
+    return rows

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
-    from fastflowtransform.engines.base import Engine
+    from fastflowtransform.engines.base import Engine, Select
     from fastflowtransform.project import Project
 
 # What each word is, and whether it stands without parentheses too.
@@ -51,7 +51,14 @@ class Stopped(Tables):
 
     def read(self, sql: str, template: Template) -> ir.Table:
         """Return what a SQL text gives."""
-        return super().read(sql if self._now is None else stopped(sql, self._now, self._dialect), template)
+        return super().read(self._stopped(sql), template)
+
+    def selected(self, sql: str) -> Select:
+        """Return a SQL text to make a table or view of."""
+        return super().selected(self._stopped(sql))
+
+    def _stopped(self, sql: str) -> str:
+        return sql if self._now is None else stopped(sql, self._now, self._dialect)
 
     def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> ir.Table | pa.RecordBatchReader:
         """Return what a function gave."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import BadValue, FftError, Location, MissingColumn, nearest
 from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
-from fastflowtransform.normalize import INLINE, Query, Tables, quoted_in
+from fastflowtransform.normalize import INLINE, Query, Tables
 from fastflowtransform.project import Project
+from fastflowtransform.sql_model import quoted_in
 from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Case, Row, Rows, Run
 from fastflowtransform.utest.clock import Stopped

@@ -12,12 +12,13 @@ from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import EngineError, FftError, Location, MissingColumn, UnitTestFailed, counted, hint_from
 from fastflowtransform.materializations import incremental
 from fastflowtransform.model import Materialized, Model, SqlBody
-from fastflowtransform.normalize import Query, quoted_in
+from fastflowtransform.normalize import Query
 from fastflowtransform.plan import Step, step_of
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Status
+from fastflowtransform.sql_model import quoted_in
 from fastflowtransform.utest.case import Case, Expectation, Rows, Run
 from fastflowtransform.utest.compare import ROW, Difference, Manner, differences
 from fastflowtransform.utest.given import Given
