@@ -1,4 +1,4 @@
-"""The note of a table's largest cursor in its commits: where to look for the watermark, and never what it is."""
+"""The note of a table's largest cursor in its commits: believed where nothing was written since, else where to look."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fastflowtransform.engines.spark import SparkEngine
 from tests.conftest import ProjectFolder
 from tests.conftest import spark_session as shared_session
 
@@ -47,8 +48,8 @@ def files_of(day: int) -> list[Path]:
 def test_each_write_of_an_incremental_model_notes_its_newest_cursor(noted: ProjectFolder):
     said = [row["userMetadata"] for row in shared_session().rows("DESCRIBE HISTORY demo.fct")]
 
-    assert '"fft_newest": ["at", "timestamp(6)", "2026-01-11 00:00:00"]' in said[0]
-    assert '"fft_newest": ["at", "timestamp(6)", "2026-01-10 00:00:00"]' in said[-1]
+    assert '"fft_newest": ["at", "timestamp(6)", "2026-01-11 00:00:00", 0]' in said[0]
+    assert '"fft_newest": ["at", "timestamp(6)", "2026-01-10 00:00:00", null]' in said[-1]
 
 
 def test_an_increment_reads_no_file_that_only_holds_older_rows(noted: ProjectFolder):
@@ -91,11 +92,80 @@ def test_a_note_of_another_cursor_is_left_alone(noted: ProjectFolder):
 def test_what_others_say_in_their_commits_is_no_note(noted: ProjectFolder):
     conf, said = shared_session().spark.conf, "spark.databricks.delta.commitInfo.userMetadata"
     words = ["by hand", "[1]", '{"fft_newest": "x"}', '{"fft_newest": ["at", 1, 2]}']
-    for day, word in zip((11, 10, 9, 8), words, strict=True):
+    words.append('{"fft": 1, "fft_newest": ["at", "timestamp(6)", "2026-03-01 00:00:00", null]}')
+    for day, word in zip((11, 10, 9, 8, 7), words, strict=True):
         conf.set(said, word)
         noted.sql(f"DELETE FROM fct WHERE id = {day}")
         conf.unset(said)
 
     assert noted.fft("run").code == 0
 
-    assert watermarks(noted)[0] == "2026-01-07 00:00:00"
+    assert watermarks(noted)[0] == "2026-01-06 00:00:00"
+
+
+def is_looked_for(project: ProjectFolder, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Run, and return whether the table was asked for its largest cursor."""
+    asked: list[str] = []
+
+    def rows(engine: SparkEngine, table: Any, asks: Any = SparkEngine.rows) -> Any:
+        asked.extend(table.columns)
+        return asks(engine, table)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SparkEngine, "rows", rows)
+        assert project.fft("run").code == 0
+    return "watermark" in asked
+
+
+def test_a_note_in_the_newest_commit_is_the_watermark_and_the_table_is_not_read_for_it(
+    noted: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+):
+    arrives(noted, 12)
+    assert not is_looked_for(noted, monkeypatch)
+    assert watermarks(noted) == ("2026-01-11 00:00:00", "2026-01-12 00:00:00")
+
+    noted.fft("run", "--full-refresh")
+    arrives(noted, 13)
+    assert not is_looked_for(noted, monkeypatch)
+    assert watermarks(noted) == ("2026-01-12 00:00:00", "2026-01-13 00:00:00")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "OPTIMIZE demo.fct",
+        "INSERT INTO demo.fct VALUES (98, TIMESTAMP '2026-01-02', 1)",
+        "RESTORE demo.fct TO VERSION AS OF 1",
+    ],
+)
+def test_after_any_other_commit_the_table_is_asked_again(
+    noted: ProjectFolder, monkeypatch: pytest.MonkeyPatch, statement: str
+):
+    if "RESTORE" in statement:
+        noted.sql("DELETE FROM fct WHERE id = 3")
+    shared_session().run(statement)
+    arrives(noted, 12)
+
+    assert is_looked_for(noted, monkeypatch)
+    assert watermarks(noted)[0] == "2026-01-11 00:00:00"
+    arrives(noted, 13)
+    assert not is_looked_for(noted, monkeypatch)
+
+
+def test_a_note_over_rows_that_somebody_wrote_meanwhile_is_not_believed(
+    noted: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+):
+    """Another writer commits a newer row after the watermark was read and before the increment is written."""
+    merge = SparkEngine.merge
+
+    def late(engine: SparkEngine, *arguments: Any, **others: Any) -> Any:
+        noted.sql("INSERT INTO fct VALUES (99, TIMESTAMP '2026-02-01', 1)")
+        return merge(engine, *arguments, **others)
+
+    arrives(noted, 12)
+    with monkeypatch.context() as patched:
+        patched.setattr(SparkEngine, "merge", late)
+        assert noted.fft("run").code == 0
+
+    assert is_looked_for(noted, monkeypatch)
+    assert watermarks(noted)[0] == "2026-02-01 00:00:00"

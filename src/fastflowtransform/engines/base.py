@@ -151,18 +151,38 @@ class LazyFrames(Protocol):
         ...
 
 
-@runtime_checkable
-class Noting(Protocol):
-    """An engine that reads only the files which can hold what is asked for, and writes notes beside its rows.
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What is noted of a table.
 
-    A note tells where to look. It is never trusted: what it says may be old, or somebody else's.
+    Parameters
+    ----------
+    newest
+        The largest value of a column, as the last note has it; None where there is none.
+    is_exact
+        Whether the table holds just what that note was about: no write came between what it was found over and the
+        note, nor after it. Else the note only tells where to look.
+    version
+        The table's now; -1 where that is not known.
     """
 
-    def noting(self, column: str, dtype: dt.DataType, newest: str) -> AbstractContextManager[None]:
-        """Let what the block writes to tables carry the largest value of a column."""
+    newest: str | None = None
+    is_exact: bool = False
+    version: int = -1
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """An engine that reads only the files which can hold what is asked for, and writes notes beside its rows."""
+
+    def noting(self, column: str, dtype: dt.DataType, newest: str, over: int | None) -> AbstractContextManager[None]:
+        """Let what the block writes to tables carry the largest value that a column has then.
+
+        It was found over the version `over` of the table, and the rows to come; None where they are all of it.
+        """
         ...
 
-    def newest_noted(self, relation: Relation, column: str, dtype: dt.DataType) -> str | None:
+    def newest_noted(self, relation: Relation, column: str, dtype: dt.DataType) -> Noted:
         """Return the largest value of a column, as the last note of a table has it, if it is of that type."""
         ...
 

@@ -17,7 +17,7 @@ from fastflowtransform import incremental as rule
 from fastflowtransform.engines import spark_catalog as catalog
 from fastflowtransform.engines import spark_delta as delta
 from fastflowtransform.engines import spark_swap as swap
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Select, Standing
+from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Noted, Select, Standing
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.notes import Notes, Value, Words
 from fastflowtransform.engines.scratch import Scratch
@@ -60,8 +60,6 @@ _FORMATS = {
 }
 """What tables are made of, and what is said of one for notes: Delta sums up its log after each tenth commit, which
 takes ten times what the commit of a few rows does, and half of that is to count the values of each column."""
-_COMMITS = 20
-"""Commits that are looked through for a note."""
 
 
 class SparkEngine:
@@ -202,7 +200,7 @@ class SparkEngine:
     def rows(self, table: ir.Table) -> list[dict[str, object]]:
         """Run an expression whose result is small, and return its rows."""
         select = self.compiled(table)
-        with batches(self._session, select, self._session.schema(select).to_pyarrow()) as found:
+        with batches(self._session, select) as found:
             rows: list[dict[str, object]] = found.read_all().to_pylist()
             return rows
 
@@ -210,7 +208,7 @@ class SparkEngine:
     def batches(self, table: ir.Table) -> Iterator[pa.RecordBatchReader]:
         """Run an expression, and give its rows while the block runs."""
         select = self.compiled(table)
-        with batches(self._session, select, self._session.schema(select).to_pyarrow()) as found:
+        with batches(self._session, select) as found:
             yield found
 
     def frame(self, table: ir.Table) -> DataFrame:
@@ -324,19 +322,15 @@ class SparkEngine:
         """Add rows to a table for notes."""
         self._session.run(_WORDS.insertion(printed(notes.relation), notes, rows))
 
-    def noting(self, column: str, dtype: dt.DataType, newest: str) -> AbstractContextManager[None]:
+    def noting(self, column: str, dtype: dt.DataType, newest: str, over: int | None) -> AbstractContextManager[None]:
         """Let the commits of the block say the largest value of a column."""
-        return self._session.noted(delta.NEWEST, [column, str(dtype(nullable=True)), newest])
+        return self._session.noted(delta.NEWEST, [column, str(dtype(nullable=True)), newest, over])
 
-    def newest_noted(self, relation: Relation, column: str, dtype: dt.DataType) -> str | None:
+    def newest_noted(self, relation: Relation, column: str, dtype: dt.DataType) -> Noted:
         """Return the largest value of a column, as the newest commit says it that says one."""
         if provider_of(self._session, relation) != "delta":
-            return None
-        for commit in self._session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT {_COMMITS}"):
-            match delta.note_of(commit["userMetadata"], delta.NEWEST):
-                case [str(named), str(spelt), str(newest)]:
-                    return newest if (named, spelt) == (column, str(dtype(nullable=True))) else None
-        return None
+            return Noted()
+        return delta.newest_noted(self._session, relation, column, str(dtype(nullable=True)))
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Give a Delta table that stands the properties and the clustering of `layout`."""

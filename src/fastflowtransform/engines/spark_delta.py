@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.engines.base import Kind, Standing
+from fastflowtransform.engines.base import Kind, Noted, Standing
 from fastflowtransform.engines.spark_catalog import (
     MERGE,
     Detail,
@@ -37,6 +37,8 @@ STAGED = {"spark.databricks.delta.merge.materializeSource": "none"}
 """Delta reads the new rows of a MERGE twice, and keeps a copy of them for that, which staged rows are already."""
 WRITE, MARKED, NEWEST = "fft", "fft_seed", "fft_newest"
 """The keys of a commit's own words: whose write it is, the mark of a seed's file, and a column's largest value."""
+_COMMITS = 20
+"""Commits that are looked through for a note."""
 _REFUSED_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 """What a column's name may hold only where Delta keeps names apart from those in the files."""
 
@@ -266,9 +268,32 @@ def note_of(said: str | None, key: str) -> Any:
     return words.get(key) if isinstance(words, dict) else None
 
 
+def newest_noted(session: Session, relation: Relation, column: str, dtype: str) -> Noted:
+    """Return what the last note of a table says of a column.
+
+    It is exact where it stands in the table's newest commit, by fft, and that follows the version that it was found
+    over, or has all of the rows itself.
+    """
+    name = printed(relation)
+    commits = session.rows(f"DESCRIBE HISTORY {name} LIMIT 1")
+    version = int(commits[0]["version"])
+    if note_of(commits[0]["userMetadata"], NEWEST) is None:
+        commits = session.rows(f"DESCRIBE HISTORY {name} LIMIT {_COMMITS}")
+    for commit in commits:
+        match note_of(commit["userMetadata"], NEWEST):
+            case [str(named), str(spelt), str(newest), *over]:
+                if (named, spelt) != (column, dtype):
+                    break
+                follows = over == [None] or over == [version - 1]
+                writer = note_of(commit["userMetadata"], WRITE)
+                ours = isinstance(writer, dict) and writer.get("relation") == str(relation)
+                return Noted(newest, follows and ours and commit["version"] == version, version)
+    return Noted(version=version)
+
+
 def _commits(session: Session, relation: Relation) -> list[dict[str, Any]]:
     """Return the commits of this write, the newest first; all of the last ones, where nothing marks it."""
-    rows = session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 20")
+    rows = session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT {_COMMITS}")
     writer = note_of(session.mark, WRITE)
     return rows if writer is None else [row for row in rows if note_of(row["userMetadata"], WRITE) == writer]
 

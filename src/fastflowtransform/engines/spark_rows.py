@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.spark_session import Session
 from fastflowtransform.engines.spark_tags import is_connected
-from fastflowtransform.engines.spark_types import sent
+from fastflowtransform.engines.spark_types import ibis_schema, sent
 from fastflowtransform.errors import EngineError
 
 if TYPE_CHECKING:
@@ -66,11 +66,12 @@ def let_go(frame: DataFrame) -> None:
 
 
 @contextlib.contextmanager
-def batches(session: Session, select: str, schema: pa.Schema) -> Iterator[pa.RecordBatchReader]:
+def batches(session: Session, select: str) -> Iterator[pa.RecordBatchReader]:
     """Run a query, and give its rows."""
     with session.translated(select):
-        found = session.spark.sql(select).toArrow()
-    yield found.cast(schema).to_reader()
+        frame = session.spark.sql(select)
+        found, schema = frame.toArrow(), ibis_schema(frame.schema)
+    yield found.cast(schema.to_pyarrow()).to_reader()
 
 
 def _frame(session: Session, rows: pa.Table) -> DataFrame:

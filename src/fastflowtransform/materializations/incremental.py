@@ -35,12 +35,17 @@ class _Write:
     journal: Journal
 
     @contextlib.contextmanager
-    def noted(self, rows: ir.Table, newest: str | None, outcome: Callable[[WriteCounts], Outcome]) -> Iterator[None]:
-        """Note what the block's write comes to; and the table's largest cursor, where the engine keeps notes."""
+    def noted(
+        self, rows: ir.Table, newest: str | None, over: int | None, outcome: Callable[[WriteCounts], Outcome]
+    ) -> Iterator[None]:
+        """Note what the block's write comes to; and the table's largest cursor, where the engine keeps notes.
+
+        That was found over the version `over` of the table, and what is written; None where that is all of it.
+        """
         name, engine = self.incremental.updated_at, self.engine
         with contextlib.ExitStack() as noting:
             if name is not None and newest is not None and isinstance(engine, Noting):
-                noting.enter_context(engine.noting(name, rows[name].type(), newest))
+                noting.enter_context(engine.noting(name, rows[name].type(), newest, over))
             noting.enter_context(self.journal.writing(engine, self.target.relation, outcome))
             yield
 
@@ -115,7 +120,7 @@ def _build(write: _Write, query: Query) -> Outcome:
 
             with engine.stage(rows) if twice else contextlib.nullcontext(rows) as new:
                 write.gate.judge(new)
-                with write.noted(new, audit.newest, outcome):
+                with write.noted(new, audit.newest, None, outcome):
                     return outcome(
                         engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
                     )
@@ -127,7 +132,8 @@ def _increment(write: _Write, query: Query) -> Outcome:
     table = engine.table(target.relation)
     if target.model.layout.set_by_user:
         engine.arrange(target.relation, target.model.layout)
-    watermark, whole = _reach(engine, table, target, incremental)
+    reach = _reach(engine, table, target, incremental)
+    watermark, whole = reach.watermark, reach.whole
     with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
         rule.require_columns(candidates, incremental)
         fitted = fit(engine, candidates, table, target.model, incremental)
@@ -156,7 +162,7 @@ def _increment(write: _Write, query: Query) -> Outcome:
                 )
 
             take = _merge if incremental.unique_key else _append
-            return take(write, _Delta(rows, audit, watermark, table, fitted, after, outcome))
+            return take(write, _Delta(rows, audit, reach, table, fitted, after, outcome))
 
 
 @contextlib.contextmanager
@@ -166,15 +172,25 @@ def delta(engine: Engine, target: Target, query: Query) -> Iterator[ir.Table]:
     assert incremental is not None
     watermark, whole = None, True
     if target.action.verb not in (Verb.CREATE, Verb.REPLACE):
-        watermark, whole = _reach(engine, engine.table(target.relation), target, incremental)
+        reach = _reach(engine, engine.table(target.relation), target, incremental)
+        watermark, whole = reach.watermark, reach.whole
     with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
         yield candidates
 
 
-def _reach(engine: Engine, table: ir.Table, target: Target, incremental: Incremental) -> tuple[Watermark | None, bool]:
-    """Return the table's watermark, and whether an increment takes the whole query."""
-    watermark = _watermark(engine, table, target, incremental)
-    return watermark, watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """The table's watermark, whether an increment takes the whole query, and the version of the table for both."""
+
+    watermark: Watermark | None
+    whole: bool
+    version: int
+
+
+def _reach(engine: Engine, table: ir.Table, target: Target, incremental: Incremental) -> _Reach:
+    watermark, version = _watermark(engine, table, target, incremental)
+    whole = watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
+    return _Reach(watermark, whole, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +199,7 @@ class _Delta:
 
     rows: ir.Table
     audit: Audit
-    watermark: Watermark | None
+    reach: _Reach
     table: ir.Table
     fitted: Fit
     newest: str | None
@@ -205,7 +221,7 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
         if audit.duplicates:
             fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental, by)))
         if audit.late:
-            doubtful = rule.doubtful(fresh, incremental, delta.watermark, by)
+            doubtful = rule.doubtful(fresh, incremental, delta.reach.watermark, by)
             old = delta.fitted.target
             if isinstance(engine, Noting):
                 (found,) = engine.rows(rule.key_range(doubtful, incremental.unique_key))
@@ -214,7 +230,7 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
                 engine.stage(rule.judged(doubtful, old, incremental, by, null_safe=null_safe))
             )
             verdicts = _tally(engine, staged)
-            fresh = rule.certain(fresh, incremental, delta.watermark, by)
+            fresh = rule.certain(fresh, incremental, delta.reach.watermark, by)
             if Verdict.WRITE in verdicts:
                 # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
                 decided = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
@@ -222,7 +238,7 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
         write.gate.judge(fresh, whole)
         if audit.late == audit.rows and Verdict.WRITE not in verdicts and not delta.fitted.changes:
             return delta.outcome(_NOTHING, verdicts)
-        with write.noted(delta.rows, delta.newest, lambda counts: delta.outcome(counts, verdicts)):
+        with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, verdicts)):
             counts = engine.merge(
                 write.target.relation,
                 fresh,
@@ -247,31 +263,41 @@ def _tally(engine: Engine, judged: ir.Table) -> dict[str, int]:
 def _append(write: _Write, delta: _Delta) -> Outcome:
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
     engine, rows, verdicts = write.engine, delta.rows, {}
-    if delta.watermark is not None and delta.audit.late:
-        rows = rule.delta(rows, write.incremental, delta.watermark, engine.capabilities.comparing)
+    if delta.reach.watermark is not None and delta.audit.late:
+        rows = rule.delta(rows, write.incremental, delta.reach.watermark, engine.capabilities.comparing)
         verdicts = {Verdict.STALE.value: delta.audit.late}
     write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).union(new, distinct=False))
-    with write.noted(delta.rows, delta.newest, lambda counts: delta.outcome(counts, verdicts)):
+    with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, verdicts)):
         counts = engine.append(write.target.relation, rows, delta.fitted.changes)
     return delta.outcome(counts, verdicts)
 
 
-def _watermark(engine: Engine, table: ir.Table, target: Target, incremental: Incremental) -> Watermark | None:
-    """Return the table's largest cursor; where a note says what it was, the rows from there on are asked first."""
+def _watermark(
+    engine: Engine, table: ir.Table, target: Target, incremental: Incremental
+) -> tuple[Watermark | None, int]:
+    """Return the table's largest cursor, and the version of the table that has it.
+
+    Where an exact note says what it is, the table is not read; where one says what it was, the rows from there on are
+    asked first.
+    """
     rule.require_target_columns(table, target.model.name, incremental)
     name = incremental.updated_at
     if name is None:
-        return None
+        return None, -1
     by, cursor = engine.capabilities.comparing, table[name]
-    dtype = cursor.type()
+    dtype, version = cursor.type(), -1
     if isinstance(engine, Noting) and rule.has_maximum(dtype):
         noted = engine.newest_noted(target.relation, name, dtype)
-        if noted is not None:
-            near = table.filter(cursor >= Watermark(noted, dtype).literal())
+        version = noted.version
+        if noted.newest is not None:
+            near = Watermark(noted.newest, dtype)
+            if noted.is_exact:
+                return near, version
+            rows = table.filter(cursor >= near.literal())
             # There is none where somebody took the newest rows away.
-            if (found := rule.highest_of(engine.rows(rule.highest(near, name, by)), dtype)) is not None:
-                return found
-    return rule.highest_of(engine.rows(rule.highest(table, name, by)), dtype)
+            if (found := rule.highest_of(engine.rows(rule.highest(rows, name, by)), dtype)) is not None:
+                return found, version
+    return rule.highest_of(engine.rows(rule.highest(table, name, by)), dtype), version
 
 
 def _is_empty(engine: Engine, table: ir.Table) -> bool:
