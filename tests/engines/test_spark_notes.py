@@ -159,7 +159,9 @@ def test_a_note_over_rows_that_somebody_wrote_meanwhile_is_not_believed(
     merge = SparkEngine.merge
 
     def late(engine: SparkEngine, *arguments: Any, **others: Any) -> Any:
-        noted.sql("INSERT INTO fct VALUES (99, TIMESTAMP '2026-02-01', 1)")
+        # In a session of its own: in ours, it would be this very write to Delta.
+        another = shared_session().spark.newSession()
+        another.sql("INSERT INTO demo.fct VALUES (99, TIMESTAMP '2026-02-01', 1)").collect()
         return merge(engine, *arguments, **others)
 
     arrives(noted, 12)
