@@ -10,7 +10,7 @@ Pure: builds expressions and never runs one. `docs/reference/semantics.md` says 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ from fastflowtransform.model import Incremental
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
+    from ibis.expr.schema import Schema
 
 VERDICT = "__fft_verdict"
 _OLD = "__fft_old_"
@@ -102,12 +103,17 @@ def highest_of(rows: list[dict[str, object]], dtype: dt.DataType) -> Watermark |
 
 def key_range(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
     """Return one row: of each part of a key that has a range, its ends as texts, and the number of its NULLs."""
-    ends = {}
-    for number, name in enumerate(_ranged(rows, key)):
+    return rows.agg(**key_ends(rows, key), rows=rows.count())
+
+
+def key_ends(rows: ir.Table, key: tuple[str, ...]) -> dict[str, ir.Value]:
+    """Return what `key_range` asks for, to be asked beside other things; it may be asked of each key once."""
+    ends: dict[str, ir.Value] = {}
+    for number, name in enumerate(_ranged(rows.schema(), key)):
         value = rows[name]
         ends[f"low{number}"], ends[f"high{number}"] = value.min().cast("string"), value.max().cast("string")
         ends[f"nulls{number}"] = value.isnull().sum()
-    return rows.agg(**ends, rows=rows.count())
+    return ends
 
 
 def within(target: ir.Table, rows: ir.Table, key: tuple[str, ...], found: dict[str, object]) -> ir.Table:
@@ -115,20 +121,27 @@ def within(target: ir.Table, rows: ir.Table, key: tuple[str, ...], found: dict[s
 
     It leaves out nothing that a join by key would find: it is for engines that need not read what it leaves out.
     """
-    kept = []
-    for number, name in enumerate(_ranged(rows, key)):
-        if found[f"low{number}"] is not None and not found[f"nulls{number}"]:
-            low, high = (Watermark(str(found[f"{end}{number}"]), rows[name].type()) for end in ("low", "high"))
-            kept.append(target[name].between(low.literal(), high.literal()))
+    kept = [
+        target[name].between(Watermark(low, rows[name].type()).literal(), Watermark(high, rows[name].type()).literal())
+        for name, (low, high) in ranges(rows.schema(), key, found).items()
+    ]
     return target.filter(kept) if kept else target
 
 
-def _ranged(rows: ir.Table, key: tuple[str, ...]) -> list[str]:
+def ranges(types: Schema, key: tuple[str, ...], found: Mapping[str, object]) -> dict[str, tuple[str, str]]:
+    """Return the range of each part of a key that has one and no NULL, as a `key_range` that was found has it."""
+    return {
+        name: (str(found[f"low{number}"]), str(found[f"high{number}"]))
+        for number, name in enumerate(_ranged(types, key))
+        if found[f"low{number}"] is not None and not found[f"nulls{number}"]
+    }
+
+
+def _ranged(types: Schema, key: tuple[str, ...]) -> list[str]:
     """Return the parts of a key whose order is the same everywhere, and whose values a text gives back exactly."""
-    types = {name: rows[name].type() for name in key}
     return [
         name
-        for name, dtype in types.items()
+        for name, dtype in ((name, types[name]) for name in key)
         if dtype.is_integer() or dtype.is_decimal() or dtype.is_date() or dtype.is_timestamp()
     ]
 

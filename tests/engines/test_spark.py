@@ -18,7 +18,7 @@ import pytest
 
 from fastflowtransform.attempts import attempted
 from fastflowtransform.engines import spark_session, spark_swap
-from fastflowtransform.engines.base import ColumnChanges, Kind
+from fastflowtransform.engines.base import ColumnChanges, Guard, Kind
 from fastflowtransform.engines.spark import SparkEngine
 from fastflowtransform.engines.spark_catalog import detail
 from fastflowtransform.engines.spark_errors import last_words, translated
@@ -123,7 +123,7 @@ def test_a_row_that_another_writer_made_newer_meanwhile_is_not_overwritten(engin
     engine.replace(V, pa.Table.from_pylist([{"id": 1, "at": 9}, {"id": 2, "at": 1}], schema).to_reader(), over=None)
 
     with engine.stage(pa.Table.from_pylist([{"id": 1, "at": 5}, {"id": 2, "at": 5}], schema).to_reader()) as staged:
-        counts = engine.merge(V, staged, ("id",), null_safe=False, cursor="at")
+        counts = engine.merge(V, staged, ("id",), null_safe=False, guard=Guard("at"))
 
     assert counts.updated == 1
     assert content(engine, V) == [(1, 9), (2, 5)]

@@ -132,6 +132,25 @@ UNCHANGED = ColumnChanges()
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What keeps a merge to the rows that it is about.
+
+    Parameters
+    ----------
+    cursor
+        The column whose greater value stays, whoever wrote that since the merge was decided.
+    ends
+        The range of the new rows' keys, as `incremental.key_range` has it; None where it is not known.
+    """
+
+    cursor: str | None = None
+    ends: Mapping[str, object] | None = None
+
+
+UNGUARDED = Guard()
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     """One SELECT in an engine's own dialect, which stands for its rows; what columns they have was not asked."""
 
@@ -350,12 +369,12 @@ class Engine(Protocol):
         *,
         null_safe: bool,
         changes: ColumnChanges = UNCHANGED,
-        cursor: str | None = None,
+        guard: Guard = UNGUARDED,
     ) -> WriteCounts:
         """Put `fresh`, which is staged and has each key once, in place of the rows of the same keys.
 
         All or nothing; `null_safe` says that a key may have a NULL part, and that NULL equals NULL. Where others can
-        write between the decision about `fresh` and this, the row with the greater `cursor` stays.
+        write between the decision about `fresh` and this, `guard` says which row stays.
         """
         ...
 

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastflowtransform.engines import duckdb_marks as marks
 from fastflowtransform.engines import duckdb_notes as noting
-from fastflowtransform.engines.base import MARKS, UNCHANGED, Capabilities, ColumnChanges, Kind, Select, Standing
+from fastflowtransform.engines.base import (
+    MARKS,
+    UNCHANGED,
+    UNGUARDED,
+    Capabilities,
+    ColumnChanges,
+    Guard,
+    Kind,
+    Select,
+    Standing,
+)
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
@@ -320,7 +330,7 @@ class DuckDBEngine:
         *,
         null_safe: bool,
         changes: ColumnChanges = UNCHANGED,
-        cursor: str | None = None,
+        guard: Guard = UNGUARDED,
     ) -> WriteCounts:
         """Delete the rows of `fresh`'s keys and insert `fresh`, in one transaction.
 
@@ -390,14 +400,11 @@ class DuckDBEngine:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
         import ibis
 
-        with translated(select, self._interrupted):
-            rows = self._duckdb.execute(f"DESCRIBE {select}").fetchall()
-        return ibis.schema({name: self._type(spelt) for name, spelt, *_ in rows})
-
-    def _type(self, spelt: str) -> dt.DataType:
-        if spelt not in self._types:
-            self._types[spelt] = self.connection.compiler.type_mapper.from_string(spelt)
-        return self._types[spelt]
+        rows = self._rows(f"DESCRIBE {select}")
+        for _, spelt, *_ in rows:
+            if spelt not in self._types:
+                self._types[spelt] = self.connection.compiler.type_mapper.from_string(spelt)
+        return ibis.schema({name: self._types[spelt] for name, spelt, *_ in rows})
 
     def _insert(self, relation: Relation, fresh: ir.Table, select: str) -> int:
         columns = ", ".join(map(quoted, fresh.columns))

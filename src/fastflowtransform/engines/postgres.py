@@ -14,7 +14,16 @@ from fastflowtransform.engines import postgres_locks as locks
 from fastflowtransform.engines import postgres_marks as marks
 from fastflowtransform.engines import postgres_relations as relations
 from fastflowtransform.engines import postgres_types as types
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Select, Standing
+from fastflowtransform.engines.base import (
+    UNCHANGED,
+    UNGUARDED,
+    Capabilities,
+    ColumnChanges,
+    Guard,
+    Kind,
+    Select,
+    Standing,
+)
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.notes import Alongside, Notes, Value, Words
 from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
@@ -348,7 +357,7 @@ class PostgresEngine:
         *,
         null_safe: bool,
         changes: ColumnChanges = UNCHANGED,
-        cursor: str | None = None,
+        guard: Guard = UNGUARDED,
     ) -> WriteCounts:
         """Put `fresh` in place of the rows of its keys, in one transaction.
 

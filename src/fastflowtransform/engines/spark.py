@@ -17,7 +17,17 @@ from fastflowtransform import incremental as rule
 from fastflowtransform.engines import spark_catalog as catalog
 from fastflowtransform.engines import spark_delta as delta
 from fastflowtransform.engines import spark_swap as swap
-from fastflowtransform.engines.base import UNCHANGED, Capabilities, ColumnChanges, Kind, Noted, Select, Standing
+from fastflowtransform.engines.base import (
+    UNCHANGED,
+    UNGUARDED,
+    Capabilities,
+    ColumnChanges,
+    Guard,
+    Kind,
+    Noted,
+    Select,
+    Standing,
+)
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.notes import Notes, Value, Words
 from fastflowtransform.engines.scratch import Scratch
@@ -362,15 +372,16 @@ class SparkEngine:
         *,
         null_safe: bool,
         changes: ColumnChanges = UNCHANGED,
-        cursor: str | None = None,
+        guard: Guard = UNGUARDED,
     ) -> WriteCounts:
         """Put `fresh` in place of the rows of its keys: by one MERGE on Delta, else by writing the table anew."""
         if (why := self._why_rewritten(relation, changes)) is not None:
             return self._rewritten(relation, fresh, key, changes, why)
         delta.admit(self._session, relation, changes.added.values())
         select, columns = self.compiled(fresh), fresh.schema()
-        count, within = delta.bounds(self._session, select, columns, key)
-        way = delta.Merge(key, null_safe, within, cursor, evolve=bool(changes.added))
+        ends = guard.ends or self.rows(rule.key_range(fresh, key))[0]
+        within = delta.bounds(columns, key, ends)
+        way = delta.Merge(key, null_safe, within, guard.cursor, evolve=bool(changes.added))
         statement = delta.merge_statement(relation, select, columns, way)
         try:
             with self._session.configured(delta.STAGED):
@@ -380,7 +391,7 @@ class SparkEngine:
             return WriteCounts(
                 done.inserted, done.updated, done.strategy, warning=f"Spark refused the MERGE: {error.message}"
             )
-        if inserted + updated > count:
+        if inserted + updated > int(str(ends["rows"])):
             # Something else had put a key into the table twice, and a MERGE cannot make one row of two.
             return self._rewritten(relation, fresh, key, UNCHANGED, "the table had a key twice")
         return WriteCounts(inserted, updated, catalog.MERGE)

@@ -24,6 +24,7 @@ from fastflowtransform.engines.spark_catalog import (
 )
 from fastflowtransform.engines.spark_session import Session
 from fastflowtransform.errors import EngineError
+from fastflowtransform.incremental import ranges
 from fastflowtransform.model import Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
@@ -151,30 +152,20 @@ def merged(session: Session, relation: Relation, statement: str) -> tuple[int, i
     return int(metrics.get("numTargetRowsInserted", 0)), int(metrics.get("numTargetRowsUpdated", 0))
 
 
-def bounds(session: Session, select: str, columns: Schema, key: tuple[str, ...]) -> tuple[int, str]:
-    """Return how many rows a delta has, and the range of its keys as a condition on `old`.
+def bounds(columns: Schema, key: tuple[str, ...], ends: Mapping[str, object]) -> str:
+    """Return the range of a delta's keys as a condition on `old`; Delta knows these values of each file.
 
     Parameters
     ----------
-    session
-        Where.
-    select
-        The delta, staged.
     columns, key
-        Its columns, and those of the key.
+        The delta's columns, and those of the key.
+    ends
+        The range of the keys, as `incremental.key_range` has it.
     """
-    ranged = [column for column in key if _has_ranges(columns[column])]
-    asked = ["count(*) AS n"]
-    for number, column in enumerate(ranged):
-        name = ticked(column)
-        asked.append(f"count({name}) AS n{number}, min({name}) AS low{number}, max({name}) AS high{number}")
-    (row,) = session.values(f"SELECT {', '.join(asked)} FROM ({select}) AS fresh")
-    found = []
-    for number, column in enumerate(ranged):
-        if 0 < row["n"] == row[f"n{number}"]:
-            low, high = (_constant(row[f"{end}{number}"], columns[column]) for end in ("low", "high"))
-            found.append(f"old.{ticked(column)} BETWEEN {low} AND {high}")
-    return int(row["n"]), " AND ".join(found)
+    return " AND ".join(
+        f"old.{ticked(name)} BETWEEN {_constant(low, columns[name])} AND {_constant(high, columns[name])}"
+        for name, (low, high) in ranges(columns, key, ends).items()
+    )
 
 
 def arrange(session: Session, relation: Relation, layout: Layout, now: Detail) -> None:
@@ -306,16 +297,11 @@ def _metrics(session: Session, relation: Relation) -> Mapping[str, Any]:
     return dict(ours[0]["operationMetrics"] or {})
 
 
-def _has_ranges(dtype: dt.DataType) -> bool:
-    """Whether Delta keeps the least and the greatest value of such a column for each file."""
-    return bool(dtype.is_integer() or dtype.is_decimal() or dtype.is_date() or dtype.is_timestamp())
-
-
-def _constant(value: Any, dtype: dt.DataType) -> str:
+def _constant(text: str, dtype: dt.DataType) -> str:
     import ibis.expr.datatypes as dt
     from ibis.backends.sql.datatypes import PySparkType
 
     if dtype.is_timestamp():
         kind = "TIMESTAMP" if isinstance(dtype, dt.Timestamp) and dtype.timezone else "TIMESTAMP_NTZ"
-        return f"CAST({literal(str(value))} AS {kind})"
-    return f"CAST({literal(str(value))} AS {PySparkType.to_string(dtype)})"
+        return f"CAST({literal(text)} AS {kind})"
+    return f"CAST({literal(text)} AS {PySparkType.to_string(dtype)})"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.base import Engine, Noting
 from fastflowtransform.errors import DuplicateKey, NullCursor, NullKey
 from fastflowtransform.incremental import Comparing, Watermark
 from fastflowtransform.model import Incremental, OnDuplicateKey, OnNullKey
@@ -38,6 +38,8 @@ class Audit:
         Rows not after the watermark, and those without a cursor; all, where there is no watermark.
     newest
         The largest cursor, as the engine prints it.
+    ends
+        The range of the keys, as `incremental.key_range` has it; None where the engine makes nothing of that.
     """
 
     rows: int = 0
@@ -46,6 +48,7 @@ class Audit:
     null_cursors: int = 0
     late: int = 0
     newest: str | None = None
+    ends: Mapping[str, object] | None = None
 
     @property
     def duplicates(self) -> int:
@@ -70,14 +73,17 @@ def audited(
     """
     with engine.stage(table) as staged:
         by = engine.capabilities.comparing
-        (found,) = engine.rows(_counts(staged, incremental, watermark, by))
+        ends = [f"{end}{number}" for number in range(len(incremental.unique_key)) for end in ("low", "high", "nulls")]
+        (found,) = engine.rows(_counts(staged, incremental, watermark, by, ranged=isinstance(engine, Noting)))
+        of_keys = {name: found.pop(name) for name in ends if name in found}
         newest = found.pop(_NEWEST, None)
         counts = {name: int(str(value or 0)) for name, value in found.items()}
         kept = _kept(staged, incremental) if counts["null_keys"] else staged
         if incremental.updated_at is not None and not rule.has_maximum(kept[incremental.updated_at].type()):
             (highest,) = engine.rows(rule.highest(kept, incremental.updated_at, by)) or [{"watermark": None}]
             newest = highest["watermark"]
-        audit = Audit(**counts, newest=None if newest is None else str(newest))
+        known = {**of_keys, "rows": counts["keys"]} if isinstance(engine, Noting) else None
+        audit = Audit(**counts, newest=None if newest is None else str(newest), ends=known)
         refusal = _refusal(engine, staged, audit, incremental)
         if refusal is not None:
             raise refusal
@@ -91,7 +97,9 @@ def _kept(rows: ir.Table, incremental: Incremental) -> ir.Table:
     return rows.filter([rows[name].notnull() for name in incremental.unique_key])
 
 
-def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | None, by: Comparing) -> ir.Table:
+def _counts(
+    rows: ir.Table, incremental: Incremental, watermark: Watermark | None, by: Comparing, *, ranged: bool
+) -> ir.Table:
     """Return the audit as one row: first of each key, then of all of them; the newest cursor where it is a maximum."""
     import ibis
 
@@ -113,6 +121,7 @@ def _counts(rows: ir.Table, incremental: Incremental, watermark: Watermark | Non
         **{name: keys[_OF_KEY + name].max(where=kept).cast("string") for name in newest},
         keys=keys.count(where=kept),
         null_keys=keys[_OF_KEY + "rows"].sum(where=null),
+        **(rule.key_ends(keys, incremental.unique_key) if ranged else {}),
     )
 
 

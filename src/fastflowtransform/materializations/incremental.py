@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Capabilities, Engine, Kind, Noting, Standing, kind_of
+from fastflowtransform.engines.base import Capabilities, Engine, Guard, Kind, Noting, Standing, kind_of
 from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
 from fastflowtransform.incremental import VERDICT, Comparing, Verdict, Watermark
 from fastflowtransform.materializations.audit import Audit, audited
@@ -245,7 +245,7 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
                 incremental.unique_key,
                 null_safe=null_safe,
                 changes=delta.fitted.changes,
-                cursor=incremental.updated_at,
+                guard=Guard(incremental.updated_at, None if audit.late else audit.ends),
             )
     return delta.outcome(counts, verdicts)
 
