@@ -213,11 +213,10 @@ class DuckDBEngine:
         )
         found = {Relation(schema, name).folded: Kind(kind) for schema, name, kind in rows}
         return {
-            relation: self._standing(relation, found[folded]) for folded, relation in wanted.items() if folded in found
+            relation: Standing(kind, self._merge_into(relation) if kind is Kind.TABLE else "")
+            for folded, relation in wanted.items()
+            if (kind := found.get(folded)) is not None
         }
-
-    def _standing(self, relation: Relation, kind: Kind) -> Standing:
-        return Standing(kind, self._merge_into(relation) if kind is Kind.TABLE else "")
 
     def writing(
         self, relation: Relation, on_wait: Callable[[str], None], *, shared: bool = False
