@@ -235,8 +235,7 @@ class DuckDBEngine:
             yield self._table(("temp", "main", name))
             ended = True
         finally:
-            # After an error the connection may be beyond use; the first error is the one to tell, and a temporary
-            # table goes with its connection.
+            # After an error the first error is the one to tell; a temporary table goes with its connection.
             with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
                 self._run(f"DROP TABLE IF EXISTS temp.main.{quoted(name)}")
 
