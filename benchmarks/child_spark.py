@@ -52,7 +52,7 @@ def main(folder: Path, rows: int, changed: int, moved: int, rounds: int) -> None
     ways["Spark's own, rows in"] = lambda: (
         session.spark.createDataFrame(arrow, schema).write.format("delta").mode("overwrite").saveAsTable("demo.moved")
     )
-    ways["fft, rows in"] = lambda: engine.replace(into, arrow.to_reader(), over=Kind.TABLE)
+    ways["fft, rows in"] = lambda: seeded(engine, into, arrow)
     ways["Spark's own, rows out"] = lambda: session.spark.table("demo.moved").toArrow().num_rows
     ways["fft, rows out"] = lambda: read(engine, into)
     costs: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
@@ -121,6 +121,12 @@ def by_hand(session: Session, kind: str) -> None:
         f"WHEN MATCHED AND fresh.updated_at >= old.updated_at THEN UPDATE SET {values} "
         f"WHEN NOT MATCHED THEN INSERT ({', '.join(COLUMNS)}) VALUES ({', '.join(f'fresh.{c}' for c in COLUMNS)})"
     )
+
+
+def seeded(engine: SparkEngine, relation: Relation, rows: pa.Table) -> None:
+    """Load rows as `fft seed` does."""
+    with engine.writing(relation, print):
+        engine.replace(relation, rows.to_reader(), over=Kind.TABLE)
 
 
 def read(engine: SparkEngine, relation: Relation) -> int:

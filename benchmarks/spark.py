@@ -19,7 +19,7 @@ ENVIRONMENT = {"FFT_ACTIVE_ENV": "dev_databricks"}
 
 def measure(folder: Path, sizes: Sizes) -> None:
     """Measure and print; JVM CPU is that of Java's process, with its compiler and its garbage collector."""
-    moved, rounds = sizes.server_rows, sizes.rounds // 2 + 1
+    moved, rounds = sizes.server_rows, sizes.rounds
     what = f"{sizes.changed:,} changed rows of 8 columns into {sizes.rows:,} on Delta"
     heading("spark", f"{what}; {moved:,} rows in and out")
     _, said = child(python("child_spark.py", folder / "spark", sizes.rows, sizes.changed, moved, rounds))
@@ -34,7 +34,7 @@ def measure(folder: Path, sizes: Sizes) -> None:
     _ratio("fft, recent to scattered", costs["fft, recent"], costs["fft, scattered"], RECENT_BAR)
     _ratio("rows in, to Spark's own way", costs["fft, rows in"], costs["Spark's own, rows in"], ROWS_BAR)
     _ratio("rows out, to Spark's own way", costs["fft, rows out"], costs["Spark's own, rows out"], ROWS_BAR)
-    _demo(folder / "demo", rounds)
+    _demo(folder / "demo", rounds // 2 + 1)
 
 
 def _demo(folder: Path, rounds: int) -> None:

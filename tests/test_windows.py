@@ -264,12 +264,12 @@ def test_windows_taken_up_at_once_give_what_one_run_gives(apart: ProjectFolder, 
     expected = apart.sql("select id, seen, v from fct order by 1, 2, 3")
     apart.sql("delete from fct where seen >= 30")
 
-    answer = apart.fft("run", *refresh, "--from", "0", "--to", "200", "--step", "25", "--jobs", "4")
+    answer = apart.fft("run", *refresh, "--from", "0", "--to", "200", "--step", "50", "--jobs", "4")
 
     assert answer.code == 0, answer.err
     assert apart.sql("select id, seen, v from fct order by 1, 2, 3") == expected
     windows = apart.sql("select window_from, inserted from fft_model_state where window_from is not null")
-    assert len(windows) == 8
+    assert len(windows) == 4
     assert sum(inserted for _, inserted in windows) == (len(expected) if refresh else len(expected) * 170 // 200)
 
 
@@ -287,7 +287,7 @@ def test_the_first_of_windows_at_once_makes_the_columns_for_all(apart: ProjectFo
     )
     apart.write({"models/fct.ff.sql": wider})
 
-    answer = apart.fft("run", "--from", "0", "--to", "200", "--step", "25", "--jobs", "4")
+    answer = apart.fft("run", "--from", "0", "--to", "200", "--step", "50", "--jobs", "4")
 
     assert answer.code == 0, answer.err
     assert apart.sql("select count(*) from fct where w = id + 1") == apart.sql("select count(*) from fct")
