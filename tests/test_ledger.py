@@ -64,6 +64,8 @@ def test_an_increment_notes_its_watermarks_and_what_failed_or_was_skipped_says_w
     assert found[1][5] == '"total" failed'
     assert found[2][:2] == ("total", "error")
     assert found[2][5].startswith("E")
+    last = events(noted.fft("history", "--json").out, "run")[0]
+    assert (last["made"], last["failed"]) == (2, 1)
 
 
 def test_history_shows_the_newest_commands_first_and_those_of_a_model(noted: ProjectFolder):

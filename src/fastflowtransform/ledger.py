@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from fastflowtransform import __version__
 from fastflowtransform.engines.base import Engine, Kind, Transactional
@@ -22,6 +23,9 @@ from fastflowtransform.model import Materialized, Model
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, Status, StepResult, WriteCounts
 from fastflowtransform.windows import Window
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 RUNS, STATES = "fft_run", "fft_model_state"
 
@@ -394,9 +398,12 @@ def history(engine: Engine, database: str, model: str | None, limit: int) -> lis
     if model is not None:
         rows = states.filter(states["model"] == model)
         return engine.rows(rows.order_by(rows["started_at"].desc()).limit(limit))
-    failed = states["model"].nunique(where=states["status"] == Status.ERROR.value)
+
+    def named(*found: Status) -> ir.IntegerScalar:
+        return states["model"].nunique(where=states["status"].isin([status.value for status in found]))
+
     made = states.group_by("run_id").agg(
-        made=states["model"].nunique(), failed=failed, first=states["started_at"].min()
+        made=named(Status.SUCCESS, Status.WARN), failed=named(Status.ERROR), first=states["started_at"].min()
     )
     runs = engine.table(runs_in(database).relation)
     both = runs.outer_join(made, "run_id")
