@@ -88,14 +88,15 @@ def _in_windows(project: Project, engine: Engine, built: Plan) -> Mapping[str, s
     from fastflowtransform import ledger
     from fastflowtransform.backfill import place_of, why_in_turn
     from fastflowtransform.fingerprint import fingerprint_of
+    from fastflowtransform.placing import placed
 
+    asked = placed(built.order, [check for check in project.checks if check.is_promised])
     notes = (ledger.states_in(project.database), ledger.runs_in(project.database))
     are_noted = built.resumes and len(engine.existing([found.relation for found in notes])) == len(notes)
     found = {}
     for step in built.steps:
         name = step.model.name
-        is_open = not any(check.is_promised and name in check.nodes for check in project.checks)
-        why = why_in_turn(step, built, engine.capabilities, is_open=is_open)
+        why = why_in_turn(step, built, engine.capabilities, is_open=not asked.get(name))
         how = "at once, as many as --jobs says" if why is None else f"one after the other: {why}"
         place = place_of(step, built, engine.capabilities)
         own = str(fingerprint_of(step.model, project))
