@@ -77,8 +77,8 @@ def engine_of(item: pytest.Item) -> str:
     mark = item.get_closest_marker("engine")
     parameters = getattr(item, "callspec", None)
     given = {} if parameters is None else parameters.params
-    named = given.get("engine") or given.get("each_project") or (mark.args[0] if mark else "duckdb")
-    return str(named)
+    named = [given[name] for name in ("engine", "filled_engine", "each_project") if name in given]
+    return str(named[0] if named else mark.args[0] if mark else "duckdb")
 
 
 def family(engine: str) -> str:
@@ -252,9 +252,12 @@ WAREHOUSES: Mapping[str, Callable[[Path], Warehouse]] = {
 class ProjectFolder:
     """A project on disk; commands run in this process, through the same door as the shell's."""
 
-    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str], warehouse: Warehouse) -> None:
+    def __init__(
+        self, folder: Path, capture: pytest.CaptureFixture[str], warehouse: Warehouse, *, has_ledger: bool = True
+    ) -> None:
         self.folder = folder
         self._capture = capture
+        self._unnoted = set() if has_ledger else {"run", "build"}
         self.sql = warehouse.sql
         self.write({"project.yml": "name: test\ndialect: duckdb\n", "profiles.yml": warehouse.profiles})
 
@@ -268,48 +271,52 @@ class ProjectFolder:
     def fft(self, command: str, *arguments: str) -> Answer:
         """Run a command on the project."""
         self._capture.readouterr()
-        code = cli.call([command, *arguments, str(self.folder)])
+        more = ["--no-ledger"] if command in self._unnoted else []
+        code = cli.call([command, *arguments, *more, str(self.folder)])
         out, err = self._capture.readouterr()
         return Answer(code, out, err)
 
 
 @pytest.fixture
-def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> ProjectFolder:
+def project(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> ProjectFolder:
     """An empty project on a DuckDB file, with the environment `dev`."""
-    return _project(tmp_path, capsys, monkeypatch, DuckDBFile)
+    return _project(request, tmp_path, capsys, monkeypatch, "duckdb")
 
 
 @pytest.fixture(params=WAREHOUSES)
 def each_project(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> ProjectFolder:
     """An empty project on each engine in turn, with the environment `dev`; its SQL is DuckDB's."""
-    return _project(tmp_path, capsys, monkeypatch, WAREHOUSES[request.param])
+    return _project(request, tmp_path, capsys, monkeypatch, request.param)
 
 
 @pytest.fixture
 def postgres_project(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> ProjectFolder:
     """An empty project on PostgreSQL, with the environment `dev`."""
-    return _project(tmp_path, capsys, monkeypatch, PostgresSchema)
+    return _project(request, tmp_path, capsys, monkeypatch, "postgres")
 
 
 @pytest.fixture
-def spark_project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> ProjectFolder:
+def spark_project(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> ProjectFolder:
     """An empty project on Spark, with the environment `dev`."""
-    return _project(tmp_path, capsys, monkeypatch, SparkDatabase)
+    return _project(request, tmp_path, capsys, monkeypatch, "spark")
 
 
 def _project(
+    request: pytest.FixtureRequest,
     folder: Path,
     capture: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    warehouse: Callable[[Path], Warehouse],
+    engine: str,
 ) -> ProjectFolder:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    return ProjectFolder(folder, capture, warehouse(folder))
+    has_ledger = engine != "spark" or request.node.get_closest_marker("ledger") is not None
+    return ProjectFolder(folder, capture, WAREHOUSES[engine](folder), has_ledger=has_ledger)

@@ -11,6 +11,8 @@ import pytest
 from fastflowtransform import proof
 from tests.conftest import ProjectFolder
 
+pytestmark = pytest.mark.ledger
+
 MODELS = {
     "seeds/events.csv": "id,seen,v\n1,10,a\n2,20,b\n",
     "models/base.ff.sql": "{{ config(materialized='view') }} select id, seen, upper(v) as v from {{ ref('events') }}",

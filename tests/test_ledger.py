@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import ProjectFolder
 
+pytestmark = pytest.mark.ledger
+
 FCT = "{{ config(materialized='incremental', unique_key='id', updated_at='seen') }} select * from {{ ref('base') }}"
 MODELS = {
     "models/base.ff.sql": "{{ config(materialized='view') }} select id, seen from events",

@@ -18,6 +18,8 @@ from fastflowtransform.template import Template
 from fastflowtransform.windows import Window, cut, gaps
 from tests.conftest import ProjectFolder
 
+pytestmark = pytest.mark.ledger
+
 FCT = (
     "{{ config(materialized='incremental', unique_key='id', updated_at='seen') }} "
     "select id, seen, v {more} from events where seen >= 0 or seen is null"

@@ -256,7 +256,7 @@ class Ledger:
         self._command = command
         self._runs, self._states = runs_in(database), states_in(database)
         self._left: list[dict[str, Value]] = []
-        self.is_kept = engine.prepare(self._runs) and engine.prepare(self._states)
+        self.is_kept = engine.prepare(self._runs, self._states)
         """False where the warehouse gives us no right to note anything."""
 
     def windows(self, place: Relation, fingerprint: str) -> Done | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -18,7 +19,7 @@ from fastflowtransform.engines.base import Engine
 from fastflowtransform.relation import Relation
 from fastflowtransform.run_checks import run_checks
 from tests.checks.test_dialects import CASES, OF_TWO, TABLE
-from tests.conftest import ProjectFolder
+from tests.conftest import ENGINES, ProjectFolder
 
 NAMES = [None, "a", " ", "1'", "x"]
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -63,14 +64,25 @@ def stored(engine: Engine, name: str, found: pa.Table) -> ir.Table:
     return engine.table(relation)
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def filled_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Each engine in turn, with the tables `mine` and `theirs`, which nothing changes."""
+    opened = ENGINES[request.param]()
+    stored(opened, "mine", MINE)
+    stored(opened, "theirs", THEIRS)
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_a_check_gives_the_same_rows_on_every_engine(engine: Engine, name: str):
-    here = [stored(engine, "mine", MINE), stored(engine, "theirs", THEIRS)][: 2 if name in OF_TWO else 1]
+def test_a_check_gives_the_same_rows_on_every_engine(filled_engine: Engine, name: str):
+    both = [filled_engine.table(Relation("demo", table)) for table in ("mine", "theirs")]
+    here = both[: 2 if name in OF_TWO else 1]
     memory = [ibis.memtable(MINE), ibis.memtable(THEIRS)][: len(here)]
 
     for case in CASES[name]:
         arguments = {**case, "now": NOW} if name == "freshness" else case
-        with engine.batches(check(name).failing_rows(*here, **arguments)) as batches:
+        with filled_engine.batches(check(name).failing_rows(*here, **arguments)) as batches:
             found = sorted_rows(batches.read_all())
         assert found == sorted_rows(check(name).failing_rows(*memory, **arguments).to_pyarrow())
 

@@ -337,8 +337,8 @@ class Engine(Protocol):
         """Return those of the functions, named in lower case, that give the same for the same arguments at any time."""
         ...
 
-    def prepare(self, notes: Notes) -> bool:
-        """Make a table for notes where there is none; False where we have no right to."""
+    def prepare(self, *notes: Notes) -> bool:
+        """Make tables for notes where there are none; False where we have no right to."""
         ...
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:

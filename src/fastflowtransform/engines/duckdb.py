@@ -279,11 +279,11 @@ class DuckDBEngine:
         """Return DuckDB's own functions of which each form is consistent."""
         return functions & {name for (name,) in self._rows(noting.STEADY)}
 
-    def prepare(self, notes: Notes) -> bool:
-        """Make a table for notes, or give it the columns that it does not have yet."""
-        stands = notes.relation in self.existing([notes.relation])
-        for statement in noting.preparing(notes, self._name(notes.relation), self._rows, stands=stands):
-            self._run(statement)
+    def prepare(self, *notes: Notes) -> bool:
+        """Make tables for notes, or give them the columns that they do not have yet."""
+        stands = self.existing([found.relation for found in notes])
+        for found in notes:
+            noting.prepare(found, self._name(found.relation), self._rows, self._run, stands=found.relation in stands)
         return True
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:

@@ -17,8 +17,15 @@ HAVING bool_and(internal AND coalesce(stability = 'CONSISTENT', false))
 """Asks for DuckDB's own functions of which each form gives the same for the same arguments."""
 
 
-def preparing(notes: Notes, name: str, rows: Callable[[str], list[tuple[Any, ...]]], *, stands: bool) -> list[str]:
-    """Return the statements that make a table for notes, or give one that stands what it lacks."""
-    if not stands:
-        return [WORDS.creation(name, notes)]
-    return WORDS.additions(name, notes, [column for column, *_ in rows(f"DESCRIBE {name}")])
+def prepare(
+    notes: Notes,
+    name: str,
+    rows: Callable[[str], list[tuple[Any, ...]]],
+    run: Callable[[str], Any],
+    *,
+    stands: bool,
+) -> None:
+    """Make a table for notes, or give one that stands what it lacks."""
+    known = [column for column, *_ in rows(f"DESCRIBE {name}")] if stands else None
+    for statement in WORDS.preparation(name, notes, known):
+        run(statement)

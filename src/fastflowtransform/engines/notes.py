@@ -55,11 +55,20 @@ class Words:
         columns = ", ".join(f"{self.quote(column)} {self.types[kind]}" for column, kind in notes.columns.items())
         return f"CREATE TABLE IF NOT EXISTS {name} ({columns}){self.table}"
 
-    def additions(self, name: str, notes: Notes, known: Sequence[str], unless: str = "") -> list[str]:
-        """Return the statements that give a table of an older fft the columns that it does not have.
+    def preparation(self, name: str, notes: Notes, known: Sequence[str] | None, unless: str = "") -> list[str]:
+        """Return the statements that make the table, or give one of an older fft the columns that it does not have.
 
-        `unless` is what the engine says for a column that has come in the meantime.
+        Parameters
+        ----------
+        name, notes
+            The table.
+        known
+            Its columns; None where there is none yet.
+        unless
+            What the engine says for a column that has come in the meantime.
         """
+        if known is None:
+            return [self.creation(name, notes)]
         missing = [column for column in notes.columns if column not in known]
         return [
             f"ALTER TABLE {name} ADD COLUMN{unless} {self.quote(column)} {self.types[notes.columns[column]]}"

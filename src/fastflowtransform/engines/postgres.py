@@ -166,16 +166,12 @@ class PostgresEngine:
 
     def sql(self, text: str) -> ir.Table:
         """Return what a SELECT gives, without running it; it is sent as it is."""
-        try:
-            # Nothing that changes rows can stand in a FROM, and a prepared statement is one statement.
-            schema = self._described(f"SELECT * FROM (\n{text}\n) AS model")
-        except EngineError as error:
-            raise self._why_not(text, error) from error
-        return self._texts.table(text, schema)
+        return self._texts.table(text, self._seen(text))
 
     def select(self, text: str) -> Select:
         """Return a SELECT, which the server has seen: only it can tell one from anything else."""
-        return Select(self.compiled(self.sql(text)))
+        self._seen(text)
+        return Select(text)
 
     def check(self, text: str) -> None:
         """Raise for a SELECT with a fault in its syntax, or with a function or type that the server does not have."""
@@ -308,17 +304,19 @@ class PostgresEngine:
         )
         return functions & {name for (name,) in rows}
 
-    def prepare(self, notes: Notes) -> bool:
-        """Make a table for notes, or give it the columns that it does not have yet."""
+    def prepare(self, *notes: Notes) -> bool:
+        """Make tables for notes, or give them the columns that they do not have yet."""
+        return all(map(self._prepared, notes))
+
+    def _prepared(self, notes: Notes) -> bool:
         name = printed(notes.relation)
         noted = marks.may_note(self._session, name, notes.relation.database)
-        statements = [_WORDS.creation(name, notes)] if noted is None else []
-        if noted:
-            known = self._session.columns(f"SELECT * FROM {name}").names
-            statements = _WORDS.additions(name, notes, known, " IF NOT EXISTS")
-        if statements:
+        if noted is False:
+            return False
+        known = self._session.columns(f"SELECT * FROM {name}").names if noted else None
+        if statements := _WORDS.preparation(name, notes, known, " IF NOT EXISTS"):
             marks.made(self._session, name, statements)
-        return noted is not False
+        return True
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
         """Add rows to a table for notes."""
@@ -425,6 +423,14 @@ class PostgresEngine:
 
     def _described(self, select: str) -> Schema:
         return columns_of(self._session, select)
+
+    def _seen(self, text: str) -> Schema:
+        """Return the columns of a SELECT; raise for all else."""
+        try:
+            # Nothing that changes rows can stand in a FROM, and a prepared statement is one statement.
+            return self._described(f"SELECT * FROM (\n{text}\n) AS model")
+        except EngineError as error:
+            raise self._why_not(text, error) from error
 
     def _why_not(self, text: str, error: EngineError) -> EngineError | BadSql:
         """Return the error for a text that is no SELECT; one in the text itself is told of where it stands."""

@@ -161,8 +161,8 @@ class SparkEngine:
                 session.rows(f"USE CATALOG {ticked(of_catalog)}")
             engine = cls(session, database, table_format)
             if not read_only:
-                engine._create_database(database)
-                session.rows(f"USE {ticked(database)}")
+                if engine._create_database(database):
+                    session.rows(f"USE {ticked(database)}")
                 swap.recovered(session, database)
         except EngineError:
             session.close()
@@ -307,7 +307,7 @@ class SparkEngine:
         """Whether a Delta table's newest version was written with the mark; other formats do not say who wrote them."""
         if provider_of(self._session, relation) != "delta":
             return False
-        (newest,) = self._session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")
+        newest = next(delta.commits(self._session, relation))
         return bool(delta.note_of(newest["userMetadata"], delta.MARKED) == mark)
 
     def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
@@ -318,14 +318,15 @@ class SparkEngine:
         """Return none: Spark does not say which of its functions are."""
         return frozenset()
 
-    def prepare(self, notes: Notes) -> bool:
-        """Make a table for notes, or give it the columns that it does not have yet."""
-        name, words = printed(notes.relation), replace(_WORDS, table=_FORMATS[self._format])
-        if notes.relation not in self.existing([notes.relation]):
-            self._session.run(words.creation(name, notes))
-            return True
-        for statement in words.additions(name, notes, self._session.schema(f"SELECT * FROM {name}").names):
-            self._session.run(statement)
+    def prepare(self, *notes: Notes) -> bool:
+        """Make tables for notes, or give them the columns that they do not have yet."""
+        words = replace(_WORDS, table=_FORMATS[self._format])
+        stands = self.existing([found.relation for found in notes])
+        for found in notes:
+            name, is_there = printed(found.relation), found.relation in stands
+            known = self._session.schema(f"SELECT * FROM {name}").names if is_there else None
+            for statement in words.preparation(name, found, known):
+                self._session.run(statement)
         return True
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
@@ -461,10 +462,13 @@ class SparkEngine:
                 raise BadSql("a model's SQL is one SELECT", hint="take other statements away") from error
             raise
 
-    def _create_database(self, database: str) -> None:
-        if database.casefold() not in self._known:
-            self._session.run(f"CREATE DATABASE IF NOT EXISTS {ticked(database)}")
-            self._known.add(database.casefold())
+    def _create_database(self, database: str) -> bool:
+        """Make a database, if there is none; whether there was none."""
+        if database.casefold() in self._known:
+            return False
+        self._session.run(f"CREATE DATABASE IF NOT EXISTS {ticked(database)}")
+        self._known.add(database.casefold())
+        return True
 
     def _count(self, name: str) -> int:
         return int(self._session.values(f"SELECT count(*) AS n FROM {name}")[0]["n"])

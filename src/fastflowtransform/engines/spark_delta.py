@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -229,7 +229,7 @@ def state(session: Session, relation: Relation, standing: Standing | None, *, wr
         return f"view {hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
     if standing.merge != MERGE:
         return None
-    (newest,) = session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")
+    newest = next(commits(session, relation))
     said = newest["userMetadata"]
     if written and note_of(said, WRITE) != note_of(session.mark, WRITE):
         return None
@@ -238,10 +238,10 @@ def state(session: Session, relation: Relation, standing: Standing | None, *, wr
 
 def _inserted(session: Session, relation: Relation, statement: str) -> int:
     """Run an INSERT, and return how many rows it wrote: none, where Delta makes no commit because there are none."""
-    latest = None if session.mark else session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT 1")[0]["version"]
+    latest = -1 if session.mark else next(commits(session, relation))["version"]
     session.run(statement)
-    ours = [row for row in _commits(session, relation) if latest is None or row["version"] > latest]
-    return int((ours[0]["operationMetrics"] or {}).get("numOutputRows", 0)) if ours else 0
+    ours = _ours(session, relation)
+    return 0 if ours is None or ours["version"] <= latest else int(_metrics_of(ours).get("numOutputRows", 0))
 
 
 def note_of(said: str | None, key: str) -> Any:
@@ -265,12 +265,9 @@ def newest_noted(session: Session, relation: Relation, column: str, dtype: str) 
     It is exact where it stands in the table's newest commit, by fft, and that follows the version that it was found
     over, or has all of the rows itself.
     """
-    name = printed(relation)
-    commits = session.rows(f"DESCRIBE HISTORY {name} LIMIT 1")
-    version = int(commits[0]["version"])
-    if note_of(commits[0]["userMetadata"], NEWEST) is None:
-        commits = session.rows(f"DESCRIBE HISTORY {name} LIMIT {_COMMITS}")
-    for commit in commits:
+    version = -1
+    for commit in commits(session, relation):
+        version = max(version, int(commit["version"]))
         match note_of(commit["userMetadata"], NEWEST):
             case [str(named), str(spelt), str(newest), *over]:
                 if (named, spelt) != (column, dtype):
@@ -282,19 +279,31 @@ def newest_noted(session: Session, relation: Relation, column: str, dtype: str) 
     return Noted(version=version)
 
 
-def _commits(session: Session, relation: Relation) -> list[dict[str, Any]]:
-    """Return the commits of this write, the newest first; all of the last ones, where nothing marks it."""
-    rows = session.rows(f"DESCRIBE HISTORY {printed(relation)} LIMIT {_COMMITS}")
+def commits(session: Session, relation: Relation) -> Iterator[dict[str, Any]]:
+    """Give the last commits of a table, the newest first; mostly it is enough, and Delta reads a file for each."""
+    name = printed(relation)
+    (newest,) = session.rows(f"DESCRIBE HISTORY {name} LIMIT 1")
+    yield newest
+    older = session.rows(f"DESCRIBE HISTORY {name} LIMIT {_COMMITS}")
+    yield from (row for row in older if row["version"] < newest["version"])
+
+
+def _ours(session: Session, relation: Relation) -> dict[str, Any] | None:
+    """Return the newest commit of this write, or of anybody's where nothing marks it."""
     writer = note_of(session.mark, WRITE)
-    return rows if writer is None else [row for row in rows if note_of(row["userMetadata"], WRITE) == writer]
+    of_writer = (row for row in commits(session, relation) if writer in (None, note_of(row["userMetadata"], WRITE)))
+    return next(of_writer, None)
 
 
 def _metrics(session: Session, relation: Relation) -> Mapping[str, Any]:
     """Return what the newest commit of this write says of itself."""
-    ours = _commits(session, relation)
-    if not ours:
+    if (ours := _ours(session, relation)) is None:
         raise EngineError(f'the commit to "{relation}" is not in its history', hint="was the table replaced meanwhile?")
-    return dict(ours[0]["operationMetrics"] or {})
+    return _metrics_of(ours)
+
+
+def _metrics_of(commit: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(commit["operationMetrics"] or {})
 
 
 def _constant(text: str, dtype: dt.DataType) -> str:

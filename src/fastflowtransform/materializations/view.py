@@ -39,12 +39,17 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
 
 def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT) -> Outcome:
     """Write the query; the gate looks at what it gives."""
-    rows = (query.select() if gate.is_open else None) or _of_the_warehouse(target.model, query)
-    if not isinstance(rows, Select):
-        gate.judge(rows, staged=False)
-    with query.located(), journal.writing(engine, target.relation, lambda _: _MADE):
-        engine.create_view(target.relation, rows, over=kind_of(target.over))
-    return _MADE
+
+    def write(rows: ir.Table | Select) -> Outcome:
+        with query.located(), journal.writing(engine, target.relation, lambda _: _MADE):
+            engine.create_view(target.relation, rows, over=kind_of(target.over))
+        return _MADE
+
+    if gate.is_open:
+        return write(query.select() or _of_the_warehouse(target.model, query))
+    rows = _of_the_warehouse(target.model, query)
+    gate.judge(rows, staged=False)
+    return write(rows)
 
 
 def _of_the_warehouse(model: Model, query: Query) -> ir.Table:
