@@ -143,7 +143,10 @@ def spark_session() -> Session:
                 "spark.sql.sources.default": "delta",
                 "spark.sql.legacy.createHiveTableByDefault": "false",
                 "spark.sql.shuffle.partitions": "2",
-                # What tests run is too small to pay for code that is made for it.
+                "spark.databricks.delta.snapshotPartitions": "1",
+                # What tests run is too small to pay for code that is made for it; and for plans that are made anew on
+                # the way, which tests on executors, through a server and of processes have as users do.
+                "spark.sql.adaptive.enabled": "true" if "FFT_TEST_SPARK_MASTER" in os.environ else "false",
                 "spark.sql.codegen.wholeStage": "false",
                 "spark.sql.codegen.factoryMode": "NO_CODEGEN",
             },

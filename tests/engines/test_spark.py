@@ -110,6 +110,16 @@ def test_a_keyed_table_marks_old_rows_and_does_not_copy_the_others(engine: Spark
     assert (metrics["numTargetRowsCopied"], metrics["numTargetDeletionVectorsAdded"]) == ("0", "1")
 
 
+@pytest.mark.parametrize("over", [None, Kind.TABLE], ids=["new", "replaced"])
+def test_rows_that_were_written_are_counted_by_their_commit_and_not_read(engine: SparkEngine, monkeypatch, over):
+    monkeypatch.setattr(spark_session.Session, "values", lambda *_: pytest.fail("rows are read"))
+
+    counts = engine.replace(V if over is None else T, rows_of((7, "x"), (8, "y"), (9, "z")), over=over)
+
+    assert counts.inserted == 3
+    assert engine.replace(Relation("demo", "none"), rows_of(), over=None).inserted == 0
+
+
 def test_a_merge_names_the_range_of_its_keys_so_that_other_files_are_not_read(engine: SparkEngine):
     statements = sent(engine)
 

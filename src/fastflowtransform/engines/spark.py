@@ -295,9 +295,10 @@ class SparkEngine:
             make = functools.partial(self._make, select=select, columns=columns, layout=layout, comment=comment)
             if over is None:
                 make(printed(relation))
-                return WriteCounts(self._count(printed(relation)), 0, "create table as select")
-            swap.swapped(self._session, relation, over, make)
-        return WriteCounts(self._count(printed(relation)), 0, "create and swap")
+            else:
+                swap.swapped(self._session, relation, over, make)
+            count = delta.rows_written(self._session, relation) if self._format == "delta" else self._count(relation)
+            return WriteCounts(count, 0, "create table as select" if over is None else "create and swap")
 
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
@@ -428,13 +429,13 @@ class SparkEngine:
         import ibis
 
         old = self.table(relation)
-        before = self._count(printed(relation))
+        before = self._count(relation)
         added = {name: ibis.null(dtype) for name, dtype in changes.added.items()}
         target = old.drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added)
         rows = fresh.select(*target.columns)
         after = rule.merged(target, rows, key) if key else target.union(rows, distinct=False)
         written = self.replace(relation, after, over=Kind.TABLE).inserted
-        count = self._count_of(fresh)
+        count = self._count(fresh)
         inserted = max(written - before, 0) if key else count
         return WriteCounts(inserted, count - inserted, f"rewrite ({why})")
 
@@ -470,11 +471,9 @@ class SparkEngine:
         self._known.add(database.casefold())
         return True
 
-    def _count(self, name: str) -> int:
+    def _count(self, of: Relation | ir.Table) -> int:
+        name = printed(of) if isinstance(of, Relation) else f"({self.compiled(of)})"
         return int(self._session.values(f"SELECT count(*) AS n FROM {name}")[0]["n"])
-
-    def _count_of(self, table: ir.Table) -> int:
-        return self._count(f"({self.compiled(table)})")
 
     @contextlib.contextmanager
     def _selected(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[str]:

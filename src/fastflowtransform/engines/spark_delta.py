@@ -65,11 +65,16 @@ def replaced(session: Session, relation: Relation, select: str, columns: Schema,
     said = comments(session, relation)
     described = clauses("delta", _with_defaults(wanted, columns), now.comment)
     session.run(f"CREATE OR REPLACE TABLE {name} {described} AS {select}")
-    counts = WriteCounts(int(_metrics(session, relation).get("numOutputRows", 0)), 0, "create or replace")
+    counts = WriteCounts(rows_written(session, relation), 0, "create or replace")
     for column, comment in said.items():
         if column in columns:
             session.run(f"ALTER TABLE {name} ALTER COLUMN {ticked(column)} COMMENT {literal(comment)}")
     return counts
+
+
+def rows_written(session: Session, relation: Relation) -> int:
+    """Return how many rows the commit of this write says that it wrote; the table is not read for that."""
+    return int(_metrics(session, relation).get("numOutputRows", 0))
 
 
 def appended(session: Session, relation: Relation, select: str, columns: Iterable[str], *, evolve: bool) -> WriteCounts:
