@@ -120,6 +120,25 @@ def test_rows_that_were_written_are_counted_by_their_commit_and_not_read(engine:
     assert engine.replace(Relation("demo", "none"), rows_of(), over=None).inserted == 0
 
 
+def test_rows_are_counted_where_delta_adds_a_commit_of_its_own(engine: SparkEngine):
+    eager = {
+        "spark.databricks.delta.autoCompact.enabled": "true",
+        "spark.databricks.delta.autoCompact.minNumFiles": "2",
+    }
+    rows = engine.sql("SELECT /*+ REPARTITION(4) */ id FROM range(8)")
+
+    with engine._session.configured(eager), engine.writing(V, print):
+        counts = engine.replace(V, rows, over=None)
+
+    assert [entry["operation"] for entry in history("demo.v")] == ["OPTIMIZE", "CREATE TABLE AS SELECT"]
+    assert counts.inserted == 8
+
+
+def test_rows_are_counted_where_commits_do_not_say_how_many(engine: SparkEngine):
+    with engine._session.configured({"spark.databricks.delta.history.metricsEnabled": "false"}):
+        assert engine.replace(V, rows_of((7, "x"), (8, "y")), over=None).inserted == 2
+
+
 def test_a_merge_names_the_range_of_its_keys_so_that_other_files_are_not_read(engine: SparkEngine):
     statements = sent(engine)
 

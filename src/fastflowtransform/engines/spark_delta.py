@@ -73,8 +73,10 @@ def replaced(session: Session, relation: Relation, select: str, columns: Schema,
 
 
 def rows_written(session: Session, relation: Relation) -> int:
-    """Return how many rows the commit of this write says that it wrote; the table is not read for that."""
-    return int(_metrics(session, relation).get("numOutputRows", 0))
+    """Return how many rows a table was given, as its commit says; it is read only where that is silent."""
+    if (said := _metrics(session, relation, "numOutputRows")) is not None:
+        return int(said["numOutputRows"])
+    return int(session.values(f"SELECT count(*) AS n FROM {printed(relation)}")[0]["n"])
 
 
 def appended(session: Session, relation: Relation, select: str, columns: Iterable[str], *, evolve: bool) -> WriteCounts:
@@ -153,8 +155,9 @@ def merged(session: Session, relation: Relation, statement: str) -> tuple[int, i
     if answer:
         return int(answer[0]["num_inserted_rows"]), int(answer[0]["num_updated_rows"])
     # Delta has this very write already: its answer was lost on the way, and the attempt was repeated.
-    metrics = _metrics(session, relation)
-    return int(metrics.get("numTargetRowsInserted", 0)), int(metrics.get("numTargetRowsUpdated", 0))
+    if (said := _metrics(session, relation, "numTargetRowsInserted")) is None:
+        raise EngineError(f'the commit to "{relation}" is not in its history', hint="was the table replaced meanwhile?")
+    return int(said["numTargetRowsInserted"]), int(said.get("numTargetRowsUpdated", 0))
 
 
 def bounds(columns: Schema, key: tuple[str, ...], ends: Mapping[str, object]) -> str:
@@ -245,8 +248,7 @@ def _inserted(session: Session, relation: Relation, statement: str) -> int:
     """Run an INSERT, and return how many rows it wrote: none, where Delta makes no commit because there are none."""
     latest = -1 if session.mark else next(commits(session, relation))["version"]
     session.run(statement)
-    ours = _ours(session, relation)
-    return 0 if ours is None or ours["version"] <= latest else int(_metrics_of(ours).get("numOutputRows", 0))
+    return int((_metrics(session, relation, "numOutputRows", after=latest) or {}).get("numOutputRows", 0))
 
 
 def note_of(said: str | None, key: str) -> Any:
@@ -293,22 +295,17 @@ def commits(session: Session, relation: Relation) -> Iterator[dict[str, Any]]:
     yield from (row for row in older if row["version"] < newest["version"])
 
 
-def _ours(session: Session, relation: Relation) -> dict[str, Any] | None:
-    """Return the newest commit of this write, or of anybody's where nothing marks it."""
+def _metrics(session: Session, relation: Relation, metric: str, after: int = -1) -> dict[str, Any] | None:
+    """Return what the newest commit says that has a metric and is of this write, or anybody's where nothing marks it.
+
+    Delta may add a commit that has none: an OPTIMIZE, where the table or the session asks for it.
+    """
     writer = note_of(session.mark, WRITE)
-    of_writer = (row for row in commits(session, relation) if writer in (None, note_of(row["userMetadata"], WRITE)))
-    return next(of_writer, None)
-
-
-def _metrics(session: Session, relation: Relation) -> Mapping[str, Any]:
-    """Return what the newest commit of this write says of itself."""
-    if (ours := _ours(session, relation)) is None:
-        raise EngineError(f'the commit to "{relation}" is not in its history', hint="was the table replaced meanwhile?")
-    return _metrics_of(ours)
-
-
-def _metrics_of(commit: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(commit["operationMetrics"] or {})
+    for commit in commits(session, relation):
+        said = dict(commit["operationMetrics"] or {})
+        if metric in said and writer in (None, note_of(commit["userMetadata"], WRITE)) and commit["version"] > after:
+            return said
+    return None
 
 
 def _constant(text: str, dtype: dt.DataType) -> str:
