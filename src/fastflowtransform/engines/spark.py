@@ -472,8 +472,7 @@ class SparkEngine:
         return True
 
     def _count(self, of: Relation | ir.Table) -> int:
-        name = printed(of) if isinstance(of, Relation) else f"({self.compiled(of)})"
-        return int(self._session.values(f"SELECT count(*) AS n FROM {name}")[0]["n"])
+        return catalog.count(self._session, printed(of) if isinstance(of, Relation) else f"({self.compiled(of)})")
 
     @contextlib.contextmanager
     def _selected(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[str]:

@@ -115,6 +115,11 @@ def _provider(information: str) -> str | None:
     return None if said.get("Type") == "VIEW" else said.get("Provider", "hive").strip().lower()
 
 
+def count(session: Session, of: str) -> int:
+    """Return how many rows a table has, or a query in brackets; it is read for that."""
+    return int(session.values(f"SELECT count(*) AS n FROM {of}")[0]["n"])
+
+
 def detail(session: Session, relation: Relation) -> Detail:
     """Return how a table lies."""
     parts: dict[str, list[tuple[str, str]]] = {}

@@ -15,6 +15,7 @@ from fastflowtransform.engines.spark_catalog import (
     Detail,
     clauses,
     comments,
+    count,
     detail,
     laid_out,
     literal,
@@ -76,7 +77,7 @@ def rows_written(session: Session, relation: Relation) -> int:
     """Return how many rows a table was given, as its commit says; it is read only where that is silent."""
     if (said := _metrics(session, relation, "numOutputRows")) is not None:
         return int(said["numOutputRows"])
-    return int(session.values(f"SELECT count(*) AS n FROM {printed(relation)}")[0]["n"])
+    return count(session, printed(relation))
 
 
 def appended(session: Session, relation: Relation, select: str, columns: Iterable[str], *, evolve: bool) -> WriteCounts:
