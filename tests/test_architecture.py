@@ -30,6 +30,8 @@ FLOORS = {
     "promises": ["contract"],
     "rule": ["config", "engines.notes", "engines.quoting", "incremental", "patterns", "seed_files", "terms"],
     "engine": ["engines.base", "engines.compiling", "engines.interrupting", "engines.scratch"],
+    "work": ["work"],
+    "thread": ["alone"],
     "shapes": ["attempts", "checks", "engines", "materializations", "sql_model", "workers"],
     "reading": ["py_model", "python_source", "source_columns", "sources"],
     "testing": ["own_checks"],

@@ -24,7 +24,7 @@ from fastflowtransform.console import Console, Output
 from fastflowtransform.gate import Audit
 from fastflowtransform.placing import ordered, placed
 from fastflowtransform.run import How, Made, run
-from fastflowtransform.workers import Manner
+from fastflowtransform.work import Manner
 from tests.conftest import ProjectFolder, duckdb_engine, postgres_dsn
 from tests.histories import examples
 
@@ -126,9 +126,10 @@ def test_what_comes_of_a_build_does_not_depend_on_how_many_are_made_at_once(file
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
 
-    one, many = (told(made(folder, Manner(jobs))) for jobs in (1, 8))
+    manners = (Manner(shared=0), Manner(), Manner(shared=60), Manner(jobs=8))
+    one, *others = (told(made(folder, manner)) for manner in manners)
 
-    assert one == many
+    assert all(other == one for other in others)
 
 
 def made(folder: Path, manner: Manner) -> Made:

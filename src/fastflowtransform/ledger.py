@@ -12,8 +12,9 @@ import contextlib
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from fastflowtransform import __version__
@@ -78,6 +79,7 @@ _OF_OUTCOME = (
     "watermark_before",
     "watermark_after",
 )
+_VALUES = attrgetter(*_OF_OUTCOME)
 
 
 def kind_of_model(model: Model | None) -> Kind:
@@ -218,8 +220,9 @@ class Entry:
 
     def row(self, status: str, outcome: Outcome | None, error: str | None = None) -> dict[str, Value]:
         """Return the row that says what came of it."""
-        values = {} if outcome is None else asdict(outcome)
-        done = {name: values.get(name) for name in _OF_OUTCOME}
+        done: dict[str, Value] = {}
+        if outcome is not None:
+            done = dict(zip(_OF_OUTCOME, _VALUES(outcome), strict=True))
         proof: dict[str, Value] = {"state": self.state}
         if self.proof is not None:
             proof |= {"fingerprint": self.proof.fingerprint, "inputs": json.dumps(dict(self.proof.inputs))}

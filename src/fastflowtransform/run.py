@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastflowtransform import materializations, seed
+from fastflowtransform.alone import Sharing
 from fastflowtransform.attempts import Attempted, attempted
 from fastflowtransform.backfill import (
     Begun,
@@ -23,21 +24,22 @@ from fastflowtransform.backfill import (
     why_in_turn,
     within,
 )
-from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.base import Engine, Together
 from fastflowtransform.errors import FftError, NotPublished
 from fastflowtransform.fingerprint import fingerprint_of
 from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.ledger import Entry
-from fastflowtransform.model import Materialized, Model
+from fastflowtransform.model import Materialized, Model, SqlBody
 from fastflowtransform.normalize import Query, Tables, load_libraries
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import waits
 from fastflowtransform.plan import Plan, Step, step_of
 from fastflowtransform.project import Project
-from fastflowtransform.proof import STANDS, Judgement
+from fastflowtransform.proof import STANDS, Cache, Judgement
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Outcome, Status, StepResult
-from fastflowtransform.workers import ALONE, Ending, Manner, cut_off, perform
+from fastflowtransform.work import ALONE, Ending, Manner, cut_off
+from fastflowtransform.workers import perform
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -106,7 +108,10 @@ def run(plan: Plan, project: Project, engine: Engine, report: Report, how: How) 
     }
     ready, windows = pieces(plan, waits(project, plan.order, how.audit.checks), side_by_side)
     running = _Running(plan, project, report, how, windows)
-    return running.made(perform(ready, running, engine, report, how.manner))
+    sharing: Sharing[_Node] | None = None
+    if isinstance(engine, Together) and how.manner.shared > 0:
+        sharing = Sharing(engine, running.is_quick, lambda node: node.failed, how.manner.shared)
+    return running.made(perform(ready, running, engine, report, how.manner, sharing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,7 @@ class _Running:
             if (windows := self._windows.get(node)) is not None:
                 self.ended(node, self.cut(node, seconds_of([*windows.values()]), late=False))
             else:
-                self.ended(node, self._skipped(node, None))
+                self._note(node, self._skipped(node, None))
         found = [self._found[node] for node in self._plan.order]
         steps = tuple(node.step for node in found if node.step is not None)
         return Made(steps, tuple(check for node in found for check in node.checks), ending)
@@ -182,7 +187,18 @@ class _Running:
         if blocker is None:
             return None
         self._blocked[name] = blocker
-        return _Node(None) if piece is not None else self._told(self._skipped(node, blocker))
+        return _Node(None) if piece is not None else self._skipped(node, blocker)
+
+    def is_quick(self, node: str) -> bool:
+        """Whether a model may share a transaction: SQL of which nothing is asked, while nothing has failed."""
+        model = self._project.models.get(node)
+        return (
+            model is not None
+            and isinstance(model.body, SqlBody)
+            and model.materialized in (Materialized.TABLE, Materialized.VIEW)
+            and not (self._blocked or self._audit.checks.get(node))
+            and self._how.past.cache is Cache.OFF
+        )
 
     def limit(self, node: str) -> float | None:
         """Return the seconds that a model or seed may take, or one window of a model."""
@@ -200,7 +216,9 @@ class _Running:
     def cut(self, node: str, seconds: float, *, late: bool) -> _Node:
         """Return a node that was stopped."""
         if node in self._project.sources:
-            return self._told(_Node(None, self._audit.unasked(node)))
+            cut = _Node(None, self._audit.unasked(node))
+            self._tell(cut)
+            return cut
         if (piece := self._pieces.get(node)) is not None:
             model = self._project.models[piece.model]
             result = StepResult(piece.model, "model", Status.CANCELLED, seconds)
@@ -212,27 +230,32 @@ class _Running:
         item = self._project.models.get(node) or self._project.seeds[node]
         result = StepResult(node, self._kind(node), Status.CANCELLED, seconds)
         step = cut_off(result, item.at, self.limit(node), late=late)
-        return self._told(_Node(step, self._audit.unasked(node), self._how.past.entry(node, self._project)))
+        return _Node(step, self._audit.unasked(node), self._how.past.entry(node, self._project))
 
     def ended(self, node: str, result: _Node) -> None:
-        """Note what came of a node, once."""
+        """Note what came of a node and tell of it, once; what a source's checks found was told as they were asked."""
         if (piece := self._pieces.get(node)) is not None:
             if result.taken is not None:
                 self._windows.setdefault(piece.model, {})[piece.number] = result.taken
             return
-        if node not in self._found:
-            self._found[node] = result
-            if result.step is not None and result.entry is not None:
-                self._how.past.noted(result.entry, result.step)
+        if node in self._found:
+            return
+        if result.step is not None:
+            self._tell(result)
+        self._note(node, result)
+
+    def _note(self, node: str, result: _Node) -> None:
+        self._found[node] = result
+        if result.step is not None and result.entry is not None:
+            self._how.past.noted(result.entry, result.step)
         if result.failed:
             self._failed = self._failed or node
             self._blocked[node] = node
 
-    def _told(self, node: _Node) -> _Node:
+    def _tell(self, node: _Node) -> None:
         for result in (node.step, *node.checks):
             if result is not None:
                 self._report.finished(result)
-        return node
 
     def _skipped(self, node: str, blocker: str | None) -> _Node:
         if node in self._project.sources:
@@ -298,18 +321,13 @@ class _Making:
         gate = self._audit.gate(node, self._engine, self._report)
         entry = self._past.entry(node, self._project)
         step = self.made(node, gate, entry)
-        checks = gate.answers()
-        for check in checks:
-            self._report.finished(check)
-        return _Node(step, checks, entry)
+        return _Node(step, gate.answers(), entry)
 
     def made(self, node: str, gate: Gate, entry: Entry) -> StepResult:
         """Make a model or a seed."""
         if (step := self._steps.get(node)) is not None:
             self._report.started(node, str(step.action))
-            result = self._model(step, gate, entry)
-            self._report.finished(result)
-            return result
+            return self._model(step, gate, entry)
         found, plan = self._project.seeds[node], self._plan
         result = seed.load(
             found, plan.existing, self._engine, self._report, seed.Conditions(plan.full_refresh, gate, entry)
@@ -361,9 +379,6 @@ class _Making:
             result = _settled(result, gate)
             checks, kept = gate.answers(), result.kept
         result = replace(result, kept=kept)
-        self._report.finished(result)
-        for check in checks:
-            self._report.finished(check)
         entry = self._past.entry(name, self._project) if backfill is None else backfill.entry
         return _Node(result, checks, entry)
 

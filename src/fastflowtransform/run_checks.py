@@ -20,7 +20,8 @@ from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Outcome, Status
 from fastflowtransform.schedule import Ready
-from fastflowtransform.workers import ALONE, Ending, Manner, out_of_time, perform
+from fastflowtransform.work import ALONE, Ending, Manner, out_of_time
+from fastflowtransform.workers import perform
 
 if TYPE_CHECKING:
     import ibis.expr.operations as ops

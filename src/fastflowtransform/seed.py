@@ -20,7 +20,8 @@ from fastflowtransform.report import Report
 from fastflowtransform.results import Column, Outcome, Status, StepResult, WriteCounts
 from fastflowtransform.schedule import Ready
 from fastflowtransform.seed_files import Fingerprint
-from fastflowtransform.workers import ALONE, Ending, Manner, cut_off, perform
+from fastflowtransform.work import ALONE, Ending, Manner, cut_off
+from fastflowtransform.workers import perform
 
 UNCHANGED = "unchanged"
 _AS_LOADED = "the file and the table are as they were when it was loaded"
@@ -144,12 +145,12 @@ class _Loading:
 
     def cut(self, node: str, seconds: float, *, late: bool) -> StepResult:
         result = StepResult(node, "seed", Status.CANCELLED, seconds)
-        result = cut_off(result, self.seeds[node].at, self._manner.timeout, late=late)
-        self._report.finished(result)
-        return result
+        return cut_off(result, self.seeds[node].at, self._manner.timeout, late=late)
 
     def ended(self, node: str, result: StepResult) -> None:
-        self.results.setdefault(node, result)
+        if node not in self.results:
+            self.results[node] = result
+            self._report.finished(result)
 
 
 def load(
@@ -172,15 +173,13 @@ def load(
     engine
         Where to load it.
     report
-        Is told of the beginning and the end.
+        Is told of the beginning.
     conditions
         Whether one that has not changed is loaded too, what its rows have to pass, and where that is noted.
     """
     report.started(seed.name, f"load {seed.path.name}")
     write = functools.partial(_written, seed, existing.get(seed.relation), engine, conditions)
-    result = _loaded(seed, write, engine, functools.partial(report.waiting, seed.name))
-    report.finished(result)
-    return result
+    return _loaded(seed, write, engine, functools.partial(report.waiting, seed.name))
 
 
 def taken_from(folder: Path, seeds: Mapping[str, Seed]) -> dict[str, Seed]:

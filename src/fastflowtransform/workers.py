@@ -13,18 +13,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from enum import Enum, auto
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
+from fastflowtransform.alone import Alone, Sharing
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import EngineError, Location, OutOfTime
+from fastflowtransform.errors import EngineError
 from fastflowtransform.report import Report
-from fastflowtransform.results import CheckResult, SourceResult, Status, StepResult
+from fastflowtransform.results import CheckResult, SourceResult, StepResult
 from fastflowtransform.schedule import Ready
-
-Result = TypeVar("Result")
-Call = Callable[[], None]
+from fastflowtransform.work import Call, Ending, Manner, Result, Work
 
 _AGAIN = 0.05
 """Seconds after which a connection is asked once more to stop: a statement may have begun just after the last time."""
@@ -32,68 +29,14 @@ _GRACE = 10.0
 """Seconds that a stopped run waits for what it has asked to stop, such as a function of a Python model."""
 
 
-class Ending(Enum):
-    """How work ended: all of it was seen to, it was stopped, or it was stopped and something goes on regardless."""
-
-    OVER = auto()
-    INTERRUPTED = auto()
-    ABANDONED = auto()
-
-
-def _unheard(stop: Call) -> AbstractContextManager[None]:
-    return contextlib.nullcontext()
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How work is to be done.
-
-    Parameters
-    ----------
-    jobs
-        How many nodes at once.
-    fail_fast
-        Whether nothing starts any more after the first failure; what runs then, ends.
-    timeout
-        Seconds that a node may take which has no limit of its own; None for no limit.
-    hearing
-        Gives a block in which the user's wish to stop comes to the function that it is given, from any thread.
-    """
-
-    jobs: int = 1
-    fail_fast: bool = False
-    timeout: float | None = None
-    hearing: Callable[[Call], AbstractContextManager[None]] = _unheard
-
-
-ALONE = Manner()
-
-
-class Work(Protocol[Result]):
-    """What is to be done about each node. All but the functions that `at` gives is called by the main thread only."""
-
-    def barred(self, node: str) -> Result | None:
-        """Return the result of a node that must not start, because of what came of others; None where it may."""
-        ...
-
-    def limit(self, node: str) -> float | None:
-        """Return the seconds that a node may take; None for no limit."""
-        ...
-
-    def at(self, engine: Engine, report: Report, is_stopped: Callable[[], bool]) -> Callable[[str], Result]:
-        """Return what does a node's work at one connection, and asks now and then whether it is to stop."""
-        ...
-
-    def cut(self, node: str, seconds: float, *, late: bool) -> Result:
-        """Return the result of a node that was stopped: because it was `late`, or with the whole run."""
-        ...
-
-    def ended(self, node: str, result: Result) -> None:
-        """Note what came of a node."""
-        ...
-
-
-def perform(ready: Ready, work: Work[Result], engine: Engine, report: Report, manner: Manner) -> Ending:
+def perform(
+    ready: Ready,
+    work: Work[Result],
+    engine: Engine,
+    report: Report,
+    manner: Manner,
+    sharing: Sharing[Result] | None = None,
+) -> Ending:
     """Do all work that can be done.
 
     Parameters
@@ -108,43 +51,14 @@ def perform(ready: Ready, work: Work[Result], engine: Engine, report: Report, ma
         Is told of each beginning and end, by this thread.
     manner
         How many at once, and how long.
+    sharing
+        What may share a transaction, where this thread does all; None where each node has its own.
     """
     jobs = min(manner.jobs, len(ready.order))
     # Somebody has to look at the clock while a statement runs.
     if jobs > 1 or any(work.limit(node) is not None for node in ready.order):
         return _Crew(ready, work, engine, report, jobs).perform(manner.hearing)
-    return _alone(ready, work, engine, report)
-
-
-def _alone(ready: Ready, work: Work[Result], engine: Engine, report: Report) -> Ending:
-    """Do the work in this thread; it is stopped by a `KeyboardInterrupt`, wherever that meets it."""
-    node, began = None, time.perf_counter()
-    try:
-        do = work.at(engine, report, lambda: False)
-        while (node := ready.next()) is not None:
-            began = time.perf_counter()
-            result = work.barred(node)
-            work.ended(node, do(node) if result is None else result)
-            ready.ended(node)
-    except KeyboardInterrupt:
-        if node is not None:
-            work.ended(node, work.cut(node, time.perf_counter() - began, late=False))
-        return Ending.INTERRUPTED
-    return Ending.OVER
-
-
-def cut_off(result: StepResult, at: Location, limit: float | None, *, late: bool) -> StepResult:
-    """Return the result of a model or seed that was stopped: an error where it was late, else just that."""
-    if not late:
-        return replace(result, status=Status.CANCELLED)
-    return replace(result, status=Status.ERROR, error=out_of_time(f'"{result.name}"', at, limit))
-
-
-def out_of_time(what: str, at: Location, limit: float | None) -> OutOfTime:
-    """Return the error for what took too long."""
-    return OutOfTime(
-        f"{what} took longer than the limit of {limit or 0:g} s", at=at, hint="raise the limit, or read less"
-    )
+    return Alone(ready, work, engine, report, sharing).perform()
 
 
 class _Handing:

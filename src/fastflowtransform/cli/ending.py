@@ -9,7 +9,7 @@ from collections.abc import Callable
 from fastflowtransform.console import Console
 from fastflowtransform.errors import Interrupted
 from fastflowtransform.results import RunResult
-from fastflowtransform.workers import Ending
+from fastflowtransform.work import Ending
 
 
 def summed_up(console: Console, result: RunResult) -> int:

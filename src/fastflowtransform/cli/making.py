@@ -26,7 +26,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.proof import Cache, stands_below
 from fastflowtransform.results import RunResult
 from fastflowtransform.run import How, run
-from fastflowtransform.workers import Ending, Manner
+from fastflowtransform.work import Ending, Manner
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def command(output: Output, chosen: Chosen, limits: Limits, other: Path | None, 
     from fastflowtransform.cli.ending import left_behind
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.results import RunResult
-    from fastflowtransform.workers import Ending
+    from fastflowtransform.work import Ending
 
     began = time.perf_counter()
     opened = open_project(chosen)

@@ -26,7 +26,7 @@ from fastflowtransform.select import Kind as NodeKind
 from fastflowtransform.select import Selectable, select
 from fastflowtransform.settings import Profile
 from fastflowtransform.state import read_manifest
-from fastflowtransform.workers import Manner
+from fastflowtransform.work import Manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Opened:
         """Return how a command is to do its work: how many at once, and how long each."""
         asked = limits.jobs or self.profile.jobs or "1"
         jobs = int(asked) if asked != settings.AUTO else self.engine_type.capabilities.at_once or _cores()
-        return Manner(jobs, fail_fast, limits.timeout, hearing)
+        return Manner(jobs, fail_fast, limits.timeout, hearing=hearing)
 
     @contextlib.contextmanager
     def connected(self, console: Console, *, read_only: bool = False) -> Iterator[Engine]:

@@ -41,7 +41,7 @@ def command(output: Output, chosen: Chosen, limits: Limits, store_failures: bool
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.results import RunResult
     from fastflowtransform.run_checks import check_all
-    from fastflowtransform.workers import Ending
+    from fastflowtransform.work import Ending
 
     began = time.perf_counter()
     opened = open_project(chosen)

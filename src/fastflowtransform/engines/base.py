@@ -215,6 +215,15 @@ class Transactional(Protocol):
         ...
 
 
+@runtime_checkable
+class Together(Protocol):
+    """An engine that commits several writes at once, and in whose way nobody else is while they wait for that."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Commit what the block writes at its end, all of it or nothing; what it notes is written then too."""
+        ...
+
+
 class Engine(Protocol):
     """One warehouse, open.
 

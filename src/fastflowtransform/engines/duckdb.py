@@ -29,6 +29,7 @@ from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
 from fastflowtransform.engines.duckdb_selects import require_one_select
+from fastflowtransform.engines.duckdb_transactions import Transactions
 from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.notes import Alongside, Notes, Value
 from fastflowtransform.engines.quoting import literal, quoted
@@ -82,6 +83,7 @@ class DuckDBEngine:
         self._texts = Texts()
         self._scratch = Scratch(self._rows)
         self._alongside = Alongside()
+        self._transactions = Transactions(self._run, self._insertion, self._forget)
         self._interrupt = Interrupt(opened.interrupt)
         self._belongings: Mapping[tuple[str, str], Belongings] | None = None
         self._database = database
@@ -254,7 +256,7 @@ class DuckDBEngine:
         if mark is not None:
             with self._common:
                 marks.prepare(self._name(_marks_of(relation)), self._run)
-        with self._selected(rows) as select, self._transaction():
+        with self._selected(rows) as select, self._transactions.one():
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
             kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
@@ -270,6 +272,10 @@ class DuckDBEngine:
     def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
         """Return a digest of a table's columns and rows, or a view's definition."""
         return marks.state(relation, self._name(relation), kind, self._rows)
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        """Commit what the block writes at once; no other process sees the file meanwhile."""
+        return self._transactions.together()
 
     def alongside(self, note: Callable[[WriteCounts], None]) -> contextlib.AbstractContextManager[None]:
         """Call `note` before the block's write is committed."""
@@ -287,8 +293,8 @@ class DuckDBEngine:
         return True
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
-        """Add rows to a table for notes."""
-        self._run(noting.WORDS.insertion(self._name(notes.relation), notes, rows))
+        """Add rows to a table for notes; within `together`, before that is committed."""
+        self._transactions.note(notes, rows)
 
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
@@ -308,7 +314,7 @@ class DuckDBEngine:
         """Make a view, in one transaction with the end of a table of its name."""
         name = self._name(relation)
         self._create_schema(relation.database)
-        with self._selected(table) as select, self._transaction():
+        with self._selected(table) as select, self._transactions.one():
             if over is Kind.TABLE:
                 self._run(f"DROP TABLE {name}")
             self._run(f"CREATE OR REPLACE VIEW {name} AS\n{select}")
@@ -316,7 +322,7 @@ class DuckDBEngine:
 
     def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name, in one transaction with the change of columns."""
-        with self._selected(fresh) as select, self._transaction():
+        with self._selected(fresh) as select, self._transactions.one():
             self._alter(relation, changes, select)
             return self._alongside.done(WriteCounts(self._insert(relation, fresh, select), 0, "insert"))
 
@@ -338,7 +344,7 @@ class DuckDBEngine:
         name, equal = self._name(relation), "IS NOT DISTINCT FROM" if null_safe else "="
         same = " AND ".join(f"old.{quoted(column)} {equal} fresh.{quoted(column)}" for column in key)
         way = self._merge_into(relation)
-        with self._selected(fresh) as select, self._transaction():
+        with self._selected(fresh) as select, self._transactions.one():
             self._alter(relation, changes, select)
             if way == _ANEW:
                 deleted = self._count(f"DELETE FROM {name} AS old USING ({select}) AS fresh WHERE {same}")
@@ -435,9 +441,16 @@ class DuckDBEngine:
         rows = self._rows("SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()")
         return {name for (name,) in rows}
 
+    def _forget(self) -> None:
+        """Forget what was learnt of the catalog in a transaction that is rolled back."""
+        self._known, self._belongings = set(), None
+
     def _use(self, database: str) -> None:
         """Let unqualified names mean `database`."""
         self._rows(f"SET search_path = {literal(quoted(database))}")
+
+    def _insertion(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> str:
+        return noting.WORDS.insertion(self._name(notes.relation), notes, rows)
 
     def _name(self, relation: Relation) -> str:
         return ".".join(map(quoted, self.name_of(relation)))
@@ -460,20 +473,6 @@ class DuckDBEngine:
             yield f"SELECT * FROM {quoted(name)}"
         finally:
             self._duckdb.unregister(name)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._run("BEGIN TRANSACTION")
-        committed = False
-        try:
-            yield
-            self._run("COMMIT")
-            committed = True
-        finally:
-            if not committed:
-                # A COMMIT that failed has rolled back by itself; the first error is the one to tell.
-                with contextlib.suppress(EngineError):
-                    self._run("ROLLBACK")
 
     def _run(self, statement: str) -> Any:
         """Send one statement. Everything that changes the warehouse goes through here."""

@@ -1,0 +1,143 @@
+"""Does work in this thread, one node after the other; quick ones share a transaction, where an engine lets them.
+
+What an engine does at the end of a transaction takes longer than a small table does, and so does a row of the ledger by
+itself. Only what has taken little time waits for its commit, and for one node more at most: where that one fails, or
+the user stops it, little is done again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic
+
+from fastflowtransform.engines.base import Engine, Together
+from fastflowtransform.errors import EngineError
+from fastflowtransform.report import Report
+from fastflowtransform.schedule import Ready
+from fastflowtransform.work import Ending, Result, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing(Generic[Result]):
+    """What may be done in one transaction, where nodes are done one by one.
+
+    Parameters
+    ----------
+    engine
+        Whose transaction it is.
+    is_quick
+        Whether a node is likely to be done at once, and may be done again where the transaction is rolled back.
+    has_failed
+        Whether a result is that of a node which wrote nothing.
+    seconds
+        As `Manner.shared`.
+    """
+
+    engine: Together
+    is_quick: Callable[[str], bool]
+    has_failed: Callable[[Result], bool]
+    seconds: float
+
+
+class _Undone(Exception):
+    """What was done in a transaction is rolled back: a node has failed."""
+
+
+class Alone(Generic[Result]):
+    """Does the work in this thread; it is stopped by a `KeyboardInterrupt`, wherever that meets it.
+
+    Parameters
+    ----------
+    ready, work, engine, report, sharing
+        As for `perform`.
+    """
+
+    def __init__(
+        self, ready: Ready, work: Work[Result], engine: Engine, report: Report, sharing: Sharing[Result] | None
+    ) -> None:
+        self._order = ready.order
+        self._work = work
+        self._report = report
+        self._engine = engine
+        self._sharing = sharing
+        self._began: dict[str, float] = {}
+        """The nodes that were begun and have not ended, and when."""
+        self._done: dict[str, Result] = {}
+        """What came of them; no node is here whose rows may still be rolled back."""
+        self._singly: dict[str, Result | None] = {}
+        """Nodes that a transaction was rolled back for; a result where one of them need not be done again."""
+
+    def perform(self) -> Ending:
+        """Do the work, in the order of the nodes."""
+        try:
+            do = self._work.at(self._engine, self._report, lambda: False)
+            place = 0
+            while place < len(self._order):
+                self._take(place, do)
+                place += len(self._done)
+                self._end()
+        except KeyboardInterrupt:
+            now = time.perf_counter()
+            for node, began in self._began.items():
+                if node not in self._done:
+                    self._done[node] = self._work.cut(node, now - began, late=False)
+            self._end()
+            return Ending.INTERRUPTED
+        return Ending.OVER
+
+    def _take(self, place: int, do: Callable[[str], Result]) -> None:
+        """Do the node at a place, and those after it that share its transaction."""
+        node = self._order[place]
+        self._began[node] = time.perf_counter()
+        if (barred := self._work.barred(node)) is not None:
+            self._done[node] = barred
+            return
+        if self._sharing is not None and node not in self._singly and self._sharing.is_quick(node):
+            self._done = self._shared(place, do, self._sharing)
+        if not self._done:
+            known = self._singly.pop(node, None)
+            self._done[node] = do(node) if known is None else known
+
+    def _shared(self, place: int, do: Callable[[str], Result], sharing: Sharing[Result]) -> dict[str, Result]:
+        """Return what came of nodes in one transaction; nothing where it was rolled back, and each is to be by itself.
+
+        Only what takes little time shares one, so that little is done again; a node that took longer and failed is not.
+        """
+        done: dict[str, Result] = {}
+        failed: dict[str, Result | None] = {}
+        until = time.perf_counter() + sharing.seconds
+        try:
+            with sharing.engine.together():
+                for node in itertools.islice(self._order, place, None):
+                    now = time.perf_counter()
+                    if done and (now >= until or not sharing.is_quick(node)):
+                        break
+                    self._began[node] = now
+                    result = do(node)
+                    if sharing.has_failed(result):
+                        failed[node] = result if time.perf_counter() - now >= sharing.seconds else None
+                        raise _Undone(f'"{node}" failed')
+                    done[node] = result
+        except (_Undone, EngineError) as error:
+            self._began = {self._order[place]: time.perf_counter()}
+            self._singly = {**dict.fromkeys(done), **failed}
+            why = f"{error.code} {error.message}" if isinstance(error, EngineError) else str(error)
+            if done:
+                after = len(done) - 1
+                more = f", like the {after} after it," if after > 1 else ", like the one after it," if after else ""
+                self._report.waiting(self._order[place], f"to be made again{more} by itself: {why}")
+            return {}
+        except KeyboardInterrupt:
+            # What was done before that takes less time again than it is worth to lose it.
+            for node in done:
+                self._done[node] = do(node)
+            raise
+        return done
+
+    def _end(self) -> None:
+        for node, result in self._done.items():
+            self._work.ended(node, result)
+        self._began, self._done = {}, {}

@@ -1,0 +1,74 @@
+"""DuckDB's transactions: one a write, or one for several writes and what is noted of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from fastflowtransform.engines.notes import Notes, Value
+from fastflowtransform.errors import EngineError
+
+
+class Transactions:
+    """The transactions of one connection.
+
+    Parameters
+    ----------
+    run
+        Sends a statement.
+    insertion
+        Gives the statement that adds rows to a table for notes.
+    undone
+        Is called where a transaction was rolled back.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[str], Any],
+        insertion: Callable[[Notes, Sequence[Mapping[str, Value]]], str],
+        undone: Callable[[], None],
+    ) -> None:
+        self._run = run
+        self._insertion = insertion
+        self._undone = undone
+        self._held: dict[str, tuple[Notes, list[Mapping[str, Value]]]] | None = None
+        """Rows for the tables of notes, by their names; None where nothing is committed together."""
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """Commit what the block writes, or nothing of it; within `together`, that commits it."""
+        if self._held is not None:
+            yield
+            return
+        self._run("BEGIN TRANSACTION")
+        committed = False
+        try:
+            yield
+            self._run("COMMIT")
+            committed = True
+        finally:
+            if not committed:
+                # A COMMIT that failed has rolled back by itself; the first error is the one to tell.
+                with contextlib.suppress(EngineError):
+                    self._run("ROLLBACK")
+                self._undone()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit all that the block writes at once; its notes are one statement a table, and not one each."""
+        with self.one():
+            held = self._held = dict[str, tuple[Notes, list[Mapping[str, Value]]]]()
+            try:
+                yield
+            finally:
+                self._held = None
+            for notes, rows in held.values():
+                self.note(notes, rows)
+
+    def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
+        """Add rows to a table for notes, in the transaction that goes on."""
+        if self._held is None:
+            self._run(self._insertion(notes, rows))
+        else:
+            self._held.setdefault(str(notes.relation), (notes, []))[1].extend(rows)

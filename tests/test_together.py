@@ -1,0 +1,232 @@
+"""Small models that share a transaction: what is committed, told and noted is as if each had its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from fastflowtransform import plan
+from fastflowtransform import project as projects
+from fastflowtransform.console import Console, Output
+from fastflowtransform.engines.duckdb import DuckDBEngine
+from fastflowtransform.errors import EngineError
+from fastflowtransform.gate import Audit
+from fastflowtransform.ledger import Command, Ledger, states_in
+from fastflowtransform.past import Past
+from fastflowtransform.placing import ordered
+from fastflowtransform.relation import Relation
+from fastflowtransform.results import Status
+from fastflowtransform.run import How, Made, run
+from fastflowtransform.work import Manner
+from tests.conftest import ProjectFolder, duckdb_engine
+
+TABLE = "{{ config(materialized='table') }} "
+VIEW = "{{ config(materialized='view') }} "
+SLOWLY_WRONG = "select error('no') as id from range(20000000) r(i) where hash(i) % 20000000 = 7 having count(*) >= 0"
+WORKER = Path(__file__).parent / "engines" / "crash_worker.py"
+
+
+class Warehouse:
+    """An empty DuckDB in memory, and the statements that were sent to it."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+        self.duckdb = duckdb.connect()
+        self.duckdb.execute("CREATE SCHEMA demo")
+        self.engine = DuckDBEngine(self.duckdb, "demo", self.statements.append)
+
+    def run(self, folder: Path, texts: dict[str, str], shared: float = 60.0) -> Made:
+        """Make models of which one transaction takes up all that begin within `shared` seconds."""
+        models = {f"models/{name}.ff.sql": text for name, text in texts.items()}
+        for name, text in {"project.yml": "name: test\n", **models}.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        project = projects.load(folder, engine="duckdb", database="demo", variables={})
+        order = ordered(project, project.graph.nodes, ())
+        existing = self.engine.existing([project.relation(name) for name in project.models])
+        steps = plan.build(project, order, existing, self.engine.capabilities)
+        past = Past(Ledger(self.engine, "demo", Command("run", "dev", "duckdb")))
+        self.statements.clear()
+        how = How(Audit({}, project, self.engine), past, Manner(shared=shared))
+        return run(steps, project, self.engine, Console(Output(verbosity=-1)), how)
+
+    def sent(self, words: str) -> int:
+        """Return how many statements begin with words."""
+        return sum(statement.startswith(words) for statement in self.statements)
+
+    def noted(self) -> list[tuple[str, str]]:
+        """Return the models that the ledger notes in tables, and how."""
+        return self.duckdb.execute("SELECT model, status FROM demo.fft_model_state ORDER BY ALL").fetchall()
+
+
+def statuses(made: Made) -> dict[str, Status]:
+    return {step.name: step.status for step in made.steps}
+
+
+def test_small_models_share_a_transaction_and_the_statement_that_notes_them(tmp_path: Path):
+    warehouse = Warehouse()
+
+    made = warehouse.run(
+        tmp_path,
+        {
+            "a": TABLE + "select 1 as id",
+            "b": VIEW + "select * from {{ ref('a') }}",
+            "c": TABLE + "select * from {{ ref('b') }}",
+        },
+    )
+
+    assert set(statuses(made).values()) == {Status.SUCCESS}
+    assert (warehouse.sent("BEGIN"), warehouse.sent("COMMIT"), warehouse.sent("INSERT")) == (1, 1, 1)
+    assert warehouse.noted() == [("a", "success"), ("b", "success"), ("c", "success")]
+    assert [step.outcome.inserted for step in made.steps if step.outcome] == [1, None, 1]
+
+
+def test_a_model_of_its_own_kind_ends_the_transaction_of_those_before_it(tmp_path: Path):
+    warehouse = Warehouse()
+    incremental = "{{ config(materialized='incremental', unique_key='id') }} "
+
+    warehouse.run(
+        tmp_path,
+        {
+            "a": TABLE + "select 1 as id",
+            "b": TABLE + "select 2 as id",
+            "c": incremental + "select * from {{ ref('b') }}",
+            "d": TABLE + "select * from {{ ref('c') }}",
+        },
+    )
+
+    assert (warehouse.sent("BEGIN"), warehouse.sent("COMMIT")) == (3, 3)
+
+
+def test_no_model_begins_in_a_transaction_that_is_as_old_as_may_be(tmp_path: Path):
+    warehouse = Warehouse()
+
+    warehouse.run(tmp_path, {name: TABLE + "select 1 as id" for name in "abc"}, shared=1e-9)
+
+    assert warehouse.sent("COMMIT") == 3
+
+
+def test_what_shared_a_transaction_with_a_failure_is_made_by_itself_and_noted_once(tmp_path: Path):
+    warehouse = Warehouse()
+    warehouse.duckdb.execute("CREATE TABLE demo.c AS SELECT 7 AS id")
+
+    made = warehouse.run(
+        tmp_path,
+        {
+            "a": TABLE + "select 1 as id",
+            "b": TABLE + "select * from {{ ref('a') }}",
+            "c": TABLE + "select error('no') as id from {{ ref('b') }}",
+            "d": TABLE + "select * from {{ ref('c') }}",
+            "e": TABLE + "select 5 as id",
+        },
+    )
+
+    success, error = Status.SUCCESS, Status.ERROR
+    assert statuses(made) == {"a": success, "b": success, "c": error, "d": Status.SKIPPED, "e": success}
+    assert warehouse.duckdb.execute("SELECT id FROM demo.b UNION ALL SELECT id FROM demo.e").fetchall() == [(1,), (5,)]
+    assert warehouse.duckdb.execute("SELECT id FROM demo.c").fetchall() == [(7,)]
+    assert warehouse.noted() == [("a", "success"), ("b", "success"), ("e", "success")]
+
+
+def test_a_model_that_took_long_before_it_failed_is_not_made_again(tmp_path: Path):
+    warehouse = Warehouse()
+
+    made = warehouse.run(
+        tmp_path, {"a": TABLE + "select 1 as id", "b": TABLE + SLOWLY_WRONG, "c": TABLE + "select 1 as id"}, shared=0.01
+    )
+
+    assert statuses(made) == {"a": Status.SUCCESS, "b": Status.ERROR, "c": Status.SUCCESS}
+    assert warehouse.sent('CREATE OR REPLACE TABLE "demo"."b"') == 1
+    (error,) = [step.error for step in made.steps if step.error]
+    assert "no" in error.message and error.at is not None and error.at.path.name == "b.ff.sql"
+
+
+def test_a_commit_that_fails_is_told_of_each_model_and_nothing_is_called_done(tmp_path: Path):
+    warehouse = Warehouse()
+    warehouse.run(tmp_path, {"a": TABLE + "select 1 as id"})
+    # A row of the ledger that cannot be written: what belongs to it must not be either.
+    warehouse.duckdb.execute("ALTER TABLE demo.fft_model_state DROP COLUMN seconds")
+    warehouse.duckdb.execute("ALTER TABLE demo.fft_model_state ADD COLUMN seconds DATE")
+
+    made = warehouse.run(tmp_path, {"a": TABLE + "select 2 as id", "b": TABLE + "select 2 as id"})
+
+    assert statuses(made) == {"a": Status.ERROR, "b": Status.ERROR}
+    assert warehouse.duckdb.execute("SELECT id FROM demo.a").fetchall() == [(1,)]
+
+
+def test_a_schema_that_was_rolled_back_is_made_again(tmp_path: Path):
+    engine, place = duckdb_engine(), Relation("elsewhere", "a")
+
+    with pytest.raises(EngineError), engine.together():
+        engine.replace(place, engine.select("select 1 as id"), over=None)
+        engine.replace(place, engine.select("select error('no') as id"), over=None)
+    assert place not in engine.existing([place])
+    engine.replace(place, engine.select("select 2 as id"), over=None)
+
+    assert engine.rows(engine.table(place)) == [{"id": 2}]
+
+
+def test_notes_of_a_transaction_that_is_rolled_back_are_not_written_by_a_later_one(tmp_path: Path):
+    engine, notes = duckdb_engine(), states_in("demo")
+    engine.prepare(notes)
+
+    with pytest.raises(EngineError), engine.together():
+        engine.note(notes, [{"model": "lost"}])
+        engine.replace(Relation("demo", "a"), engine.select("select error('no') as id"), over=None)
+    with engine.together():
+        engine.note(notes, [{"model": "kept"}])
+
+    assert [row["model"] for row in engine.rows(engine.table(notes.relation))] == ["kept"]
+
+
+def test_a_failure_says_which_models_were_made_again(project: ProjectFolder):
+    project.write(
+        {
+            "models/a.ff.sql": TABLE + "select 1 as id",
+            "models/b.ff.sql": TABLE + "select 1 as id",
+            "models/c.ff.sql": TABLE + "select error('no') as id",
+        }
+    )
+
+    answer = project.fft("run")
+
+    assert answer.code == 1
+    assert 'a: to be made again, like the one after it, by itself: "c" failed' in answer.out
+    assert project.sql("select count(*) from a, b") == [(1,)]
+
+
+def test_a_kill_at_any_statement_leaves_all_of_them_old_or_all_new(project: ProjectFolder):
+    text = TABLE + "select NUMBER as v, count(*) as runs from {{ source('raw', 'events') }}"
+    project.write(
+        {
+            "sources.yml": "sources: [{name: raw, tables: [{name: events}]}]",
+            "models/fct.ff.sql": text.replace("NUMBER", "1"),
+            "models/total.ff.sql": text.replace("NUMBER", "2"),
+        }
+    )
+    project.sql("CREATE TABLE events AS SELECT 1 AS id")
+    assert project.fft("run").code == 0
+    before = {"fct": ["(1, 1)"], "total": ["(2, 1)"]}
+    project.sql("INSERT INTO events VALUES (2)")
+    after = {"fct": ["(1, 2)"], "total": ["(2, 2)"]}
+
+    answer = subprocess.run(
+        [sys.executable, WORKER, "duckdb", project.folder, "run"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+        env={**os.environ, "FFT_TEST_PG_DSN": ""},
+    )
+
+    found = json.loads(answer.stdout)
+    shared = [crash for crash in found if crash["statement"] == "COMMIT" or "REPLACE TABLE" in crash["statement"]]
+    assert len(shared) == 3 and all(crash["crashed"]["rows"] == before for crash in shared)
+    assert all(crash["crashed"]["rows"] in (before, after) for crash in found)
+    assert all(crash["recovered"]["rows"] == after and crash["code"] == 0 for crash in found)
