@@ -37,7 +37,7 @@ FLOORS = {
     "testing": ["own_checks"],
     "declaring": ["declared", "utest.mark"],
     "whole": [PACKAGE, "project"],
-    "deciding": ["fingerprint", "freshness", "ledger", "normalize", "placing", "plan", "seed"],
+    "deciding": ["committing", "fingerprint", "freshness", "ledger", "normalize", "placing", "plan", "seed"],
     "comparing": ["proof", "state"],
     "claiming": ["failing", "past"],
     "asking": ["run_checks"],

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastflowtransform import plan
+from fastflowtransform import plan, run_checks
 from fastflowtransform import project as projects
 from fastflowtransform.console import Console, Output
 from fastflowtransform.gate import Audit
@@ -155,6 +155,25 @@ def told(found: Made) -> list[Any]:
         for check in found.checks
     ]
     return [*steps, *checks]
+
+
+def test_ctrl_c_while_a_source_is_looked_at_ends_the_build(project: ProjectFolder, monkeypatch: pytest.MonkeyPatch):
+    project.write(
+        {
+            "sources.yml": SOURCES,
+            "tests/some.ff.sql": "select * from {{ source('raw', 'events') }} where id > 5",
+            "models/m.ff.sql": TABLE + "select id from {{ source('raw', 'events') }}",
+        }
+    )
+    project.sql("CREATE TABLE events AS SELECT 1 AS id")
+
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_checks, "count_all", stopped)
+
+    assert project.fft("build").code == 130
+    assert results(project) == {"m": "skipped"}
 
 
 def test_a_failure_blocks_what_is_below_it_and_nothing_else(project: ProjectFolder):

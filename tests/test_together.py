@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -23,7 +26,7 @@ from fastflowtransform.placing import ordered
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Status
 from fastflowtransform.run import How, Made, run
-from fastflowtransform.work import Manner
+from fastflowtransform.work import Ending, Manner
 from tests.conftest import ProjectFolder, duckdb_engine
 
 TABLE = "{{ config(materialized='table') }} "
@@ -37,9 +40,21 @@ class Warehouse:
 
     def __init__(self) -> None:
         self.statements: list[str] = []
+        self.stops_before: int | None = None
+        """The number of the statement before which Ctrl-C comes, from 1 on."""
+        self.at: dict[str, Callable[[], None]] = {}
+        """What happens before statements that begin with some words."""
         self.duckdb = duckdb.connect()
         self.duckdb.execute("CREATE SCHEMA demo")
-        self.engine = DuckDBEngine(self.duckdb, "demo", self.statements.append)
+        self.engine = DuckDBEngine(self.duckdb, "demo", self._heard)
+
+    def _heard(self, statement: str) -> None:
+        self.statements.append(statement)
+        for words, action in self.at.items():
+            if statement.startswith(words):
+                action()
+        if len(self.statements) == self.stops_before:
+            raise KeyboardInterrupt
 
     def run(self, folder: Path, texts: dict[str, str], shared: float = 60.0) -> Made:
         """Make models of which one transaction takes up all that begin within `shared` seconds."""
@@ -59,6 +74,11 @@ class Warehouse:
     def sent(self, words: str) -> int:
         """Return how many statements begin with words."""
         return sum(statement.startswith(words) for statement in self.statements)
+
+    def together(self) -> list[str]:
+        """Return the statements of each transaction, one after the other in one text."""
+        found = "\n".join(self.statements).split("BEGIN TRANSACTION")
+        return [part.partition("COMMIT")[0] for part in found[1:]]
 
     def noted(self) -> list[tuple[str, str]]:
         """Return the models that the ledger notes in tables, and how."""
@@ -145,6 +165,116 @@ def test_a_model_that_took_long_before_it_failed_is_not_made_again(tmp_path: Pat
     assert warehouse.sent('CREATE OR REPLACE TABLE "demo"."b"') == 1
     (error,) = [step.error for step in made.steps if step.error]
     assert "no" in error.message and error.at is not None and error.at.path.name == "b.ff.sql"
+
+
+def test_a_model_that_fails_by_itself_is_sent_once(tmp_path: Path):
+    warehouse = Warehouse()
+
+    made = warehouse.run(tmp_path, {"a": TABLE + "select error('no') as id"})
+
+    assert statuses(made) == {"a": Status.ERROR}
+    assert (warehouse.sent("BEGIN"), warehouse.sent("CREATE OR REPLACE"), warehouse.sent("ROLLBACK")) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("fault", range(1, 12))
+def test_ctrl_c_before_any_statement_leaves_what_is_told_and_noted_of_each_model(fault: int, tmp_path: Path):
+    warehouse = Warehouse()
+    models = {
+        "a": TABLE + "select NUMBER as id",
+        "b": TABLE + "select NUMBER as id from {{ ref('a') }}",
+        "c": TABLE + "select NUMBER as id where now() is not null",
+    }
+    warehouse.run(tmp_path, {name: text.replace("NUMBER", "1") for name, text in models.items()})
+    warehouse.duckdb.execute("DELETE FROM demo.fft_model_state")
+    warehouse.stops_before = fault
+
+    made = warehouse.run(tmp_path, {name: text.replace("NUMBER", "2") for name, text in models.items()})
+
+    warehouse.stops_before = None
+    done = {name for name, status in statuses(made).items() if status is Status.SUCCESS}
+    rows = warehouse.duckdb.execute(" UNION ALL ".join(f"SELECT '{name}', id FROM demo.{name}" for name in models))
+    assert {name for name, number in rows.fetchall() if number == 2} == done
+    assert warehouse.noted() == [(name, "success") for name in sorted(done)]
+    assert {step.status for step in made.steps} <= {Status.SUCCESS, Status.CANCELLED, Status.SKIPPED}
+    assert (made.ending is Ending.INTERRUPTED) == (len(done) < 3)
+
+
+def test_what_was_in_the_way_for_a_moment_only_is_tried_again(tmp_path: Path):
+    warehouse = Warehouse()
+    warehouse.run(tmp_path, {"a": TABLE + "select 1 as id", "b": TABLE + "select 1 as id"})
+    another = warehouse.duckdb.cursor()
+    another.execute("BEGIN; CREATE OR REPLACE TABLE demo.b AS SELECT 7 AS id")
+    later = threading.Timer(0.1, lambda: another.execute("ROLLBACK"))
+
+    def go_away_soon() -> None:
+        if not later.is_alive() and not later.finished.is_set():
+            later.start()
+
+    warehouse.at['CREATE OR REPLACE TABLE "demo"."b"'] = go_away_soon
+
+    made = warehouse.run(tmp_path, {"a": TABLE + "select 2 as id", "b": TABLE + "select 2 as id"})
+
+    assert set(statuses(made).values()) == {Status.SUCCESS}
+    assert warehouse.duckdb.execute("SELECT a.id, b.id FROM demo.a, demo.b").fetchall() == [(2, 2)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select now() as at",
+        "select CURRENT_TIMESTAMP as at",
+        "select today() as at",
+        "select rowid as at from {{ ref('a') }}",
+        "select count(*) as at from demo.fft_model_state",
+        "select {{ moment() }} as at",
+        "select {{ env('FFT_COLUMN', '1') }} as at",
+        "select * from {{ ref('through') }}",
+        "select * from {{ ref('by_function') }}",
+    ],
+    ids=itertools.count(),
+)
+def test_a_model_whose_rows_depend_on_its_transaction_has_its_own(text: str, tmp_path: Path):
+    warehouse = Warehouse()
+    function = "import ibis\nfrom fastflowtransform import model\n\n"
+    function += "@model(materialized='ephemeral')\n"
+    function += "def by_function() -> ibis.Table:\n    return ibis.memtable({'at': [1]})\n"
+    (tmp_path / "models" / "macros").mkdir(parents=True)
+    (tmp_path / "models" / "macros" / "moment.sql").write_text("{% macro moment() %}now(){% endmacro %}")
+    (tmp_path / "models" / "by_function.ff.py").write_text(function)
+
+    made = warehouse.run(
+        tmp_path,
+        {
+            "a": TABLE + "select 1 as id",
+            "through": "{{ config(materialized='ephemeral') }} select now() as at",
+            "b": TABLE + text,
+            "c": TABLE + "select 1 as id",
+            "d": TABLE + "select 2 as id from {{ ref('b') }}",
+        },
+    )
+
+    assert Status.ERROR not in statuses(made).values()
+    (with_b,) = [sent for sent in warehouse.together() if 'TABLE "demo"."b" AS' in sent]
+    assert all(f'TABLE "demo"."{other}" AS' not in with_b for other in "acd")
+
+
+def test_an_expression_that_was_registered_in_a_transaction_is_not_lost_with_it(tmp_path: Path):
+    warehouse = Warehouse()
+    function = "import ibis\nfrom fastflowtransform import model\n\n\n"
+    function += "@model(materialized='ephemeral')\ndef rows() -> ibis.Table:\n    return ibis.memtable({'id': [1]})\n"
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "rows.ff.py").write_text(function)
+
+    made = warehouse.run(
+        tmp_path,
+        {
+            "a": TABLE + "select * from {{ ref('rows') }}",
+            "b": TABLE + "select error('no') as id from {{ ref('a') }}",
+            "c": TABLE + "select * from {{ ref('rows') }}",
+        },
+    )
+
+    assert statuses(made)["c"] is Status.SUCCESS and statuses(made)["b"] is Status.ERROR
 
 
 def test_a_commit_that_fails_is_told_of_each_model_and_nothing_is_called_done(tmp_path: Path):

@@ -1,8 +1,8 @@
 """Does work in this thread, one node after the other; quick ones share a transaction, where an engine lets them.
 
 What an engine does at the end of a transaction takes longer than a small table does, and so does a row of the ledger by
-itself. Only what has taken little time waits for its commit, and for one node more at most: where that one fails, or
-the user stops it, little is done again.
+itself. No node begins in a transaction that is older than it may be, so what waits for its commit took little time, and
+so does what is done again where the last one fails or is stopped.
 """
 
 from __future__ import annotations
@@ -28,17 +28,20 @@ class Sharing(Generic[Result]):
     ----------
     engine
         Whose transaction it is.
-    is_quick
-        Whether a node is likely to be done at once, and may be done again where the transaction is rolled back.
+    may_share
+        Whether a node gives the same in a transaction with others, and may be done again where that is rolled back.
     has_failed
         Whether a result is that of a node which wrote nothing.
+    is_final
+        Whether a node that failed would fail in a transaction of its own as well.
     seconds
         As `Manner.shared`.
     """
 
     engine: Together
-    is_quick: Callable[[str], bool]
+    may_share: Callable[[str], bool]
     has_failed: Callable[[Result], bool]
+    is_final: Callable[[Result], bool]
     seconds: float
 
 
@@ -81,9 +84,12 @@ class Alone(Generic[Result]):
                 self._end()
         except KeyboardInterrupt:
             now = time.perf_counter()
-            for node, began in self._began.items():
-                if node not in self._done:
-                    self._done[node] = self._work.cut(node, now - began, late=False)
+            begun = {**dict.fromkeys(self._singly, now), **self._began}
+            self._done |= {
+                node: self._work.cut(node, now - began, late=False)
+                for node, began in begun.items()
+                if node not in self._done
+            }
             self._end()
             return Ending.INTERRUPTED
         return Ending.OVER
@@ -95,32 +101,35 @@ class Alone(Generic[Result]):
         if (barred := self._work.barred(node)) is not None:
             self._done[node] = barred
             return
-        if self._sharing is not None and node not in self._singly and self._sharing.is_quick(node):
+        if self._sharing is not None and node not in self._singly and self._sharing.may_share(node):
             self._done = self._shared(place, do, self._sharing)
         if not self._done:
             known = self._singly.pop(node, None)
-            self._done[node] = do(node) if known is None else known
+            self._done = {node: do(node) if known is None else known}
 
     def _shared(self, place: int, do: Callable[[str], Result], sharing: Sharing[Result]) -> dict[str, Result]:
         """Return what came of nodes in one transaction; nothing where it was rolled back, and each is to be by itself.
 
-        Only what takes little time shares one, so that little is done again; a node that took longer and failed is not.
+        The one that failed is not done again where it was alone in it, or has taken long.
         """
         done: dict[str, Result] = {}
         failed: dict[str, Result | None] = {}
+        is_over = False
         until = time.perf_counter() + sharing.seconds
         try:
             with sharing.engine.together():
                 for node in itertools.islice(self._order, place, None):
                     now = time.perf_counter()
-                    if done and (now >= until or not sharing.is_quick(node)):
+                    if done and (now >= until or not sharing.may_share(node)):
                         break
                     self._began[node] = now
                     result = do(node)
                     if sharing.has_failed(result):
-                        failed[node] = result if time.perf_counter() - now >= sharing.seconds else None
+                        is_slow = time.perf_counter() - now >= sharing.seconds
+                        failed[node] = result if sharing.is_final(result) and (is_slow or not done) else None
                         raise _Undone(f'"{node}" failed')
                     done[node] = result
+                is_over = True
         except (_Undone, EngineError) as error:
             self._began = {self._order[place]: time.perf_counter()}
             self._singly = {**dict.fromkeys(done), **failed}
@@ -131,9 +140,13 @@ class Alone(Generic[Result]):
                 self._report.waiting(self._order[place], f"to be made again{more} by itself: {why}")
             return {}
         except KeyboardInterrupt:
-            # What was done before that takes less time again than it is worth to lose it.
-            for node in done:
-                self._done[node] = do(node)
+            # The last one has been stopped. What was done before it was quick, and stays done, as it would by itself.
+            # At the end nobody knows whether it was committed.
+            for node in () if is_over else done:
+                result = do(node)
+                self._done[node] = result
+                if sharing.has_failed(result):
+                    break
             raise
         return done
 

@@ -119,7 +119,7 @@ class Console:
 
         (first, what), *others = self._running.items()
         number = self._ended + len(self._running)
-        text = f"{first}: {what}" if not others else f"{len(self._running)} at once: {', '.join(self._running)}"
+        text = f"{first}: {what}" if not others else f"{len(self._running)} under way: {', '.join(self._running)}"
         # In one line, whatever runs: a live line that wraps would not be taken back as a whole.
         room = self._rich().width - 4
         shown = f"{number}/{self._total} {text}"

@@ -13,7 +13,6 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.errors import BadCursor, MissingColumn, SchemaChanged, hint_from
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.expr.schema import Schema
 
-VERDICT = "__fft_verdict"
+STALE = "__fft_stale"
 _OLD = "__fft_old_"
-_FOUND = "__fft_found"
+_SAME = "__fft_same"
 _RANK = "__fft_rank"
 _MATCHES = "__fft_matches"
 _CONSTANTS: tuple[tuple[Callable[[dt.DataType], bool], str], ...] = (
@@ -36,14 +35,6 @@ _CONSTANTS: tuple[tuple[Callable[[dt.DataType], bool], str], ...] = (
     (lambda dtype: dtype.is_date() or dtype.is_timestamp(), "2000-01-01"),
     (lambda dtype: dtype.is_uuid(), "00000000-0000-0000-0000-000000000000"),
 )
-
-
-class Verdict(StrEnum):
-    """What becomes of a row of the delta."""
-
-    WRITE = "write"
-    STALE = "stale"
-    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,10 +297,10 @@ def after(cursor: ir.Value, watermark: Watermark, by: Comparing) -> ir.BooleanVa
     return _by_code_point(cursor, by) > _by_code_point(watermark.literal(), by)
 
 
-def judged(
+def settled(
     rows: ir.Table, target: ir.Table, incremental: Incremental, by: Comparing, *, null_safe: bool = True
 ) -> ir.Table:
-    """Say of each row whether it is to be written, is older than the target's row of its key, or equal to it.
+    """Return the keys of the rows that need not be written: older than the target's row of that key, or equal to it.
 
     Parameters
     ----------
@@ -327,47 +318,53 @@ def judged(
     Returns
     -------
     ir.Table
-        `rows` with the column `VERDICT`.
+        The key's columns, and `STALE`: whether the row is older, and not equal.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> target = ibis.memtable({"id": [1, 2, 3], "at": [20, 20, 20], "v": ["a", "b", "c"]})
+    >>> rows = ibis.memtable({"id": [1, 2, 3, 4], "at": [20, 19, 20, 20], "v": ["a", "b", "other", "d"]})
+    >>> found = settled(rows, target, Incremental(unique_key=("id",), updated_at="at"), Comparing())
+    >>> found.order_by("id").to_pandas().to_dict("list")
+    {'id': [1, 2], '__fft_stale': [False, True]}
     """
     import ibis
 
     key, cursor = incremental.unique_key, incremental.updated_at
-    columns = [name for name in rows.columns if name in target.columns]
-    old = target.select(**{_OLD + name: target[name] for name in columns}, **{_FOUND: ibis.literal(True)})
-    both = rows.left_join(
-        old, list(same_key(rows, old, [(name, _OLD + name) for name in key], by, null_safe=null_safe))
-    )
-    # A table that something else filled may hold a key twice: its newest row decides, and the row is written.
-    of_key = ibis.window(group_by=[both[name] for name in key])
-    newest_first = None if cursor is None else [ibis.desc(_by_code_point(both[_OLD + cursor], by), nulls_first=False)]
-    both = both.mutate(
-        **{
-            _MATCHES: both.count().over(of_key),
-            _RANK: ibis.row_number().over(ibis.window(group_by=[both[name] for name in key], order_by=newest_first)),
-        }
-    ).filter(lambda t: t[_RANK] == 0)
-    stale = ibis.literal(False)
+    stale, same = ibis.literal(False), ibis.literal(False)
+    equal = same_key(rows, target, [(name, name) for name in key], by, null_safe=null_safe)
+    both = rows.inner_join(target, list(equal), rname=_OLD + "{name}")
     if cursor is not None:
+        old = both[_OLD + cursor] if cursor not in key else both[cursor]
         # A row without a cursor counts as oldest; one that has a cursor never loses against it.
-        older = _by_code_point(both[_OLD + cursor], by) > _by_code_point(both[cursor], by)
-        stale = both[_OLD + cursor].notnull() & (both[cursor].isnull() | older)
-    same = ibis.literal(False)
-    if len(columns) == len(rows.columns) and all(_comparable(dtype) for dtype in rows.schema().types):
-        equal = (_plain(both[name]).identical_to(_plain(both[_OLD + name])) for name in columns)
-        same = ibis.and_(both[_MATCHES] == 1, *equal)
-    verdict = ibis.cases(
-        (both[_FOUND].isnull(), Verdict.WRITE.value),
-        (stale, Verdict.STALE.value),
-        (same, Verdict.UNCHANGED.value),
-        else_=Verdict.WRITE.value,
+        older = _by_code_point(old, by) > _by_code_point(both[cursor], by)
+        stale = old.notnull() & (both[cursor].isnull() | older)
+    if set(rows.columns) <= set(target.columns) and all(_comparable(dtype) for dtype in rows.schema().types):
+        others = [name for name in rows.columns if name not in key]
+        same = ibis.and_(*(_plain(both[name]).identical_to(_plain(both[_OLD + name])) for name in others))
+    pairs = both.select(*key, **{STALE: stale, _SAME: same})
+    # A table that something else filled may hold a key twice: its newest row decides, and the row is written.
+    found = pairs.group_by(list(key)).agg(
+        **{STALE: pairs[STALE].any(), _SAME: pairs[_SAME].any(), _MATCHES: pairs.count()}
     )
-    return both.select(*rows.columns, **{VERDICT: verdict})
+    left_out = found[STALE] | (found[_SAME] & (found[_MATCHES] == 1))
+    return found.filter(left_out).select(*key, STALE)
+
+
+def unsettled(
+    rows: ir.Table, left_out: ir.Table, incremental: Incremental, by: Comparing, *, null_safe: bool = True
+) -> ir.Table:
+    """Keep the rows whose key is not among those that are `settled`."""
+    same = same_key(rows, left_out, [(name, name) for name in incremental.unique_key], by, null_safe=null_safe)
+    return rows.anti_join(left_out, list(same))
 
 
 def fresh(rows: ir.Table, target: ir.Table, incremental: Incremental, by: Comparing) -> ir.Table:
     """Return what a delta changes in the target, by the whole rule."""
-    judgement = judged(newest(rows, incremental, by), target, incremental, by)
-    return judgement.filter(judgement[VERDICT] != Verdict.STALE.value).drop(VERDICT)
+    candidates = newest(rows, incremental, by)
+    found = settled(candidates, target, incremental, by)
+    return unsettled(candidates, found.filter(found[STALE]), incremental, by)
 
 
 def merged(

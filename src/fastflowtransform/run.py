@@ -24,12 +24,13 @@ from fastflowtransform.backfill import (
     why_in_turn,
     within,
 )
+from fastflowtransform.committing import Shareable
 from fastflowtransform.engines.base import Engine, Together
 from fastflowtransform.errors import FftError, NotPublished
 from fastflowtransform.fingerprint import fingerprint_of
 from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.ledger import Entry
-from fastflowtransform.model import Materialized, Model, SqlBody
+from fastflowtransform.model import Materialized, Model
 from fastflowtransform.normalize import Query, Tables, load_libraries
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import waits
@@ -110,7 +111,13 @@ def run(plan: Plan, project: Project, engine: Engine, report: Report, how: How) 
     running = _Running(plan, project, report, how, windows)
     sharing: Sharing[_Node] | None = None
     if isinstance(engine, Together) and how.manner.shared > 0:
-        sharing = Sharing(engine, running.is_quick, lambda node: node.failed, how.manner.shared)
+        sharing = Sharing(
+            engine,
+            running.may_share,
+            lambda node: node.failed,
+            lambda node: node.step is None or not node.step.retries,
+            how.manner.shared,
+        )
     return running.made(perform(ready, running, engine, report, how.manner, sharing))
 
 
@@ -159,6 +166,7 @@ class _Running:
         self._found: dict[str, _Node] = {}
         self._blocked: dict[str, str] = {}
         self._failed: str | None = None
+        self._shareable = Shareable(project)
 
     def made(self, ending: Ending) -> Made:
         """Return what came of all nodes; those that were not started are skipped."""
@@ -189,16 +197,11 @@ class _Running:
         self._blocked[name] = blocker
         return _Node(None) if piece is not None else self._skipped(node, blocker)
 
-    def is_quick(self, node: str) -> bool:
-        """Whether a model may share a transaction: SQL of which nothing is asked, while nothing has failed."""
-        model = self._project.models.get(node)
-        return (
-            model is not None
-            and isinstance(model.body, SqlBody)
-            and model.materialized in (Materialized.TABLE, Materialized.VIEW)
-            and not (self._blocked or self._audit.checks.get(node))
-            and self._how.past.cache is Cache.OFF
-        )
+    def may_share(self, node: str) -> bool:
+        """Whether a model may share a transaction: one of which nothing is asked, while nothing has failed."""
+        if self._blocked or self._audit.checks.get(node) or self._how.past.cache is not Cache.OFF:
+            return False
+        return self._shareable(node)
 
     def limit(self, node: str) -> float | None:
         """Return the seconds that a model or seed may take, or one window of a model."""
@@ -216,9 +219,7 @@ class _Running:
     def cut(self, node: str, seconds: float, *, late: bool) -> _Node:
         """Return a node that was stopped."""
         if node in self._project.sources:
-            cut = _Node(None, self._audit.unasked(node))
-            self._tell(cut)
-            return cut
+            return _Node(None, self._audit.unasked(node))
         if (piece := self._pieces.get(node)) is not None:
             model = self._project.models[piece.model]
             result = StepResult(piece.model, "model", Status.CANCELLED, seconds)
@@ -240,9 +241,10 @@ class _Running:
             return
         if node in self._found:
             return
-        if result.step is not None:
-            self._tell(result)
         self._note(node, result)
+        for found in (result.step, *result.checks):
+            if found is not None and result.step is not None:
+                self._report.finished(found)
 
     def _note(self, node: str, result: _Node) -> None:
         self._found[node] = result
@@ -251,11 +253,6 @@ class _Running:
         if result.failed:
             self._failed = self._failed or node
             self._blocked[node] = node
-
-    def _tell(self, node: _Node) -> None:
-        for result in (node.step, *node.checks):
-            if result is not None:
-                self._report.finished(result)
 
     def _skipped(self, node: str, blocker: str | None) -> _Node:
         if node in self._project.sources:

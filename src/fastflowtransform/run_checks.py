@@ -63,7 +63,9 @@ def run_checks(found: Iterable[Check], project: Project, engine: Engine, report:
     tuple of CheckResult
         One a check, in the order of `found`; a table that is missing is one check's error, and the others run.
     """
-    results, _ = check_all(found, project, engine, report)
+    results, ending = check_all(found, project, engine, report)
+    if ending is not Ending.OVER:
+        raise KeyboardInterrupt
     return results
 
 

@@ -41,30 +41,40 @@ class Transactions:
         if self._held is not None:
             yield
             return
-        self._run("BEGIN TRANSACTION")
         committed = False
         try:
+            self._run("BEGIN TRANSACTION")
             yield
             self._run("COMMIT")
             committed = True
         finally:
             if not committed:
-                # A COMMIT that failed has rolled back by itself; the first error is the one to tell.
-                with contextlib.suppress(EngineError):
-                    self._run("ROLLBACK")
-                self._undone()
+                self._roll_back()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Commit all that the block writes at once; its notes are one statement a table, and not one each."""
         with self.one():
-            held = self._held = dict[str, tuple[Notes, list[Mapping[str, Value]]]]()
+            held = dict[str, tuple[Notes, list[Mapping[str, Value]]]]()
             try:
+                self._held = held
                 yield
             finally:
                 self._held = None
             for notes, rows in held.values():
                 self.note(notes, rows)
+
+    def _roll_back(self) -> None:
+        """End a transaction, if there is one: where a statement has failed, that one's error is the one to tell."""
+        self._undone()
+        try:
+            with contextlib.suppress(EngineError):
+                self._run("ROLLBACK")
+        except KeyboardInterrupt:
+            # It was meant for what ran before, and one statement ends so.
+            with contextlib.suppress(EngineError):
+                self._run("ROLLBACK")
+            raise
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
         """Add rows to a table for notes, in the transaction that goes on."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental as rule
 from fastflowtransform.engines.base import Capabilities, Engine, Guard, Kind, Noting, Standing, kind_of
 from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
-from fastflowtransform.incremental import VERDICT, Comparing, Verdict, Watermark
+from fastflowtransform.incremental import STALE, Comparing, Watermark
 from fastflowtransform.materializations.audit import Audit, audited
 from fastflowtransform.materializations.base import OPEN, SILENT, Action, Gate, Journal, Query, Target, Verb
 from fastflowtransform.materializations.columns import Fit, changed, fit
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 
 _NOTHING = WriteCounts(0, 0, "nothing to write")
+_FEW = 1_000
+"""Rows not after the watermark that are asked about as they are: as a rule all of them stand there already, and nothing
+more is asked. Of more, it is kept what came of it, for the target is not to be joined twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +147,14 @@ def _increment(write: _Write, query: Query) -> Outcome:
             if incremental.window is not None:
                 why = f"the rows of {incremental.window}"
 
-            def outcome(written: WriteCounts, verdicts: Mapping[str, int]) -> Outcome:
+            def outcome(written: WriteCounts, left_out: _LeftOut) -> Outcome:
                 return Outcome(
                     strategy=written.strategy,
                     why=why,
                     inserted=written.inserted,
                     updated=written.updated,
-                    unchanged=verdicts.get(Verdict.UNCHANGED, 0),
-                    stale=verdicts.get(Verdict.STALE, 0),
+                    unchanged=left_out.unchanged,
+                    stale=left_out.stale,
                     duplicates=audit.duplicates,
                     null_keys=audit.null_keys,
                     null_cursors=audit.null_cursors,
@@ -194,6 +197,22 @@ def _reach(engine: Engine, table: ir.Table, target: Target, incremental: Increme
 
 
 @dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """How many rows of a delta are not written: all, and those that are older than the table's row of their key."""
+
+    rows: int = 0
+    stale: int = 0
+
+    @property
+    def unchanged(self) -> int:
+        """Rows that stand there as they are."""
+        return self.rows - self.stale
+
+
+_NONE_LEFT_OUT = _LeftOut()
+
+
+@dataclass(frozen=True, slots=True)
 class _Delta:
     """The staged delta, what is known of it, and what it goes into."""
 
@@ -203,14 +222,14 @@ class _Delta:
     table: ir.Table
     fitted: Fit
     newest: str | None
-    outcome: Callable[[WriteCounts, Mapping[str, int]], Outcome]
+    outcome: Callable[[WriteCounts, _LeftOut], Outcome]
 
 
 def _merge(write: _Write, delta: _Delta) -> Outcome:
     """Merge by key; a part of the rule that the audit shows to have nothing to do is left out."""
     engine, incremental = write.engine, write.incremental
     audit, fresh, null_safe = delta.audit, delta.rows, _is_null_safe(delta.audit, incremental)
-    verdicts: dict[str, int] = {}
+    left_out, is_left = _NONE_LEFT_OUT, False
     by = engine.capabilities.comparing
 
     def whole(rows: ir.Table) -> ir.Table:
@@ -226,19 +245,23 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
             if isinstance(engine, Noting):
                 (found,) = engine.rows(rule.key_range(doubtful, incremental.unique_key))
                 old = rule.within(old, doubtful, incremental.unique_key, found)
-            staged = stages.enter_context(
-                engine.stage(rule.judged(doubtful, old, incremental, by, null_safe=null_safe))
-            )
-            verdicts = _tally(engine, staged)
+            settled = rule.settled(doubtful, old, incremental, by, null_safe=null_safe)
+            late = _number(engine, doubtful) if audit.duplicates else audit.late
+            if late > _FEW:
+                settled = stages.enter_context(engine.stage(settled))
+            left_out = _counted(engine, settled)
             fresh = rule.certain(fresh, incremental, delta.reach.watermark, by)
-            if Verdict.WRITE in verdicts:
+            is_left = left_out.rows < late
+            if is_left:
                 # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
-                decided = staged.filter(staged[VERDICT] == Verdict.WRITE.value).drop(VERDICT)
+                if late <= _FEW:
+                    settled = stages.enter_context(engine.stage(settled))
+                decided = rule.unsettled(doubtful, settled, incremental, by, null_safe=null_safe)
                 fresh = fresh.union(decided, distinct=False)
         write.gate.judge(fresh, whole)
-        if audit.late == audit.rows and Verdict.WRITE not in verdicts and not delta.fitted.changes:
-            return delta.outcome(_NOTHING, verdicts)
-        with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, verdicts)):
+        if audit.late == audit.rows and not is_left and not delta.fitted.changes:
+            return delta.outcome(_NOTHING, left_out)
+        with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
             counts = engine.merge(
                 write.target.relation,
                 fresh,
@@ -247,7 +270,7 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
                 changes=delta.fitted.changes,
                 guard=Guard(incremental.updated_at, None if audit.late else audit.ends),
             )
-    return delta.outcome(counts, verdicts)
+    return delta.outcome(counts, left_out)
 
 
 def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
@@ -255,21 +278,26 @@ def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
     return audit.null_keys > 0 and incremental.on_null_key is OnNullKey.MATCH
 
 
-def _tally(engine: Engine, judged: ir.Table) -> dict[str, int]:
-    counted = engine.rows(judged.group_by(VERDICT).agg(rows=judged.count()))
-    return {str(row[VERDICT]): int(str(row["rows"])) for row in counted}
+def _counted(engine: Engine, settled: ir.Table) -> _LeftOut:
+    (found,) = engine.rows(settled.agg(rows=settled.count(), stale=settled[STALE].sum()))
+    return _LeftOut(int(str(found["rows"])), int(str(found["stale"] or 0)))
+
+
+def _number(engine: Engine, rows: ir.Table) -> int:
+    (found,) = engine.rows(rows.agg(rows=rows.count()))
+    return int(str(found["rows"]))
 
 
 def _append(write: _Write, delta: _Delta) -> Outcome:
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
-    engine, rows, verdicts = write.engine, delta.rows, {}
+    engine, rows, left_out = write.engine, delta.rows, _NONE_LEFT_OUT
     if delta.reach.watermark is not None and delta.audit.late:
         rows = rule.delta(rows, write.incremental, delta.reach.watermark, engine.capabilities.comparing)
-        verdicts = {Verdict.STALE.value: delta.audit.late}
+        left_out = _LeftOut(delta.audit.late, delta.audit.late)
     write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).union(new, distinct=False))
-    with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, verdicts)):
+    with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
         counts = engine.append(write.target.relation, rows, delta.fitted.changes)
-    return delta.outcome(counts, verdicts)
+    return delta.outcome(counts, left_out)
 
 
 def _watermark(
