@@ -17,12 +17,14 @@ import pytest
 from fastflowtransform import plan
 from fastflowtransform import project as projects
 from fastflowtransform.console import Console, Output
+from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.duckdb import DuckDBEngine
 from fastflowtransform.errors import EngineError
 from fastflowtransform.gate import Audit
 from fastflowtransform.ledger import Command, Ledger, states_in
 from fastflowtransform.past import Past
 from fastflowtransform.placing import ordered
+from fastflowtransform.proof import Cache, stands_below
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Status
 from fastflowtransform.run import How, Made, run
@@ -56,7 +58,7 @@ class Warehouse:
         if len(self.statements) == self.stops_before:
             raise KeyboardInterrupt
 
-    def run(self, folder: Path, texts: dict[str, str], shared: float = 60.0) -> Made:
+    def run(self, folder: Path, texts: dict[str, str], shared: float = 60.0, cache: Cache = Cache.OFF) -> Made:
         """Make models of which one transaction takes up all that begin within `shared` seconds."""
         models = {f"models/{name}.ff.sql": text for name, text in texts.items()}
         for name, text in {"project.yml": "name: test\n", **models}.items():
@@ -66,7 +68,9 @@ class Warehouse:
         order = ordered(project, project.graph.nodes, ())
         existing = self.engine.existing([project.relation(name) for name in project.models])
         steps = plan.build(project, order, existing, self.engine.capabilities)
-        past = Past(Ledger(self.engine, "demo", Command("run", "dev", "duckdb")))
+        ledger = Ledger(self.engine, "demo", Command("run", "dev", "duckdb"))
+        stands = stands_below(project, project.models, self.engine)
+        past = Past(ledger, cache, ledger.proven(project.models) if cache.reads else {}, stands)
         self.statements.clear()
         how = How(Audit({}, project, self.engine), past, Manner(shared=shared))
         return run(steps, project, self.engine, Console(Output(verbosity=-1)), how)
@@ -165,6 +169,42 @@ def test_a_model_that_took_long_before_it_failed_is_not_made_again(tmp_path: Pat
     assert warehouse.sent('CREATE OR REPLACE TABLE "demo"."b"') == 1
     (error,) = [step.error for step in made.steps if step.error]
     assert "no" in error.message and error.at is not None and error.at.path.name == "b.ff.sql"
+
+
+def test_with_the_cache_models_share_a_transaction_and_are_left_alone_the_next_time(tmp_path: Path):
+    warehouse = Warehouse()
+    models = {"a": TABLE + "select 1 as id", "b": TABLE + "select * from {{ ref('a') }}"}
+
+    warehouse.run(tmp_path, models, cache=Cache.BOTH)
+    assert warehouse.sent("COMMIT") == 1
+    made = warehouse.run(tmp_path, models, cache=Cache.BOTH)
+
+    assert warehouse.sent("CREATE OR REPLACE") == 0
+    assert {step.outcome.strategy for step in made.steps if step.outcome} == {"unchanged"}
+
+
+def test_a_proof_is_of_the_rows_that_stand_and_not_of_those_that_were_rolled_back(tmp_path: Path):
+    warehouse = Warehouse()
+    tosses = itertools.count()
+
+    def toss() -> None:
+        warehouse.duckdb.execute(f"SET VARIABLE coin = {next(tosses)}")
+
+    warehouse.at['CREATE OR REPLACE TABLE "demo"."a"'] = toss
+
+    warehouse.run(
+        tmp_path,
+        {
+            "a": TABLE + "select getvariable('coin') as id",
+            "b": TABLE + "select * from {{ ref('a') }}",
+            "c": TABLE + "select error('no') as id from {{ ref('b') }}",
+        },
+        cache=Cache.WRITE,
+    )
+
+    ((inputs,),) = warehouse.duckdb.execute("SELECT inputs FROM demo.fft_model_state WHERE model = 'b'").fetchall()
+    assert json.loads(inputs) == {"a": warehouse.engine.state(Relation("demo", "a"), Kind.TABLE)}
+    assert next(tosses) == 2
 
 
 def test_a_model_that_fails_by_itself_is_sent_once(tmp_path: Path):

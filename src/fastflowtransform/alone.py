@@ -76,10 +76,9 @@ class Alone(Generic[Result]):
     def perform(self) -> Ending:
         """Do the work, in the order of the nodes."""
         try:
-            do = self._work.at(self._engine, self._report, lambda: False)
-            place = 0
+            do, place = self._doing(), 0
             while place < len(self._order):
-                self._take(place, do)
+                do = self._take(place, do)
                 place += len(self._done)
                 self._end()
         except KeyboardInterrupt:
@@ -94,18 +93,26 @@ class Alone(Generic[Result]):
             return Ending.INTERRUPTED
         return Ending.OVER
 
-    def _take(self, place: int, do: Callable[[str], Result]) -> None:
-        """Do the node at a place, and those after it that share its transaction."""
-        node = self._order[place]
+    def _doing(self) -> Callable[[str], Result]:
+        """Return what does a node, and has learnt nothing yet of what the warehouse holds."""
+        return self._work.at(self._engine, self._report, lambda: False)
+
+    def _take(self, place: int, do: Callable[[str], Result]) -> Callable[[str], Result]:
+        """Do the node at a place, and those after it that share its transaction; return what does the next one."""
+        node, sharing = self._order[place], self._sharing
         self._began[node] = time.perf_counter()
+        may_share = sharing is not None and node not in self._singly and sharing.may_share(node)
+        known = self._singly.pop(node, None)
         if (barred := self._work.barred(node)) is not None:
             self._done[node] = barred
-            return
-        if self._sharing is not None and node not in self._singly and self._sharing.may_share(node):
-            self._done = self._shared(place, do, self._sharing)
+            return do
+        if sharing is not None and may_share:
+            self._done = self._shared(place, do, sharing)
+            if not self._done:
+                do, known = self._doing(), self._singly.pop(node, None)
         if not self._done:
-            known = self._singly.pop(node, None)
-            self._done = {node: do(node) if known is None else known}
+            self._done[node] = do(node) if known is None else known
+        return do
 
     def _shared(self, place: int, do: Callable[[str], Result], sharing: Sharing[Result]) -> dict[str, Result]:
         """Return what came of nodes in one transaction; nothing where it was rolled back, and each is to be by itself.
@@ -142,6 +149,7 @@ class Alone(Generic[Result]):
         except KeyboardInterrupt:
             # The last one has been stopped. What was done before it was quick, and stays done, as it would by itself.
             # At the end nobody knows whether it was committed.
+            do = self._doing()
             for node in () if is_over else done:
                 result = do(node)
                 self._done[node] = result

@@ -36,7 +36,7 @@ from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import waits
 from fastflowtransform.plan import Plan, Step, step_of
 from fastflowtransform.project import Project
-from fastflowtransform.proof import STANDS, Cache, Judgement
+from fastflowtransform.proof import STANDS, Judgement
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Outcome, Status, StepResult
 from fastflowtransform.work import ALONE, Ending, Manner, cut_off
@@ -199,9 +199,7 @@ class _Running:
 
     def may_share(self, node: str) -> bool:
         """Whether a model may share a transaction: one of which nothing is asked, while nothing has failed."""
-        if self._blocked or self._audit.checks.get(node) or self._how.past.cache is not Cache.OFF:
-            return False
-        return self._shareable(node)
+        return not self._blocked and not self._audit.checks.get(node) and self._shareable(node)
 
     def limit(self, node: str) -> float | None:
         """Return the seconds that a model or seed may take, or one window of a model."""
