@@ -117,9 +117,12 @@ class Console:
             self._live.start()
         from rich.markup import escape
 
-        (first, what), *others = self._running.items()
+        # The last one first: those before it may only wait for their commit.
+        (name, what), *others = reversed(self._running.items())
         number = self._ended + len(self._running)
-        text = f"{first}: {what}" if not others else f"{len(self._running)} under way: {', '.join(self._running)}"
+        text = f"{name}: {what}"
+        if others:
+            text = f"{len(self._running)} under way: {', '.join(reversed(self._running))}"
         # In one line, whatever runs: a live line that wraps would not be taken back as a whole.
         room = self._rich().width - 4
         shown = f"{number}/{self._total} {text}"
