@@ -279,7 +279,10 @@ def test_a_model_whose_rows_depend_on_its_transaction_has_its_own(text: str, tmp
     function += "@model(materialized='ephemeral')\n"
     function += "def by_function() -> ibis.Table:\n    return ibis.memtable({'at': [1]})\n"
     (tmp_path / "models" / "macros").mkdir(parents=True)
-    (tmp_path / "models" / "macros" / "moment.sql").write_text("{% macro moment() %}now(){% endmacro %}")
+    (tmp_path / "models" / "macros" / "moment.sql").write_text(
+        "{% macro moment() %}{{ inner() }}{% endmacro %}{% macro other() %}now(){% endmacro %}"
+    )
+    (tmp_path / "models" / "macros" / "inner.sql").write_text("{% macro inner() %}{{ other() }}{% endmacro %}")
     (tmp_path / "models" / "by_function.ff.py").write_text(function)
 
     made = warehouse.run(

@@ -33,12 +33,15 @@ class Shareable:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._known: dict[str, bool] = {}
-        scope = project.scope
-        values = " ".join(str(value) for value in scope.vars.values())
-        self._told = {name for template in scope.macros for name in template.macros if _tells(template.text)} | (
-            {"var"} if _tells(values) else set()
-        )
-        """What a template may call that brings such a word into its text."""
+        macros, values = project.scope.macros, project.scope.vars.values()
+        # One macro may call another one, of any file.
+        known = {name for template in macros for name in template.macros}
+        self._told = {"env"}
+        """What a template may call that can bring such a word into its text."""
+        if any(_tells(template.text) or "env" in template.names for template in macros):
+            self._told |= known
+        if any(_tells(str(value)) for value in values):
+            self._told |= {"var", *known}
 
     def __call__(self, name: str) -> bool:
         """Whether a model may: a table or a view of plain SQL, and so is all that it reads through."""
@@ -54,7 +57,6 @@ class Shareable:
             body = model.body
             self._known[model.name] = (
                 not isinstance(body, PythonBody)
-                and "env" not in body.template.names
                 and self._told.isdisjoint(body.template.names)
                 and not _tells(body.template.text)
                 and all(map(self._is_plain, self._read_through(model)))
