@@ -26,7 +26,7 @@ from fastflowtransform.past import Past
 from fastflowtransform.placing import ordered
 from fastflowtransform.proof import Cache, stands_below
 from fastflowtransform.relation import Relation
-from fastflowtransform.results import Status
+from fastflowtransform.results import RunResult, Status, StepResult
 from fastflowtransform.run import How, Made, run
 from fastflowtransform.work import Ending, Manner
 from tests.conftest import ProjectFolder, duckdb_engine
@@ -403,3 +403,17 @@ def test_a_kill_at_any_statement_leaves_all_of_them_old_or_all_new(project: Proj
     assert len(shared) == 3 and all(crash["crashed"]["rows"] == before for crash in shared)
     assert all(crash["crashed"]["rows"] in (before, after) for crash in found)
     assert all(crash["recovered"]["rows"] == after and crash["code"] == 0 for crash in found)
+
+
+@pytest.mark.parametrize("fault", [1, 2])
+def test_a_wish_to_stop_that_comes_late_does_not_keep_a_stopped_run_from_being_noted(fault: int):
+    warehouse = Warehouse()
+    ledger = Ledger(warehouse.engine, "demo", Command("run", "dev", "duckdb"))
+    ledger.noted(ledger.entry("a", None, Relation("demo", "a")), StepResult("a", "seed", Status.CANCELLED))
+    warehouse.statements.clear()
+    warehouse.stops_before = fault
+
+    Past(ledger).ended(RunResult("run", (), (), 0.0, (), True), Console(Output(verbosity=-1)))
+
+    assert warehouse.noted() == [("a", "cancelled")]
+    assert warehouse.duckdb.execute("SELECT status FROM demo.fft_run").fetchall() == [("cancelled",)]

@@ -303,6 +303,7 @@ class Ledger:
             return
         if self._left:
             self._engine.note(self._states, self._left)
+            self._left = []
         command = self._command
         row: dict[str, Value] = {
             "run_id": command.run_id,

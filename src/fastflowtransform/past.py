@@ -68,7 +68,13 @@ class Past:
             return
         status = Status.CANCELLED if result.interrupted else Status.ERROR if result.exit_code else Status.SUCCESS
         try:
-            self.ledger.end(status)
+            try:
+                self.ledger.end(status)
+            except KeyboardInterrupt:
+                if not result.interrupted:
+                    raise
+                # What ended the run may come to this connection late, where a thread tells it; but once only.
+                self.ledger.end(status)
         except EngineError as error:
             report.waiting("the ledger", f"cannot be written: {error.code} {error.message}")
 
