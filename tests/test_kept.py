@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fastflowtransform import kept_file
 from fastflowtransform.errors import FftError, Location
-from fastflowtransform.kept import NAME, keeping, read
+from fastflowtransform.kept import NAME, keeping, made_by
 from fastflowtransform.model import SqlBody
 from fastflowtransform.project import Project, load
 from fastflowtransform.sql_model import Name, render
@@ -131,7 +132,7 @@ def test_a_second_load_parses_nothing(one: ProjectFolder, monkeypatch: pytest.Mo
         kept.template(one.folder / "models/one.ff.sql")
         kept.document(one.folder / "models/schema.yml", "schema.yml")
 
-    assert len(kept.used) == 2
+    assert len(kept.entries.used) == 2
 
 
 @pytest.mark.parametrize("part", [0, 31, 40, 64, 70, -1])
@@ -157,9 +158,12 @@ def test_a_torn_file_counts_as_none(one: ProjectFolder, content: bytes):
 
 
 def test_what_another_version_wrote_counts_as_none(one: ProjectFolder, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fastflowtransform.kept.version", lambda _: "0.0")
+    path = one.folder / "target" / NAME
+    assert kept_file.read(path, made_by())
 
-    assert not read(one.folder / "target" / NAME)
+    monkeypatch.setattr("fastflowtransform.kept_file.os.listdir", lambda _: ["jinja2-0.0.dist-info"])
+
+    assert not kept_file.read(path, made_by())
 
 
 def test_a_place_that_cannot_be_written_to_costs_nothing_but_time(one: ProjectFolder):
@@ -180,18 +184,18 @@ def test_a_load_that_changes_nothing_writes_nothing(one: ProjectFolder):
 
 
 def test_a_load_that_fails_keeps_what_it_did_not_come_to(one: ProjectFolder):
-    before = read(one.folder / "target" / NAME)
+    before = kept_file.read(one.folder / "target" / NAME, made_by())
     one.write({"models/a.ff.sql": "{{ 1 + }}"})
 
     assert one.fft("plan").code == 2
-    assert read(one.folder / "target" / NAME) == before
+    assert kept_file.read(one.folder / "target" / NAME, made_by()) == before
 
 
 def test_what_no_file_holds_any_more_is_dropped(one: ProjectFolder):
     one.write({"models/one.ff.sql": "select {{ 1 }} as id"})
 
     assert one.fft("plan").code == 0
-    assert len(read(one.folder / "target" / NAME)) == 2
+    assert len(kept_file.read(one.folder / "target" / NAME, made_by())) == 2
 
 
 LITERALS = st.one_of(

@@ -110,8 +110,8 @@ def test_models_are_made_tables_of_by_many_threads_as_by_one(folder: Path):
         worker = engine.worker()
         tables, found = Tables(project, worker), []
         for name in ("inline", "foreign", "own", "grouped", "framed"):
-            with Query(project.models[name], tables).table(is_incremental=True) as table:
-                found.append(sorted(map(str, worker.rows(table))))
+            with Query(project.models[name], tables).given(is_incremental=True) as given:
+                found.append(sorted(map(str, worker.rows(given.table()))))
         worker.close()
         return found
 

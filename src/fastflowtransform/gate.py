@@ -19,6 +19,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Status
+from fastflowtransform.rows import Rows
 from fastflowtransform.run_checks import Asked, ask, count_all, judge, kept_as, run_checks
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Gate:
         """Whether nothing is asked of the rows."""
         return not self.checks
 
-    def columns(self, rows: ir.Table | pa.RecordBatchReader) -> None:
+    def columns(self, rows: Rows | pa.RecordBatchReader) -> None:
         """Compare a query's columns with the contract.
 
         Raises
@@ -170,9 +171,8 @@ class Gate:
         if self._contract is None:
             return
         import ibis
-        import ibis.expr.types as ir
 
-        table = rows if isinstance(rows, ir.Table) else None
+        table = rows.table() if isinstance(rows, Rows) else None
         found = differences(self._contract, ibis.Schema.from_pyarrow(rows.schema) if table is None else table.schema())
         if found and table is not None:
             # Ibis' own idea of a type may be another one than the engine's.

@@ -10,7 +10,7 @@ Pure: builds expressions and never runs one. `docs/reference/semantics.md` says 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -86,10 +86,15 @@ def has_maximum(dtype: dt.DataType) -> bool:
     return bool(dtype.is_numeric() or dtype.is_temporal())
 
 
-def highest_of(rows: list[dict[str, object]], dtype: dt.DataType) -> Watermark | None:
-    """Return the answer to `highest`, for a cursor of type `dtype`."""
+def highest_of(rows: list[dict[str, object]]) -> str | None:
+    """Return the answer to `highest`."""
     found = rows[0]["watermark"] if rows else None
-    return None if found is None else Watermark(str(found), dtype)
+    return None if found is None else str(found)
+
+
+def from_on(target: ir.Table, updated_at: str, watermark: Watermark) -> ir.Table:
+    """Keep the target's rows from a cursor on, to find the largest one among few; engines can prune by that."""
+    return target.filter(target[updated_at] >= watermark.literal())
 
 
 def key_range(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
@@ -163,10 +168,10 @@ def require_columns(table: ir.Table, incremental: Incremental) -> None:
         )
 
 
-def require_target_columns(target: ir.Table, name: str, incremental: Incremental) -> None:
+def require_target_columns(columns: Collection[str], name: str, incremental: Incremental) -> None:
     """Raise `SchemaChanged` where the table lacks the key or the cursor, so that nothing can be merged into it."""
     for column in (*incremental.unique_key, incremental.updated_at):
-        if column is not None and column not in target.columns:
+        if column is not None and column not in columns:
             raise SchemaChanged(
                 f'the table of "{name}" has no column "{column}"', hint="run it once with --full-refresh"
             )

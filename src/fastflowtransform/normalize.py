@@ -27,6 +27,7 @@ from fastflowtransform.model import ContractColumn, Frame, Materialized, Model, 
 from fastflowtransform.project import Project
 from fastflowtransform.py_model import UserCode
 from fastflowtransform.relation import Relation
+from fastflowtransform.rows import Built, Rows
 from fastflowtransform.sql_model import Name, quoted_in, render, without_semicolon
 from fastflowtransform.template import Template
 
@@ -217,31 +218,32 @@ class Tables:
                     hint=f'write it in another form, or name the dialect "{self._dialect}" and write it in that',
                 ) from error
 
-    def read(self, sql: str, template: Template) -> ir.Table:
+    def read(self, sql: str, template: Template) -> Rows:
         """Return what a SQL text gives."""
         with located(template):
-            return self._engine.sql(sql)
+            return self._engine.asked(sql)
 
     def selected(self, sql: str) -> Select:
         """Return a SQL text to make a table or view of."""
         return self._engine.select(sql)
 
-    def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> ir.Table | pa.RecordBatchReader:
+    def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> Rows | pa.RecordBatchReader:
         """Return what a function gave; an expression over another connection is none that this engine can run."""
         import ibis.expr.operations as ops
         import ibis.expr.types as ir
 
-        if isinstance(rows, ir.Table):
-            for table in rows.op().find(ops.DatabaseTable):
-                if table.source is not self._engine.connection:
-                    raise WrongResult(
-                        f'"{model.name}" returned a table of another connection, "{table.name}"',
-                        at=model.at,
-                        hint="build the table from the function's arguments, or ask for a DataFrame and return one",
-                    )
-        return rows
+        if not isinstance(rows, ir.Table):
+            return rows
+        for table in rows.op().find(ops.DatabaseTable):
+            if table.source is not self._engine.connection:
+                raise WrongResult(
+                    f'"{model.name}" returned a table of another connection, "{table.name}"',
+                    at=model.at,
+                    hint="build the table from the function's arguments, or ask for a DataFrame and return one",
+                )
+        return Built(rows)
 
-    def stage(self, rows: Any) -> contextlib.AbstractContextManager[ir.Table]:
+    def stage(self, rows: Any) -> contextlib.AbstractContextManager[Rows]:
         """Keep rows aside, as `Engine.stage` does."""
         return self._engine.stage(rows)
 
@@ -309,7 +311,7 @@ class Query:
     """
 
     def __init__(
-        self, model: Model, tables: Tables, on_rows: Callable[[ir.Table | pa.RecordBatchReader], None] | None = None
+        self, model: Model, tables: Tables, on_rows: Callable[[Rows | pa.RecordBatchReader], None] | None = None
     ) -> None:
         self.model = model
         self._tables = tables
@@ -330,23 +332,27 @@ class Query:
 
     def rows(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
         """Return the model's result: an expression, or Arrow rows where the function gives a DataFrame."""
+        rows = self._looked_at(is_incremental=is_incremental)
+        return rows.table() if isinstance(rows, Rows) else rows
+
+    def _looked_at(self, *, is_incremental: bool) -> Rows | pa.RecordBatchReader:
         rows = self._result(is_incremental=is_incremental)
         if self._on_rows is not None:
             self._on_rows(rows)
         return rows
 
-    def _result(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
+    def _result(self, *, is_incremental: bool) -> Rows | pa.RecordBatchReader:
         body = self.model.body
         if isinstance(body, PythonBody):
             tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
             result = _called(self.model, body, tables)
             if body.frame is Frame.SPARK:
-                return self._tables.framed(result)
+                return Built(self._tables.framed(result))
             return self._tables.own(_rows_of(self.model, body, result), self.model)
         sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)
         return self._tables.read(sql, body.template)
 
-    def delta(self) -> ir.Table | None:
+    def delta(self) -> Rows | None:
         """Return the user's own delta SQL; None where there is none."""
         incremental = self.model.incremental
         if incremental is None or incremental.delta is None:
@@ -355,16 +361,11 @@ class Query:
         return self._tables.read(self._tables.sql(self.model, template, is_incremental=True), template)
 
     @contextlib.contextmanager
-    def table(self, *, is_incremental: bool) -> Iterator[ir.Table]:
-        """Give the result as an expression; rows of a DataFrame are staged while the block runs."""
-        import ibis.expr.types as ir
-
-        rows = self.rows(is_incremental=is_incremental)
-        if isinstance(rows, ir.Table):
-            yield rows
-            return
-        with self._tables.stage(rows) as staged:
-            yield staged
+    def given(self, *, is_incremental: bool) -> Iterator[Rows]:
+        """Give the result as rows of the warehouse; those of a DataFrame are staged while the block runs."""
+        rows = self._looked_at(is_incremental=is_incremental)
+        with contextlib.nullcontext(rows) if isinstance(rows, Rows) else self._tables.stage(rows) as found:
+            yield found
 
 
 @contextlib.contextmanager

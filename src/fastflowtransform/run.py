@@ -39,11 +39,11 @@ from fastflowtransform.project import Project
 from fastflowtransform.proof import STANDS, Judgement
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Outcome, Status, StepResult
+from fastflowtransform.rows import Rows
 from fastflowtransform.work import ALONE, Ending, Manner, cut_off
 from fastflowtransform.workers import perform
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pyarrow as pa
 
 
@@ -416,7 +416,7 @@ class _Making:
         entry.stays(judgement.state)
         return Outcome(strategy=seed.UNCHANGED, why=STANDS)
 
-    def _looked_at(self, gate: Gate, rows: ir.Table | pa.RecordBatchReader) -> None:
+    def _looked_at(self, gate: Gate, rows: Rows | pa.RecordBatchReader) -> None:
         """Let the gate see a result; a function of the user's cannot be cancelled, so this comes after it."""
         if self._is_stopped():
             raise KeyboardInterrupt

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastflowtransform import seed_files
 from fastflowtransform.attempts import attempted
@@ -22,6 +23,9 @@ from fastflowtransform.schedule import Ready
 from fastflowtransform.seed_files import Fingerprint
 from fastflowtransform.work import ALONE, Ending, Manner, cut_off
 from fastflowtransform.workers import perform
+
+if TYPE_CHECKING:
+    from fastflowtransform.engines.base import Readable
 
 UNCHANGED = "unchanged"
 _AS_LOADED = "the file and the table are as they were when it was loaded"
@@ -229,9 +233,11 @@ def _written(seed: Seed, over: Standing | None, engine: Engine, conditions: Cond
         return Outcome(strategy="load", why=why or "", inserted=written.inserted)
 
     def write(opened: seed_files.Opened) -> Outcome:
-        with contextlib.nullcontext(opened.rows) if gate.is_open else engine.stage(opened.rows) as rows:
+        rows: Readable = opened.rows
+        with contextlib.ExitStack() as stages:
             if not gate.is_open:
-                gate.judge(rows)
+                rows = staged = stages.enter_context(engine.stage(rows))
+                gate.judge(staged.table())
             with conditions.journal.writing(engine, seed.relation, outcome):
                 written = engine.replace(seed.relation, rows, over=kind_of(now), mark=file.text)
         return replace(outcome(written), types=opened.columns())

@@ -139,7 +139,7 @@ def test_staged_rows_are_gone_after_an_error(table: Engine):
 @pytest.mark.everywhere
 def test_append_goes_by_name_and_not_by_position(table: Engine):
     with table.stage(numbers((3, "c"))) as staged:
-        counts = table.append(T, staged.select("v", "id"))
+        counts = table.append(T, staged.table().select("v", "id"))
 
     assert (counts.inserted, counts.updated) == (1, 0)
     assert content(table) == [(1, "a"), (2, "b"), (3, "c")]

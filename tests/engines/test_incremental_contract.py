@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,11 +17,13 @@ from hypothesis import strategies as st
 from fastflowtransform import incremental as rule
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import Location
+from fastflowtransform.incremental import Watermark
 from fastflowtransform.materializations import incremental
 from fastflowtransform.model import Incremental, Materialized, Model, OnNullKey, PythonBody
 from fastflowtransform.plan import Step
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome
+from fastflowtransform.rows import Rows
 from tests.histories import History, Row, canonical, examples, histories, increment
 
 TARGET = Relation("demo", "target")
@@ -36,30 +37,27 @@ PROPERTY = settings(
 class TableQuery:
     """A model that reads the source as it is."""
 
-    def __init__(self, model: Model, table: ir.Table) -> None:
+    def __init__(self, model: Model, rows: Rows) -> None:
         self.model = model
-        self._table = table
-
-    def rows(self, *, is_incremental: bool) -> ir.Table:
-        return self._table
+        self._rows = rows
 
     @contextlib.contextmanager
-    def table(self, *, is_incremental: bool) -> Iterator[ir.Table]:
-        yield self._table
+    def given(self, *, is_incremental: bool) -> Iterator[Rows]:
+        yield self._rows
 
     def delta(self) -> None:
         return None
 
 
 @contextlib.contextmanager
-def source(engine: Engine, rows: Sequence[Row], schema: dict[str, str]) -> Iterator[ir.Table]:
+def source(engine: Engine, rows: Sequence[Row], schema: dict[str, str]) -> Iterator[Rows]:
     """Keep rows where the engine computes, for a model to read."""
     arrow = pa.Table.from_pylist(list(rows), schema=ibis.schema(schema).to_pyarrow())
-    with engine.stage(arrow.to_reader()) as table:
-        yield table
+    with engine.stage(arrow.to_reader()) as staged:
+        yield staged
 
 
-def run(engine: Engine, wanted: Incremental, query: ir.Table, *, full_refresh: bool = False) -> Outcome:
+def run(engine: Engine, wanted: Incremental, query: Rows, *, full_refresh: bool = False) -> Outcome:
     body = PythonBody(lambda table: table)
     model = Model("target", body, Location(Path("target.ff.py"), 1), Materialized.INCREMENTAL, incremental=wanted)
     over = engine.existing([TARGET]).get(TARGET)
@@ -158,10 +156,11 @@ def test_the_rule_in_ibis_is_the_rule_in_python(engine: Engine, history: History
         run(engine, wanted, query, full_refresh=True)
     target = increment([], first, wanted.unique_key)
     by = engine.capabilities.comparing
-    mark = rule.highest_of(engine.rows(rule.highest(engine.table(TARGET), "at", by)), ibis.dtype(history.cursor))
+    text = rule.highest_of(engine.rows(rule.highest(engine.table(TARGET), "at", by)))
+    mark = None if text is None else Watermark(text, history.cursor)
 
     with source(engine, later, history.schema) as query:
-        delta = rule.delta(query, wanted, mark, by)
+        delta = rule.delta(query.table(), wanted, mark, by)
         fresh = rule.fresh(delta, engine.table(TARGET), wanted, by)
         after = engine.rows(rule.merged(engine.table(TARGET), fresh, wanted.unique_key))
 

@@ -459,7 +459,7 @@ def test_local_times_and_moments_are_kept_apart(engine: SparkEngine):
 def test_nan_is_a_number_and_no_null(engine: SparkEngine):
     rows = pa.table({"x": [float("nan"), 1.0, None]}).to_reader()
     with engine.stage(rows) as staged:
-        assert len(engine.rows(staged.filter(staged.x.isnull()))) == 1
+        assert len(engine.rows(staged.table().filter(ibis._.x.isnull()))) == 1
 
 
 def test_a_variant_for_spark_is_found_by_both_of_its_names(spark_project: ProjectFolder):

@@ -15,6 +15,7 @@ from fastflowtransform.cli.comparing import WITH_NOTHING, Compared, compared
 from fastflowtransform.cli.options import Chosen, Limits, given_variables
 from fastflowtransform.cli.signals import hearing, interruptible
 from fastflowtransform.console import Console
+from fastflowtransform.engines import preparing
 from fastflowtransform.engines.base import Engine, Standing
 from fastflowtransform.errors import NothingSelected, UsageError
 from fastflowtransform.graph import order
@@ -51,7 +52,8 @@ class Opened:
         """Open the warehouse while the block runs."""
         engine = self.engine_type.connect(self.profile, read_only=read_only, on_statement=console.statement)
         try:
-            with interruptible(engine.interrupt):
+            with interruptible(engine.interrupt), preparing.keeping(self.project.folder) as statements:
+                engine.preparing.statements = statements
                 yield engine
         finally:
             console.close()

@@ -50,8 +50,8 @@ def command(
             rows = engine.rows(_first(tables.table(node), limit, order_by))
         else:
             console.say(f'"{node}" does not stand in the warehouse yet; this is what its query gives')
-            with Query(found, tables).table(is_incremental=False) as table:
-                rows = engine.rows(_first(table, limit, order_by))
+            with Query(found, tables).given(is_incremental=False) as given:
+                rows = engine.rows(_first(given.table(), limit, order_by))
     for row in rows:
         console.event("row", **{"values": row})
     console.rows(rows)

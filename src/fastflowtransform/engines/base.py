@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from fastflowtransform.engines.notes import Notes, Value
 from fastflowtransform.incremental import Comparing
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ibis.backends.sql import SQLBackend
     from ibis.expr.schema import Schema
 
+    from fastflowtransform.engines.preparing import Preparing
+    from fastflowtransform.rows import Named, Rows
     from fastflowtransform.settings import Profile
 
 MARKS = "fft_seeds"
@@ -157,6 +159,11 @@ class Select:
     text: str
 
 
+if TYPE_CHECKING:
+    Readable: TypeAlias = ir.Table | Rows | pa.RecordBatchReader | Select
+    """What a table can be made of: rows of the warehouse, or from outside."""
+
+
 @runtime_checkable
 class LazyFrames(Protocol):
     """An engine with a lazy table of its own, which Python models may take and give: nothing is run for it."""
@@ -235,6 +242,7 @@ class Engine(Protocol):
     dialect: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     connection: SQLBackend
+    preparing: Preparing
 
     @classmethod
     def database(cls, profile: Profile) -> str:
@@ -253,14 +261,22 @@ class Engine(Protocol):
         ...
 
     def table(self, relation: Relation) -> ir.Table:
-        """Return a table or view that exists."""
+        """Return a table or view that exists, as an expression."""
+        ...
+
+    def found(self, relation: Relation) -> Named:
+        """Return a table or view that exists, by its name and columns."""
         ...
 
     def sql(self, text: str) -> ir.Table:
-        """Return what a SELECT in the engine's own dialect gives, without running it.
+        """Return what a SELECT in the engine's own dialect gives as an expression, without running it.
 
         Anything but one SELECT is refused before it is sent.
         """
+        ...
+
+    def asked(self, text: str) -> Named:
+        """Return what a SELECT in the engine's own dialect gives, by its columns; otherwise as `sql`."""
         ...
 
     def select(self, text: str) -> Select:
@@ -274,10 +290,10 @@ class Engine(Protocol):
         """Raise for a SELECT that cannot be run whatever tables stand: its syntax, or a function that is not there."""
         ...
 
-    def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
+    def compiled(self, table: ir.Table | Rows, *, pretty: bool = False) -> str:
         """Return the SQL of an expression; a text given to `sql` stands in it as it was given.
 
-        With `pretty`, Ibis' own part has one clause a line.
+        With `pretty`, Ibis' own part of an expression has one clause a line.
         """
         ...
 
@@ -285,8 +301,8 @@ class Engine(Protocol):
         """Return the columns and types that the engine itself gives an expression, without running it."""
         ...
 
-    def rows(self, table: ir.Table) -> list[dict[str, object]]:
-        """Run an expression whose result is small, and return its rows."""
+    def rows(self, table: ir.Table | Rows) -> list[dict[str, object]]:
+        """Run an expression whose result is small, and return its rows; of `Rows`, texts, numbers and booleans only."""
         ...
 
     def batches(self, table: ir.Table) -> AbstractContextManager[pa.RecordBatchReader]:
@@ -306,14 +322,14 @@ class Engine(Protocol):
         """
         ...
 
-    def stage(self, rows: ir.Table | pa.RecordBatchReader | Select) -> AbstractContextManager[ir.Table]:
+    def stage(self, rows: Readable) -> AbstractContextManager[Named]:
         """Keep rows aside until the block ends: read once, whatever reads them later."""
         ...
 
     def replace(
         self,
         relation: Relation,
-        rows: ir.Table | pa.RecordBatchReader | Select,
+        rows: Readable,
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
@@ -366,14 +382,14 @@ class Engine(Protocol):
         """Make a view of `table`."""
         ...
 
-    def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
+    def append(self, relation: Relation, fresh: ir.Table | Rows, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name."""
         ...
 
     def merge(
         self,
         relation: Relation,
-        fresh: ir.Table,
+        fresh: ir.Table | Rows,
         key: tuple[str, ...],
         *,
         null_safe: bool,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import BadSql
+from fastflowtransform.rows import Named
 
 if TYPE_CHECKING:
     import ibis.expr.operations as ops
@@ -40,13 +41,17 @@ class Texts:
         self._texts = {}
         self._compiled = {} if self._compiled is None else self._compiled
 
-    def table(self, text: str, schema: Schema) -> ir.Table:
-        """Return what a SELECT gives, for expressions to build on."""
-        import ibis
+    def named(self, text: str, columns: Mapping[str, str], schema: Callable[[], Schema]) -> Named:
+        """Return what a SELECT gives, for expressions to build on; `schema` gives its columns as Ibis has them."""
+        name = f"__fft_query_{next(self._numbers)}"
+        self._texts[name] = text
 
-        table = ibis.table(schema, name=f"__fft_query_{next(self._numbers)}")
-        self._texts[table.get_name()] = text
-        return table
+        def build() -> ir.Table:
+            import ibis
+
+            return ibis.table(schema(), name=name)
+
+        return Named(self._quote(name), columns, build, text)
 
     def compiled(self, connection: SQLBackend, table: ir.Table, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text that it reads in front of it."""

@@ -27,29 +27,30 @@ from fastflowtransform.engines.base import (
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
+from fastflowtransform.engines.duckdb_columns import Columns
 from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
 from fastflowtransform.engines.duckdb_selects import require_one_select
 from fastflowtransform.engines.duckdb_transactions import Transactions
 from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.notes import Alongside, Notes, Value
+from fastflowtransform.engines.preparing import Preparing
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.engines.scratch import Scratch
-from fastflowtransform.errors import (
-    EngineError,
-    RelationMissing,
-)
+from fastflowtransform.errors import EngineError, RelationMissing
 from fastflowtransform.model import PLAIN, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
+from fastflowtransform.rows import Named, Rows
 from fastflowtransform.settings import Profile
 
 if TYPE_CHECKING:
-    import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
     from ibis.backends.duckdb import Backend
     from ibis.expr.schema import Schema
+
+    from fastflowtransform.engines.base import Readable
 
 _VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
 
@@ -79,8 +80,9 @@ class DuckDBEngine:
         self._duckdb = opened
         self._on_statement = on_statement
         self._numbers = itertools.count(1)
-        self._types: dict[str, dt.DataType] = {}
+        self._columns = Columns(self._rows, lambda: self.connection)
         self._texts = Texts()
+        self.preparing = Preparing(self.name, self.compiled, quoted, literal)
         self._scratch = Scratch(self._rows)
         self._alongside = Alongside()
         self._transactions = Transactions(self._run, self._insertion, self._forget)
@@ -146,18 +148,27 @@ class DuckDBEngine:
         return (relation.database, relation.name)
 
     def table(self, relation: Relation) -> ir.Table:
+        """Return a table or view that exists, as an expression."""
+        return self.found(relation).table()
+
+    def found(self, relation: Relation) -> Named:
         """Return a table or view that exists."""
         try:
-            return self._table(self.name_of(relation))
+            return self._columns.table(self.name_of(relation))
         except RelationMissing as error:
             if relation.name not in error.message:
                 raise  # The view is there, and what it reads is not.
             raise RelationMissing(f'there is no table or view "{relation}"', hint=RelationMissing.usual) from error
 
     def sql(self, text: str) -> ir.Table:
-        """Return what a SELECT gives, without running it; it is sent as it is, and never written anew by a parser."""
+        """Return what a SELECT gives as an expression; it is sent as it is, and never written anew by a parser."""
+        return self.asked(text).table()
+
+    def asked(self, text: str) -> Named:
+        """Return what a SELECT gives, without running it."""
         require_one_select(self._duckdb, text, self._interrupted)
-        return self._texts.table(text, self._described(text))
+        columns = self._columns.of(text)
+        return self._texts.named(text, columns, lambda: self._columns.schema(columns))
 
     def select(self, text: str) -> Select:
         """Return a SELECT, which DuckDB has parsed and not bound."""
@@ -168,8 +179,10 @@ class DuckDBEngine:
         """Raise for a text that DuckDB cannot parse as one SELECT."""
         require_one_select(self._duckdb, text, self._interrupted)
 
-    def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
+    def compiled(self, table: ir.Table | Rows, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
+        if isinstance(table, Rows):
+            return self.preparing.select(table)
         # Rows that Python holds are shown to DuckDB under their name.
         self.connection._run_pre_execute_hooks(table)
         return self._texts.compiled(self.connection, table, pretty=pretty)
@@ -177,15 +190,19 @@ class DuckDBEngine:
     def schema(self, table: ir.Table) -> Schema:
         """Return the columns and types that DuckDB gives an expression, without running it."""
         with self._selected(table) as select:
-            return self._described(select)
+            return self._columns.schema(self._columns.of(select))
 
-    def rows(self, table: ir.Table) -> list[dict[str, object]]:
+    def rows(self, table: ir.Table | Rows) -> list[dict[str, object]]:
         """Run an expression whose result is small, and return its rows."""
+        if isinstance(table, Rows):
+            rows = self._rows(self.compiled(table))
+            names = [name for name, *_ in self._duckdb.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in rows]
         if any(dtype.is_timestamp() and dtype.timezone for dtype in table.schema().types):
             # DuckDB makes Python's own of them with pytz, which is not always there.
             with self.batches(table) as batches:
-                rows: list[dict[str, object]] = batches.read_all().to_pylist()
-                return rows
+                found: list[dict[str, object]] = batches.read_all().to_pylist()
+                return found
         with self._selected(table) as select:
             return [dict(zip(table.columns, row, strict=True)) for row in self._rows(select)]
 
@@ -227,14 +244,14 @@ class DuckDBEngine:
         return contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def stage(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[ir.Table]:
+    def stage(self, rows: Readable) -> Iterator[Named]:
         """Keep rows in a temporary table, which no other process sees and no crash leaves behind."""
         name = f"__fft_stage_{next(self._numbers)}"
         with self._selected(rows) as select:
             self._run(f"CREATE TEMP TABLE {quoted(name)} AS {select}")
         ended = False
         try:
-            yield self._table(("temp", "main", name))
+            yield self._columns.table(("temp", "main", name))
             ended = True
         finally:
             # After an error the first error is the one to tell; a temporary table goes with its connection.
@@ -244,7 +261,7 @@ class DuckDBEngine:
     def replace(
         self,
         relation: Relation,
-        rows: ir.Table | pa.RecordBatchReader | Select,
+        rows: Readable,
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
@@ -320,7 +337,7 @@ class DuckDBEngine:
             self._run(f"CREATE OR REPLACE VIEW {name} AS\n{select}")
             self._alongside.done(WriteCounts(0, 0, "create view"))
 
-    def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
+    def append(self, relation: Relation, fresh: ir.Table | Rows, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name, in one transaction with the change of columns."""
         with self._selected(fresh) as select, self._transactions.one():
             self._alter(relation, changes, select)
@@ -329,7 +346,7 @@ class DuckDBEngine:
     def merge(
         self,
         relation: Relation,
-        fresh: ir.Table,
+        fresh: ir.Table | Rows,
         key: tuple[str, ...],
         *,
         null_safe: bool,
@@ -371,6 +388,7 @@ class DuckDBEngine:
         """Return a cursor of the database: to DuckDB that is one more connection."""
         found = DuckDBEngine(self._duckdb.cursor(), self._database, on_statement)
         found._common, found._belongings = self._common, self._belongings
+        found.preparing.statements = self.preparing.statements
         return found
 
     def interrupt(self) -> None:
@@ -391,26 +409,7 @@ class DuckDBEngine:
         finally:
             self._duckdb.close()
 
-    def _table(self, parts: tuple[str, ...]) -> ir.Table:
-        """Return a table; Ibis' own way to ask for its columns takes Arrow, whose import takes a tenth of a second."""
-        import ibis.expr.operations as ops
-
-        *catalog, database, name = parts
-        schema = self._described(f"SELECT * FROM {'.'.join(map(quoted, parts))}")
-        namespace = ops.Namespace(catalog=catalog[0] if catalog else None, database=database)
-        return ops.DatabaseTable(name, schema=schema, source=self.connection, namespace=namespace).to_expr()
-
-    def _described(self, select: str) -> Schema:
-        """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, and parses each type each time."""
-        import ibis
-
-        rows = self._rows(f"DESCRIBE {select}")
-        for _, spelt, *_ in rows:
-            if spelt not in self._types:
-                self._types[spelt] = self.connection.compiler.type_mapper.from_string(spelt)
-        return ibis.schema({name: self._types[spelt] for name, spelt, *_ in rows})
-
-    def _insert(self, relation: Relation, fresh: ir.Table, select: str) -> int:
+    def _insert(self, relation: Relation, fresh: ir.Table | Rows, select: str) -> int:
         columns = ", ".join(map(quoted, fresh.columns))
         return self._count(f"INSERT INTO {self._name(relation)} ({columns}) SELECT {columns} FROM ({select}) AS fresh")
 
@@ -456,10 +455,10 @@ class DuckDBEngine:
         return ".".join(map(quoted, self.name_of(relation)))
 
     @contextlib.contextmanager
-    def _selected(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[str]:
+    def _selected(self, rows: Readable) -> Iterator[str]:
         """Give the SELECT that reads `rows`; Arrow rows stand behind a name while the block runs."""
-        if isinstance(rows, Select):
-            yield rows.text
+        if isinstance(rows, Select | Rows):
+            yield rows.text if isinstance(rows, Select) else self.compiled(rows)
             return
         # Where Ibis is not loaded, there is no expression; its import is a quarter of what a small seed takes.
         expressions = sys.modules.get("ibis.expr.types")

@@ -29,6 +29,7 @@ from fastflowtransform.engines.notes import Alongside, Notes, Value, Words
 from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
 from fastflowtransform.engines.postgres_marks import Mark
 from fastflowtransform.engines.postgres_rows import (
+    Columns,
     alter,
     analyze,
     columns_of,
@@ -40,8 +41,9 @@ from fastflowtransform.engines.postgres_rows import (
     sample,
     upsert,
 )
-from fastflowtransform.engines.postgres_session import Session
+from fastflowtransform.engines.postgres_session import Session, libpq
 from fastflowtransform.engines.postgres_words import unknown
+from fastflowtransform.engines.preparing import Preparing
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
@@ -53,6 +55,7 @@ from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
+from fastflowtransform.rows import Named, Rows
 from fastflowtransform.settings import Profile
 
 if TYPE_CHECKING:
@@ -60,6 +63,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends.postgres import Backend
     from ibis.expr.schema import Schema
+
+    from fastflowtransform.engines.base import Readable
 
 _VARIABLES = {"FF_PG_DSN": "dsn", "FF_PG_SCHEMA": "schema"}
 _LOCK_WAIT = 300
@@ -113,6 +118,7 @@ class PostgresEngine:
         self._lock_wait = lock_wait
         self._numbers = itertools.count(1)
         self._texts = Texts()
+        self.preparing = Preparing(self.name, self.compiled, quoted, literal)
         self._scratch = Scratch(self._session.rows)
         self._alongside = Alongside()
         self._shown: set[str] = set()
@@ -142,7 +148,7 @@ class PostgresEngine:
             The server cannot be reached, or refuses us.
         """
         options = profile.with_variables(_VARIABLES)
-        dsn = _libpq(options.required_text("dsn"))
+        dsn = libpq(options.required_text("dsn"))
         schema = options.text("schema") or "public"
         lock_wait = options.integer("lock_wait")
         options.close()
@@ -158,15 +164,24 @@ class PostgresEngine:
         return (relation.database, relation.name)
 
     def table(self, relation: Relation) -> ir.Table:
+        """Return a table or view that exists, as an expression."""
+        return self.found(relation).table()
+
+    def found(self, relation: Relation) -> Named:
         """Return a table or view that exists."""
         try:
-            return self._table(relation.database, relation.name)
+            return self._named(relation.database, relation.name)
         except RelationMissing as error:
             raise RelationMissing(f'there is no table or view "{relation}"', hint=RelationMissing.usual) from error
 
     def sql(self, text: str) -> ir.Table:
-        """Return what a SELECT gives, without running it; it is sent as it is."""
-        return self._texts.table(text, self._seen(text))
+        """Return what a SELECT gives as an expression; it is sent as it is."""
+        return self.asked(text).table()
+
+    def asked(self, text: str) -> Named:
+        """Return what a SELECT gives, without running it."""
+        columns = self._seen(text)
+        return self._texts.named(text, columns.spelt, columns.schema)
 
     def select(self, text: str) -> Select:
         """Return a SELECT, which the server has seen: only it can tell one from anything else."""
@@ -184,21 +199,26 @@ class PostgresEngine:
         except EngineError as error:
             raise self._why_not(text, error) from error
 
-    def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
+    def compiled(self, table: ir.Table | Rows, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
         for name in table.columns:
             require_short(name)
+        if isinstance(table, Rows):
+            return self.preparing.select(table)
         self._show_rows_of_python(table)
         return self._texts.compiled(self.connection, table, pretty=pretty)
 
     def schema(self, table: ir.Table) -> Schema:
         """Return the columns and types that PostgreSQL gives an expression, without running it."""
-        return self._described(self.compiled(table))
+        return self._described(self.compiled(table)).schema()
 
-    def rows(self, table: ir.Table) -> list[dict[str, object]]:
+    def rows(self, table: ir.Table | Rows) -> list[dict[str, object]]:
         """Run an expression whose result is small, and return its rows."""
         select = self.compiled(table)
-        schema = self._described(select)
+        if isinstance(table, Rows):
+            answer: list[dict[str, object]] = self._session.table(select).to_pylist()
+            return answer
+        schema = self._described(select).schema()
         found = self._session.table(types.selected(select, schema, plain=False))
         columns = [types.values(column, dtype) for column, dtype in zip(found.columns, schema.types, strict=True)]
         return [dict(zip(schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -209,7 +229,7 @@ class PostgresEngine:
         import pyarrow as pa
 
         select = self.compiled(table)
-        described = self._described(select)
+        described = self._described(select).schema()
         with self._session.stream(types.selected(select, described, plain=True)) as reader:
             schema = types.arrow_schema(reader.schema, described)
             yield pa.RecordBatchReader.from_batches(schema, (types.converted(batch, schema) for batch in reader))
@@ -231,7 +251,7 @@ class PostgresEngine:
         return locks.held(self._session, relation, locks.Waiting(self._lock_wait, on_wait), shared=shared)
 
     @contextlib.contextmanager
-    def stage(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[ir.Table]:
+    def stage(self, rows: Readable) -> Iterator[Named]:
         """Keep rows in a temporary table, which no other connection sees and no crash leaves behind."""
         name, source = f"__fft_stage_{next(self._numbers)}", self._source(rows)
         if isinstance(source, str):
@@ -242,7 +262,7 @@ class PostgresEngine:
         sample(self._session, f"pg_temp.{quoted(name)}", written)
         ended = False
         try:
-            yield self._table("pg_temp", name)
+            yield self._named("pg_temp", name)
             ended = True
         finally:
             with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
@@ -251,7 +271,7 @@ class PostgresEngine:
     def replace(
         self,
         relation: Relation,
-        rows: ir.Table | pa.RecordBatchReader | Select,
+        rows: Readable,
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
@@ -337,7 +357,7 @@ class PostgresEngine:
         hung = None if over is None else belongings(printed(relation), self._session.rows)
         relations.view_made(self._session, relation, select, over, hung, self._alongside.done)
 
-    def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
+    def append(self, relation: Relation, fresh: ir.Table | Rows, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name, in one transaction with the change of columns."""
         select = self.compiled(fresh)
         with self._session.transaction():
@@ -350,7 +370,7 @@ class PostgresEngine:
     def merge(
         self,
         relation: Relation,
-        fresh: ir.Table,
+        fresh: ir.Table | Rows,
         key: tuple[str, ...],
         *,
         null_safe: bool,
@@ -362,14 +382,14 @@ class PostgresEngine:
         `INSERT … ON CONFLICT` where a unique index on the key stands, else delete and insert. The index tells NULL
         from NULL, so keys with a NULL part go the second way.
         """
-        select, columns = self.compiled(fresh), fresh.schema()
+        select = self.compiled(fresh)
         way = ANEW if null_safe else self.existing([relation])[relation].merged_by(key)
         with self._session.transaction():
             alter(self._session, relation, changes, select)
             if way == ON_CONFLICT:
-                found = upsert(self._session, relation, select, tuple(columns), key)
+                found = upsert(self._session, relation, select, tuple(fresh.columns), key)
             else:
-                found = delete_and_insert(self._session, relation, select, columns, key, null_safe=null_safe)
+                found = delete_and_insert(self._session, relation, select, fresh, key, null_safe=null_safe)
             counts = self._alongside.done(WriteCounts(*found, way))
         analyze(self._session, relation, sum(found))
         return counts
@@ -393,6 +413,7 @@ class PostgresEngine:
         found = PostgresEngine(self._dsn, self._database, self._lock_wait, on_statement)
         found._session.rows("SELECT 1 AS one")
         found._known |= self._known
+        found.preparing.statements = self.preparing.statements
         return found
 
     def interrupt(self) -> None:
@@ -406,25 +427,32 @@ class PostgresEngine:
         self._scratch.drop()
         self._session.close()
 
-    def _table(self, schema: str, name: str) -> ir.Table:
-        import ibis.expr.operations as ops
+    def _named(self, schema: str, name: str) -> Named:
+        printed = f"{quoted(schema)}.{quoted(name)}"
+        columns = self._described(f"SELECT * FROM {printed}")
 
-        columns = self._described(f"SELECT * FROM {quoted(schema)}.{quoted(name)}")
-        namespace = ops.Namespace(catalog=None, database=schema)
-        return ops.DatabaseTable(name, schema=columns, source=self.connection, namespace=namespace).to_expr()
+        def build() -> ir.Table:
+            import ibis.expr.operations as ops
 
-    def _source(self, rows: ir.Table | pa.RecordBatchReader | Select) -> str | pa.RecordBatchReader:
+            namespace = ops.Namespace(catalog=None, database=schema)
+            return ops.DatabaseTable(name, columns.schema(), self.connection, namespace).to_expr()
+
+        return Named(printed, columns.spelt, build)
+
+    def _source(self, rows: Readable) -> str | pa.RecordBatchReader:
         """Return the SELECT that gives rows, or rows from outside."""
-        import ibis.expr.types as ir
-
         if isinstance(rows, Select):
             return rows.text
+        if isinstance(rows, Rows):
+            return self.compiled(rows)
+        import ibis.expr.types as ir
+
         return self.compiled(rows) if isinstance(rows, ir.Table) else rows
 
-    def _described(self, select: str) -> Schema:
+    def _described(self, select: str) -> Columns:
         return columns_of(self._session, select)
 
-    def _seen(self, text: str) -> Schema:
+    def _seen(self, text: str) -> Columns:
         """Return the columns of a SELECT; raise for all else."""
         try:
             # Nothing that changes rows can stand in a FROM, and a prepared statement is one statement.
@@ -465,15 +493,3 @@ class PostgresEngine:
                 if not self._session.rows(found):
                     raise
         self._known.add(database)
-
-
-def _libpq(dsn: str) -> str:
-    """Return a DSN as libpq takes it, without the driver that SQLAlchemy's form names.
-
-    Examples
-    --------
-    >>> _libpq("postgresql+psycopg://ada@db/shop")
-    'postgresql://ada@db/shop'
-    """
-    scheme, mark, rest = dsn.partition("://")
-    return f"{scheme.partition('+')[0]}{mark}{rest}"

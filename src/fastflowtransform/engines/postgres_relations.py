@@ -137,8 +137,8 @@ def rewritten(session: Session, relation: Relation, staged: str, layout: Layout,
 
 def _refilled(session: Session, relation: Relation, source: str, layout: Layout) -> int:
     """Put the rows of a SELECT in place of a table's rows, and return how many."""
-    new = columns_of(session, source)
-    changes = changes_to(columns_of(session, f"SELECT * FROM {printed(relation)}"), new)
+    new = columns_of(session, source).schema()
+    changes = changes_to(columns_of(session, f"SELECT * FROM {printed(relation)}").schema(), new)
     session.run(f"DELETE FROM {printed(relation)}")
     alter(session, relation, changes, source, emptied=True)
     written = insert(session, relation, source, new)

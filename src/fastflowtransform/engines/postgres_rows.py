@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental
@@ -12,9 +13,11 @@ from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.errors import DependentsInTheWay, EngineError, NameTooLong, WrongResult
 from fastflowtransform.relation import Relation
+from fastflowtransform.rows import Rows
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
     import pyarrow as pa
     from ibis.expr.schema import Schema
 
@@ -39,13 +42,28 @@ def require_short(name: str) -> None:
         raise NameTooLong(f'"{name}" is longer than the 63 bytes that PostgreSQL keeps', hint="choose a shorter name")
 
 
-def columns_of(session: Session, select: str) -> Schema:
-    """Return the columns and types of a SELECT, which is not run."""
-    import ibis
-    from ibis.backends.sql.datatypes import PostgresType
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a SELECT, as the driver describes them."""
 
-    fields = session.columns(select)
-    return ibis.schema({field.name: types.ibis_type(field, PostgresType.from_string) for field in fields})
+    fields: pa.Schema
+
+    @property
+    def spelt(self) -> Mapping[str, str]:
+        """Return PostgreSQL's type by name, with all that is told of it."""
+        return {field.name: types.spelt(field) for field in self.fields}
+
+    def schema(self) -> Schema:
+        """Return the columns as Ibis has them."""
+        import ibis
+        from ibis.backends.sql.datatypes import PostgresType
+
+        return ibis.schema({field.name: types.ibis_type(field, PostgresType.from_string) for field in self.fields})
+
+
+def columns_of(session: Session, select: str) -> Columns:
+    """Return the columns and types of a SELECT, which is not run."""
+    return Columns(session.columns(select))
 
 
 def ingest(session: Session, database: str | None, name: str, rows: pa.RecordBatchReader) -> int:
@@ -102,21 +120,25 @@ def upsert(
 
 
 def delete_and_insert(
-    session: Session, relation: Relation, select: str, columns: Schema, key: tuple[str, ...], *, null_safe: bool
+    session: Session, relation: Relation, select: str, fresh: ir.Table | Rows, key: tuple[str, ...], *, null_safe: bool
 ) -> tuple[int, int]:
     """Put rows in place of those of the same key; return how many were added, and how many replaced."""
-    same = " AND ".join(_same(name, columns[name], null_safe=null_safe) for name in key)
-    deleted = session.run(f"DELETE FROM {printed(relation)} AS old USING ({select}) AS fresh WHERE {same}")
-    inserted = insert(session, relation, select, columns)
+    same = [_same_null(name, fresh.schema()[name]) if null_safe else _same(name) for name in key]
+    of_key = " AND ".join(same)
+    deleted = session.run(f"DELETE FROM {printed(relation)} AS old USING ({select}) AS fresh WHERE {of_key}")
+    inserted = insert(session, relation, select, fresh.columns)
     # More are deleted than come anew where something else had put a key into the table twice.
     return max(inserted - deleted, 0), min(deleted, inserted)
 
 
-def _same(column: str, dtype: dt.DataType, *, null_safe: bool) -> str:
-    """Return the condition for a row of `old` and one of `fresh` to have one key, in a form that can be hashed."""
+def _same(column: str) -> str:
+    """Return the condition for a row of `old` and one of `fresh` to have one key, whose parts are never NULL."""
+    return f"old.{quoted(column)} = fresh.{quoted(column)}"
+
+
+def _same_null(column: str, dtype: dt.DataType) -> str:
+    """Return the condition where NULL is to equal NULL, in a form that can be hashed."""
     old, fresh = f"old.{quoted(column)}", f"fresh.{quoted(column)}"
-    if not null_safe:
-        return f"{old} = {fresh}"
     constant = incremental.constant_of(dtype)
     if constant is None:
         return f"{old} IS NOT DISTINCT FROM {fresh}"

@@ -201,3 +201,15 @@ def _reader(statement: Any) -> Iterator[pa.RecordBatchReader]:
     handle, _ = statement.execute_query()
     with pa.RecordBatchReader._import_from_c(handle.address) as reader:
         yield reader
+
+
+def libpq(dsn: str) -> str:
+    """Return a DSN as libpq takes it, without the driver that SQLAlchemy's form names.
+
+    Examples
+    --------
+    >>> libpq("postgresql+psycopg://ada@db/shop")
+    'postgresql://ada@db/shop'
+    """
+    scheme, mark, rest = dsn.partition("://")
+    return f"{scheme.partition('+')[0]}{mark}{rest}"

@@ -54,6 +54,19 @@ def ibis_type(field: pa.Field, parse: Callable[[str], dt.DataType]) -> dt.DataTy
     return dt.Unknown(raw_type=name)
 
 
+def spelt(field: pa.Field) -> str:
+    """Return all that tells the type of a described column, as a text.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> spelt(pa.field("amount", pa.string(), metadata={_NAME: b"numeric", _MODIFIER: b"655366"}))
+    'numeric 655366'
+    """
+    metadata = field.metadata or {}
+    return " ".join(metadata[name].decode() for name in (_NAME, _MODIFIER) if name in metadata)
+
+
 _PLAIN = frozenset(
     {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "name", "bytea", "uuid", "oid"}
     | {"date", "timestamp", "timestamptz", "time", "interval"}

@@ -8,14 +8,12 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from fastflowtransform import incremental as rule
 from fastflowtransform.engines import spark_catalog as catalog
 from fastflowtransform.engines import spark_delta as delta
+from fastflowtransform.engines import spark_notes as noting
 from fastflowtransform.engines import spark_swap as swap
 from fastflowtransform.engines.base import (
     UNCHANGED,
@@ -29,18 +27,21 @@ from fastflowtransform.engines.base import (
     Standing,
 )
 from fastflowtransform.engines.compiling import Texts
-from fastflowtransform.engines.notes import Notes, Value, Words
+from fastflowtransform.engines.notes import Notes, Value
+from fastflowtransform.engines.preparing import Preparing
 from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.engines.spark_another import another
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
+from fastflowtransform.engines.spark_profile import database_of, read
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
-from fastflowtransform.engines.spark_session import Session, Settings, opened
-from fastflowtransform.errors import BadSql, BadValue, EngineError, RelationMissing
+from fastflowtransform.engines.spark_session import Session, opened
+from fastflowtransform.errors import BadSql, EngineError, RelationMissing
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
+from fastflowtransform.rows import Named, Rows
 from fastflowtransform.settings import Profile
 
 if TYPE_CHECKING:
@@ -51,25 +52,8 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
     from pyspark.sql import DataFrame
 
-_VARIABLES = {
-    "FF_SPARK_MASTER": "master",
-    "FF_SPARK_APP_NAME": "app_name",
-    "FF_SPARK_REMOTE": "remote",
-    "FF_SPARK_JARS": "jars",
-    "FF_DBR_DATABASE": "database",
-    "FF_DBR_TABLE_FORMAT": "table_format",
-    "FF_DBR_WAREHOUSE_DIR": "warehouse_dir",
-}
-_WORDS = Words(
-    {str: "STRING", int: "BIGINT", float: "DOUBLE", datetime: "TIMESTAMP"}, quote=ticked, literal=catalog.literal
-)
-_FORMATS = {
-    "delta": " USING delta TBLPROPERTIES ("
-    "'delta.checkpointInterval' = '100', 'delta.dataSkippingNumIndexedCols' = '0')",
-    "parquet": " USING parquet",
-}
-"""What tables are made of, and what is said of one for notes: Delta sums up its log after each tenth commit, which
-takes ten times what the commit of a few rows does, and half of that is to count the values of each column."""
+    from fastflowtransform.engines.base import Readable
+    from fastflowtransform.engines.spark_types import Columns
 
 
 class SparkEngine:
@@ -103,6 +87,7 @@ class SparkEngine:
         self._format = table_format
         self._numbers = itertools.count(1)
         self._texts = Texts(ticked)
+        self.preparing = Preparing("spark", self.compiled, ticked, catalog.literal)
         self._frames: list[str] = []
         self._scratch = Scratch(session.rows)
         self._run_id = uuid.uuid4().hex
@@ -121,7 +106,7 @@ class SparkEngine:
     @classmethod
     def database(cls, profile: Profile) -> str:
         """Return the database that the profile names, or `default`."""
-        return profile.with_variables(_VARIABLES).text("database") or "default"
+        return database_of(profile)
 
     @classmethod
     def connect(
@@ -134,36 +119,16 @@ class SparkEngine:
         ConnectionFailed, DatabaseLocked
             There is no session to be had.
         """
-        options = profile.with_variables(_VARIABLES)
-        database = options.text("database") or "default"
-        table_format = options.text("table_format") or "delta"
-        if table_format not in _FORMATS:
-            raise BadValue(
-                f'table_format is "{table_format}"', at=options.at("table_format"), hint="it can be delta or parquet"
-            )
-        extra = options.section("extra_conf")
-        jars = options.text("jars")
-        settings = Settings(
-            master=options.text("master") or "local[*]",
-            app_name=options.text("app_name") or "fft",
-            warehouse=profile.folder / (options.text("warehouse_dir") or ".fft/spark_warehouse"),
-            remote=options.text("remote"),
-            jars=None if jars is None else profile.folder / Path(jars),
-            java_home=profile.variables.get("JAVA_HOME"),
-            spark_home=profile.variables.get("SPARK_HOME"),
-            conf={} if extra is None else {key: _spelt(extra.raw(key)) for key in extra.values},
-        )
-        of_catalog = options.text("catalog")
-        options.close()
-        session = opened(settings, on_statement)
+        wanted = read(profile)
+        session = opened(wanted.session, on_statement)
         try:
-            if of_catalog is not None:
-                session.rows(f"USE CATALOG {ticked(of_catalog)}")
-            engine = cls(session, database, table_format)
+            if wanted.catalog is not None:
+                session.rows(f"USE CATALOG {ticked(wanted.catalog)}")
+            engine = cls(session, wanted.database, wanted.table_format)
             if not read_only:
-                if engine._create_database(database):
-                    session.rows(f"USE {ticked(database)}")
-                swap.recovered(session, database)
+                if engine._create_database(wanted.database):
+                    session.rows(f"USE {ticked(wanted.database)}")
+                swap.recovered(session, wanted.database)
         except EngineError:
             session.close()
             raise
@@ -174,17 +139,26 @@ class SparkEngine:
         return (relation.database, relation.name)
 
     def table(self, relation: Relation) -> ir.Table:
+        """Return a table or view that exists, as an expression."""
+        return self.found(relation).table()
+
+    def found(self, relation: Relation) -> Named:
         """Return a table or view that exists."""
         try:
-            return self._table(relation.name, relation.database)
+            return self._named(relation.name, relation.database)
         except RelationMissing as error:
             if relation.name.casefold() not in error.message.casefold():
                 raise  # The view is there, and what it reads is not.
             raise RelationMissing(f'there is no table or view "{relation}"', hint=RelationMissing.usual) from error
 
     def sql(self, text: str) -> ir.Table:
-        """Return what a SELECT gives, without running it; it is sent as it is."""
-        return self._texts.table(text, self._described(text))
+        """Return what a SELECT gives as an expression; it is sent as it is."""
+        return self.asked(text).table()
+
+    def asked(self, text: str) -> Named:
+        """Return what a SELECT gives, without running it."""
+        columns = self._described(text)
+        return self._texts.named(text, columns.spelt, columns.schema)
 
     def select(self, text: str) -> Select:
         """Return a SELECT, which Spark has analyzed and not run."""
@@ -197,8 +171,10 @@ class SparkEngine:
         with contextlib.suppress(RelationMissing):
             self._described(text)
 
-    def compiled(self, table: ir.Table, *, pretty: bool = False) -> str:
+    def compiled(self, table: ir.Table | Rows, *, pretty: bool = False) -> str:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
+        if isinstance(table, Rows):
+            return self.preparing.select(table)
         # Rows that Python holds, and its functions, are shown to Spark under their names.
         self.connection._run_pre_execute_hooks(table)
         return self._texts.compiled(self.connection, table, pretty=pretty)
@@ -207,7 +183,7 @@ class SparkEngine:
         """Return the columns and types that Spark gives an expression, without running it."""
         return self._session.schema(self.compiled(table))
 
-    def rows(self, table: ir.Table) -> list[dict[str, object]]:
+    def rows(self, table: ir.Table | Rows) -> list[dict[str, object]]:
         """Run an expression whose result is small, and return its rows."""
         select = self.compiled(table)
         with batches(self._session, select) as found:
@@ -231,7 +207,7 @@ class SparkEngine:
         with self._session.translated(None):
             frame.createOrReplaceTempView(name)
         self._frames.append(name)
-        return self._table(name)
+        return self._named(name).table()
 
     def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Standing]:
         """Return what stands under the relations' names, without regard to upper and lower case."""
@@ -256,7 +232,7 @@ class SparkEngine:
         self._writes[relation] = number + 1
 
     @contextlib.contextmanager
-    def stage(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[ir.Table]:
+    def stage(self, rows: Readable) -> Iterator[Named]:
         """Keep rows where Spark computes, under a name that only this session sees, and that no crash leaves behind."""
         name = f"__fft_stage_{next(self._numbers)}"
         with self._selected(rows) as select:
@@ -264,7 +240,7 @@ class SparkEngine:
         frame.createOrReplaceTempView(name)
         ended = False
         try:
-            yield self._table(name)
+            yield self._named(name)
             ended = True
         finally:
             # After an error the session may be beyond use; the first error is the one to tell.
@@ -275,7 +251,7 @@ class SparkEngine:
     def replace(
         self,
         relation: Relation,
-        rows: ir.Table | pa.RecordBatchReader | Select,
+        rows: Readable,
         *,
         over: Kind | None,
         layout: Layout = PLAIN,
@@ -321,18 +297,14 @@ class SparkEngine:
 
     def prepare(self, *notes: Notes) -> bool:
         """Make tables for notes, or give them the columns that they do not have yet."""
-        words = replace(_WORDS, table=_FORMATS[self._format])
         stands = self.existing([found.relation for found in notes])
         for found in notes:
-            name, is_there = printed(found.relation), found.relation in stands
-            known = self._session.schema(f"SELECT * FROM {name}").names if is_there else None
-            for statement in words.preparation(name, found, known):
-                self._session.run(statement)
+            noting.prepare(self._session, found, self._format, stands=found.relation in stands)
         return True
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
         """Add rows to a table for notes."""
-        self._session.run(_WORDS.insertion(printed(notes.relation), notes, rows))
+        self._session.run(noting.WORDS.insertion(printed(notes.relation), notes, rows))
 
     def noting(self, column: str, dtype: dt.DataType, newest: str, over: int | None) -> AbstractContextManager[None]:
         """Let the commits of the block say the largest value of a column."""
@@ -358,7 +330,7 @@ class SparkEngine:
         else:
             self._session.run(f"CREATE OR REPLACE {make}")
 
-    def append(self, relation: Relation, fresh: ir.Table, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
+    def append(self, relation: Relation, fresh: ir.Table | Rows, changes: ColumnChanges = UNCHANGED) -> WriteCounts:
         """Add rows by column name, with new columns in the same commit."""
         if (why := self._why_rewritten(relation, changes)) is not None:
             return self._rewritten(relation, fresh, (), changes, why)
@@ -369,7 +341,7 @@ class SparkEngine:
     def merge(
         self,
         relation: Relation,
-        fresh: ir.Table,
+        fresh: ir.Table | Rows,
         key: tuple[str, ...],
         *,
         null_safe: bool,
@@ -381,7 +353,7 @@ class SparkEngine:
             return self._rewritten(relation, fresh, key, changes, why)
         delta.admit(self._session, relation, changes.added.values())
         select, columns = self.compiled(fresh), fresh.schema()
-        ends = guard.ends or self.rows(rule.key_range(fresh, key))[0]
+        ends = guard.ends or self.rows(rule.key_range(_expression(fresh), key))[0]
         within = delta.bounds(columns, key, ends)
         way = delta.Merge(key, null_safe, within, guard.cursor, evolve=bool(changes.added))
         statement = delta.merge_statement(relation, select, columns, way)
@@ -400,7 +372,9 @@ class SparkEngine:
 
     def worker(self, on_statement: Callable[[str], None] | None = None) -> SparkEngine:
         """Return another session of the same Spark, with the settings of this one."""
-        return SparkEngine(another(self._session, on_statement), self._database, self._format)
+        found = SparkEngine(another(self._session, on_statement), self._database, self._format)
+        found.preparing.statements = self.preparing.statements
+        return found
 
     def interrupt(self) -> None:
         """Make what runs now end with `KeyboardInterrupt`."""
@@ -423,7 +397,7 @@ class SparkEngine:
         return "columns change" if changes.dropped or changes.retyped else None
 
     def _rewritten(
-        self, relation: Relation, fresh: ir.Table, key: tuple[str, ...], changes: ColumnChanges, why: str
+        self, relation: Relation, fresh: ir.Table | Rows, key: tuple[str, ...], changes: ColumnChanges, why: str
     ) -> WriteCounts:
         """Write the whole table as the rule says that it is to be, with changed columns."""
         import ibis
@@ -432,7 +406,7 @@ class SparkEngine:
         before = self._count(relation)
         added = {name: ibis.null(dtype) for name, dtype in changes.added.items()}
         target = old.drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added)
-        rows = fresh.select(*target.columns)
+        rows = _expression(fresh).select(*target.columns)
         after = rule.merged(target, rows, key) if key else target.union(rows, distinct=False)
         written = self.replace(relation, after, over=Kind.TABLE).inserted
         count = self._count(fresh)
@@ -445,18 +419,22 @@ class SparkEngine:
         else:
             self._session.run(f"CREATE TABLE {name} {catalog.clauses(self._format, layout, comment)} AS {select}")
 
-    def _table(self, name: str, database: str | None = None) -> ir.Table:
-        import ibis.expr.operations as ops
+    def _named(self, name: str, database: str | None = None) -> Named:
+        printed = ".".join(ticked(part) for part in (database, name) if part is not None)
+        columns = self._session.columns(f"SELECT * FROM {printed}")
 
-        parts = [ticked(part) for part in (database, name) if part is not None]
-        schema = self._session.schema(f"SELECT * FROM {'.'.join(parts)}")
-        namespace = ops.Namespace(catalog=None, database=database)
-        return ops.DatabaseTable(name, schema=schema, source=self.connection, namespace=namespace).to_expr()
+        def build() -> ir.Table:
+            import ibis.expr.operations as ops
 
-    def _described(self, text: str) -> Schema:
+            namespace = ops.Namespace(catalog=None, database=database)
+            return ops.DatabaseTable(name, columns.schema(), self.connection, namespace).to_expr()
+
+        return Named(printed, columns.spelt, build)
+
+    def _described(self, text: str) -> Columns:
         """Return the columns of a SELECT; nothing that changes anything can stand in a FROM."""
         try:
-            return self._session.schema(f"SELECT * FROM (\n{text}\n) AS model")
+            return self._session.columns(f"SELECT * FROM (\n{text}\n) AS model")
         except EngineError as error:
             first = text.strip().partition(" ")[0]
             if first.upper() not in ("SELECT", "WITH", "FROM", "VALUES", "TABLE", "(") and first.isalpha():
@@ -471,18 +449,18 @@ class SparkEngine:
         self._known.add(database.casefold())
         return True
 
-    def _count(self, of: Relation | ir.Table) -> int:
+    def _count(self, of: Relation | ir.Table | Rows) -> int:
         return catalog.count(self._session, printed(of) if isinstance(of, Relation) else f"({self.compiled(of)})")
 
     @contextlib.contextmanager
-    def _selected(self, rows: ir.Table | pa.RecordBatchReader | Select) -> Iterator[str]:
+    def _selected(self, rows: Readable) -> Iterator[str]:
         """Give the SELECT that reads `rows`; Arrow rows stand behind a name while the block runs."""
         import ibis.expr.types as ir
 
         if isinstance(rows, Select):
             yield rows.text
             return
-        if isinstance(rows, ir.Table):
+        if isinstance(rows, ir.Table | Rows):
             yield self.compiled(rows)
             return
         name = f"__fft_rows_{next(self._numbers)}"
@@ -493,6 +471,5 @@ class SparkEngine:
             self._session.forget(name)
 
 
-def _spelt(value: Any) -> str:
-    """Return a value of `extra_conf` as Spark writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _expression(rows: ir.Table | Rows) -> ir.Table:
+    return rows.table() if isinstance(rows, Rows) else rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.spark_session import Session
 from fastflowtransform.engines.spark_tags import is_connected
-from fastflowtransform.engines.spark_types import ibis_schema, sent
+from fastflowtransform.engines.spark_types import Columns, sent
 from fastflowtransform.errors import EngineError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def batches(session: Session, select: str) -> Iterator[pa.RecordBatchReader]:
     """Run a query, and give its rows."""
     with session.translated(select):
         frame = session.spark.sql(select)
-        found, schema = frame.toArrow(), ibis_schema(frame.schema)
+        found, schema = frame.toArrow(), Columns(frame.schema).schema()
     yield found.cast(schema.to_pyarrow()).to_reader()
 
 

@@ -18,17 +18,16 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.spark_errors import Translated, last_words
+from fastflowtransform.engines.spark_profile import Settings
 from fastflowtransform.engines.spark_tags import tagged
-from fastflowtransform.engines.spark_types import ibis_schema
+from fastflowtransform.engines.spark_types import Columns
 from fastflowtransform.errors import ConnectionFailed, DatabaseLocked, EngineError
 
 if TYPE_CHECKING:
@@ -92,36 +91,6 @@ _MARK = "spark.databricks.delta.commitInfo.userMetadata"
 _WRITER, _NUMBER = "spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a profile says of the session that it wants.
-
-    Parameters
-    ----------
-    master, app_name
-        As Spark takes them.
-    warehouse
-        The folder of managed tables and of the catalog.
-    remote
-        A Spark Connect server, such as `sc://localhost:15002`; then nothing is started here.
-    jars
-        A folder that holds Delta's jars; without it they are downloaded once, to where Spark keeps such.
-    conf
-        Settings of Spark, which win over ours.
-    java_home, spark_home
-        What the environment calls so, where it does.
-    """
-
-    master: str
-    app_name: str
-    warehouse: Path
-    remote: str | None = None
-    jars: Path | None = None
-    conf: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    java_home: str | None = None
-    spark_home: str | None = None
-
-
 class Session:
     """An open session, and the only way by which statements reach it.
 
@@ -169,9 +138,13 @@ class Session:
             return self.spark.sql(query)
 
     def schema(self, query: str) -> Schema:
+        """Return the columns and types of a query, which is not run, as Ibis has them."""
+        return self.columns(query).schema()
+
+    def columns(self, query: str) -> Columns:
         """Return the columns and types of a query, which is not run."""
         with self.translated(query):
-            return ibis_schema(self.spark.sql(query).schema)
+            return Columns(self.spark.sql(query).schema)
 
     def forget(self, view: str) -> None:
         """Drop a temporary view, where there is one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyspark.sql.types as st
@@ -14,11 +16,22 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
 
-def ibis_schema(fields: st.StructType) -> Schema:
-    """Return the columns of a table as Ibis knows them."""
-    import ibis
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a table."""
 
-    return ibis.schema({field.name: ibis_type(field.dataType) for field in fields})
+    fields: st.StructType
+
+    @property
+    def spelt(self) -> Mapping[str, str]:
+        """Return Spark's type by name."""
+        return {field.name: field.dataType.simpleString() for field in self.fields}
+
+    def schema(self) -> Schema:
+        """Return the columns as Ibis knows them."""
+        import ibis
+
+        return ibis.schema({field.name: ibis_type(field.dataType) for field in self.fields})
 
 
 def ibis_type(spark: st.DataType) -> dt.DataType:

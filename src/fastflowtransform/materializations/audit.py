@@ -12,6 +12,7 @@ from fastflowtransform.engines.base import Engine, Noting
 from fastflowtransform.errors import DuplicateKey, NullCursor, NullKey
 from fastflowtransform.incremental import Comparing, Watermark
 from fastflowtransform.model import Incremental, OnDuplicateKey, OnNullKey
+from fastflowtransform.rows import Newest, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -58,8 +59,8 @@ class Audit:
 
 @contextlib.contextmanager
 def audited(
-    engine: Engine, table: ir.Table, incremental: Incremental, watermark: Watermark | None
-) -> Iterator[tuple[ir.Table, Audit]]:
+    engine: Engine, rows: Rows, incremental: Incremental, watermark: Newest | None
+) -> Iterator[tuple[Rows, Audit]]:
     """Stage a delta, and refuse what the settings refuse before anything else is written.
 
     Raises
@@ -71,15 +72,15 @@ def audited(
     NullCursor
         A row to be appended has no cursor.
     """
-    with engine.stage(table) as staged:
+    with engine.stage(rows) as staged:
         by = engine.capabilities.comparing
         ranged = isinstance(engine, Noting)
-        (found,) = engine.rows(_counts(staged, incremental, watermark, by, ranged=ranged))
-        newest = found.get(_NEWEST)
+        (found,) = engine.rows(staged.asked(_counts, incremental, watermark, by, ranged=ranged))
         counts = {name: int(str(found.get(name) or 0)) for name in _COUNTED}
         kept = _kept(staged, incremental) if counts["null_keys"] else staged
-        if incremental.updated_at is not None and not rule.has_maximum(kept[incremental.updated_at].type()):
-            (highest,) = engine.rows(rule.highest(kept, incremental.updated_at, by)) or [{"watermark": None}]
+        newest = found.get(_NEWEST)
+        if incremental.updated_at is not None and _NEWEST not in found:
+            (highest,) = engine.rows(kept.asked(rule.highest, incremental.updated_at, by)) or [{"watermark": None}]
             newest = highest["watermark"]
         # As many rows as there are keys are merged.
         ends = {**found, "rows": counts["keys"]} if ranged else None
@@ -90,11 +91,13 @@ def audited(
         yield kept, audit
 
 
-def _kept(rows: ir.Table, incremental: Incremental) -> ir.Table:
+def _kept(rows: Rows, incremental: Incremental) -> Rows:
     """Leave out the rows that `on_null_key: drop` leaves out."""
-    if incremental.on_null_key is not OnNullKey.DROP:
-        return rows
-    return rows.filter([rows[name].notnull() for name in incremental.unique_key])
+    return rows.then(_with_key, incremental.unique_key) if incremental.on_null_key is OnNullKey.DROP else rows
+
+
+def _with_key(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
+    return rows.filter([rows[name].notnull() for name in key])
 
 
 def _counts(
@@ -124,7 +127,7 @@ def _counts(
     return rows.agg(**found).cross_join(different.agg(keys=different.count()))
 
 
-def _refusal(engine: Engine, staged: ir.Table, audit: Audit, incremental: Incremental) -> Any:
+def _refusal(engine: Engine, staged: Rows, audit: Audit, incremental: Incremental) -> Any:
     key = ", ".join(incremental.unique_key)
     if incremental.unique_key and audit.null_keys and incremental.on_null_key is OnNullKey.ERROR:
         return NullKey(
@@ -140,7 +143,8 @@ def _refusal(engine: Engine, staged: ir.Table, audit: Audit, incremental: Increm
         )
     if not audit.duplicates or (incremental.updated_at and incremental.on_duplicate_key is not OnDuplicateKey.ERROR):
         return None
-    counted = staged.group_by(list(incremental.unique_key)).agg(__fft_rows=staged.count())
+    rows = staged.table()
+    counted = rows.group_by(list(incremental.unique_key)).agg(__fft_rows=rows.count())
     (example,) = engine.rows(counted.order_by(counted["__fft_rows"].desc()).limit(1))
     number = example.pop("__fft_rows")
     shown = ", ".join(f"{name} = {value}" for name, value in example.items())

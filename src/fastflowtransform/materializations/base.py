@@ -14,6 +14,7 @@ from fastflowtransform.errors import DependentsInTheWay
 from fastflowtransform.model import Model
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, WriteCounts
+from fastflowtransform.rows import Rows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -57,11 +58,11 @@ class Query(Protocol):
         """Return the result: an expression, or rows from outside of the warehouse."""
         ...
 
-    def table(self, *, is_incremental: bool) -> AbstractContextManager[ir.Table]:
-        """Give the result as an expression."""
+    def given(self, *, is_incremental: bool) -> AbstractContextManager[Rows]:
+        """Give the result as rows of the warehouse."""
         ...
 
-    def delta(self) -> ir.Table | None:
+    def delta(self) -> Rows | None:
         """Return the user's own delta; None where there is none."""
         ...
 

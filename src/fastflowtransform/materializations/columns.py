@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastflowtransform.engines.base import UNCHANGED, ColumnChanges, Engine
 from fastflowtransform.errors import SchemaChanged
 from fastflowtransform.model import Incremental, Model, OnSchemaChange
+from fastflowtransform.rows import Built, Derived, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -31,8 +32,8 @@ class Fit:
         The same, for people.
     """
 
-    rows: ir.Table
-    target: ir.Table
+    rows: Rows
+    target: Rows
     changes: ColumnChanges = UNCHANGED
     words: tuple[str, ...] = ()
 
@@ -54,7 +55,7 @@ class _Difference:
         return added + gone + retyped
 
 
-def fit(engine: Engine, rows: ir.Table, table: ir.Table, model: Model, incremental: Incremental) -> Fit:
+def fit(engine: Engine, rows: Rows, table: Rows, model: Model, incremental: Incremental) -> Fit:
     """Compare the query with the table, before any write.
 
     Parameters
@@ -73,11 +74,13 @@ def fit(engine: Engine, rows: ir.Table, table: ir.Table, model: Model, increment
     SchemaChanged
         They differ, and the model's setting does not accept that.
     """
+    if dict(rows.columns) == dict(table.columns):
+        return Fit(_in_order(rows, table), table)
     difference = _difference(rows.schema(), table.schema())
     if difference is not None:
         difference = _difference(engine.schema(rows), table.schema())
     if difference is None:
-        return Fit(rows.select(*table.columns), table)
+        return Fit(_in_order(rows, table), table)
     mode = incremental.on_schema_change
     refused = mode is OnSchemaChange.FAIL or (mode is OnSchemaChange.APPEND and bool(difference.retyped))
     if refused or incremental.updated_at in difference.retyped:
@@ -86,7 +89,17 @@ def fit(engine: Engine, rows: ir.Table, table: ir.Table, model: Model, increment
             at=model.at,
             hint=_accepting(difference, incremental),
         )
-    return _accepted(rows, table, difference, mode)
+    return _accepted(rows.table(), table.table(), difference, mode)
+
+
+def _in_order(rows: Rows, table: Rows) -> Rows:
+    """Return rows with their columns in a table's order."""
+    names = tuple(table.columns)
+    return rows if tuple(rows.columns) == names else Derived(_selected, (rows, names), {}, table.columns)
+
+
+def _selected(rows: ir.Table, names: tuple[str, ...]) -> ir.Table:
+    return rows.select(*names)
 
 
 def changed(table: ir.Table, changes: ColumnChanges) -> ir.Table:
@@ -103,17 +116,19 @@ def _accepted(rows: ir.Table, table: ir.Table, difference: _Difference, mode: On
     absent = {name: ibis.null(dtype) for name, dtype in difference.gone.items()}
     if mode is OnSchemaChange.IGNORE:
         kept = {name: rows[name].cast(table[name].type()) for name in table.columns if name not in absent}
-        return Fit(rows.select(**{name: {**kept, **absent}[name] for name in table.columns}), table)
+        return Fit(Built(rows.select(**{name: {**kept, **absent}[name] for name in table.columns})), Built(table))
     words = tuple(f"added {name} {dtype}" for name, dtype in difference.added.items())
     if mode is OnSchemaChange.APPEND:
         changes = ColumnChanges(added=difference.added)
-        return Fit(rows.mutate(**absent).select(*table.columns, *difference.added), table, changes, words)
+        new = rows.mutate(**absent).select(*table.columns, *difference.added)
+        return Fit(Built(new), Built(table), changes, words)
     retyped = {name: new for name, (_, new) in difference.retyped.items()}
     changes = ColumnChanges(added=difference.added, dropped=tuple(difference.gone), retyped=retyped)
     words += tuple(f"dropped {name}" for name in difference.gone)
     words += tuple(f"{name} is {new} now" for name, new in retyped.items())
     kept_columns = [name for name in table.columns if name not in difference.gone]
-    return Fit(rows.select(*kept_columns, *difference.added), table.cast(retyped), changes, words)
+    new = rows.select(*kept_columns, *difference.added)
+    return Fit(Built(new), Built(table.cast(retyped)), changes, words)
 
 
 def _difference(query: Schema, table: Schema) -> _Difference | None:

@@ -16,6 +16,6 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
 def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT) -> Outcome:
     """Do nothing but show the gate what the query gives; the models that read this one report its errors."""
     if not gate.is_open or target.model.contract is not None:
-        with query.table(is_incremental=False) as rows:
-            gate.judge(rows, staged=False)
+        with query.given(is_incremental=False) as rows:
+            gate.judge(rows.table(), staged=False)
     return Outcome(strategy="inline")

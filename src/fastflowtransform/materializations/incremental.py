@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental as rule
 from fastflowtransform.engines.base import Capabilities, Engine, Guard, Kind, Noting, Standing, kind_of
 from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
-from fastflowtransform.incremental import STALE, Comparing, Watermark
+from fastflowtransform.incremental import STALE
 from fastflowtransform.materializations.audit import Audit, audited
 from fastflowtransform.materializations.base import OPEN, SILENT, Action, Gate, Journal, Query, Target, Verb
 from fastflowtransform.materializations.columns import Fit, changed, fit
 from fastflowtransform.model import Incremental, Model, OnNullKey, SqlBody
 from fastflowtransform.results import Outcome, WriteCounts
+from fastflowtransform.rows import Built, Newest, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -37,9 +38,19 @@ class _Write:
     gate: Gate
     journal: Journal
 
+    @property
+    def rule(self) -> Incremental:
+        """The settings without what only this run has, or this model: so that others have the same ones."""
+        return replace(self.incremental, delta=None, window=None)
+
+    def judge(self, rows: Rows, whole: Callable[[ir.Table], ir.Table] | None = None) -> None:
+        """Let the gate look at rows, if it wants to."""
+        if not self.gate.is_open:
+            self.gate.judge(rows.table(), whole)
+
     @contextlib.contextmanager
     def noted(
-        self, rows: ir.Table, newest: str | None, over: int | None, outcome: Callable[[WriteCounts], Outcome]
+        self, rows: Rows, newest: str | None, over: int | None, outcome: Callable[[WriteCounts], Outcome]
     ) -> Iterator[None]:
         """Note what the block's write comes to; and the table's largest cursor, where the engine keeps notes.
 
@@ -48,7 +59,7 @@ class _Write:
         name, engine = self.incremental.updated_at, self.engine
         with contextlib.ExitStack() as noting:
             if name is not None and newest is not None and isinstance(engine, Noting):
-                noting.enter_context(engine.noting(name, rows[name].type(), newest, over))
+                noting.enter_context(engine.noting(name, rows.schema()[name], newest, over))
             noting.enter_context(self.journal.writing(engine, self.target.relation, outcome))
             yield
 
@@ -103,10 +114,10 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
 def _build(write: _Write, query: Query) -> Outcome:
     """Make the table of the whole query, under the same rules: it never holds two rows of one key."""
     engine, target, incremental = write.engine, write.target, write.incremental
-    with query.table(is_incremental=False) as table:
-        rule.require_columns(table, incremental)
-        with audited(engine, rule.windowed(table, incremental), incremental, None) as (rows, audit):
-            rows = rule.newest(rows, incremental, engine.capabilities.comparing) if audit.duplicates else rows
+    with query.given(is_incremental=False) as given:
+        engine.preparing.require(rule.require_columns, given, write.rule)
+        with audited(engine, _windowed(given, incremental), write.rule, None) as (rows, audit):
+            rows = rows.then(rule.newest, write.rule, engine.capabilities.comparing) if audit.duplicates else rows
             twice = audit.duplicates and not write.gate.is_open
 
             def outcome(written: WriteCounts) -> Outcome:
@@ -122,7 +133,7 @@ def _build(write: _Write, query: Query) -> Outcome:
                 )
 
             with engine.stage(rows) if twice else contextlib.nullcontext(rows) as new:
-                write.gate.judge(new)
+                write.judge(new)
                 with write.noted(new, audit.newest, None, outcome):
                     return outcome(
                         engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
@@ -132,15 +143,15 @@ def _build(write: _Write, query: Query) -> Outcome:
 def _increment(write: _Write, query: Query) -> Outcome:
     """Take the delta into the table that stands there."""
     engine, target, incremental = write.engine, write.target, write.incremental
-    table = engine.table(target.relation)
+    table = engine.found(target.relation)
     if target.model.layout.set_by_user:
         engine.arrange(target.relation, target.model.layout)
     reach = _reach(engine, table, target, incremental)
     watermark, whole = reach.watermark, reach.whole
-    with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
-        rule.require_columns(candidates, incremental)
+    with _candidates(engine, query, incremental, reach) as candidates:
+        engine.preparing.require(rule.require_columns, candidates, write.rule)
         fitted = fit(engine, candidates, table, target.model, incremental)
-        with audited(engine, fitted.rows, incremental, watermark) as (rows, audit):
+        with audited(engine, fitted.rows, write.rule, watermark) as (rows, audit):
             before = None if watermark is None else watermark.text
             after = audit.newest if before is None or audit.late < audit.rows else before
             why = "the table has no watermark yet: the whole query" if whole else target.action.why
@@ -173,24 +184,23 @@ def delta(engine: Engine, target: Target, query: Query) -> Iterator[ir.Table]:
     """Give the rows that `apply` would take up, before the rule decides about them; nothing is written."""
     incremental = target.model.incremental
     assert incremental is not None
-    watermark, whole = None, True
+    reach = _Reach(None, True, -1)
     if target.action.verb not in (Verb.CREATE, Verb.REPLACE):
-        reach = _reach(engine, engine.table(target.relation), target, incremental)
-        watermark, whole = reach.watermark, reach.whole
-    with _candidates(query, incremental, watermark, engine.capabilities.comparing, whole=whole) as candidates:
-        yield candidates
+        reach = _reach(engine, engine.found(target.relation), target, incremental)
+    with _candidates(engine, query, incremental, reach) as candidates:
+        yield candidates.table()
 
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
     """The table's watermark, whether an increment takes the whole query, and the version of the table for both."""
 
-    watermark: Watermark | None
+    watermark: Newest | None
     whole: bool
     version: int
 
 
-def _reach(engine: Engine, table: ir.Table, target: Target, incremental: Incremental) -> _Reach:
+def _reach(engine: Engine, table: Rows, target: Target, incremental: Incremental) -> _Reach:
     watermark, version = _watermark(engine, table, target, incremental)
     whole = watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
     return _Reach(watermark, whole, version)
@@ -216,10 +226,10 @@ _NONE_LEFT_OUT = _LeftOut()
 class _Delta:
     """The staged delta, what is known of it, and what it goes into."""
 
-    rows: ir.Table
+    rows: Rows
     audit: Audit
     reach: _Reach
-    table: ir.Table
+    table: Rows
     fitted: Fit
     newest: str | None
     outcome: Callable[[WriteCounts, _LeftOut], Outcome]
@@ -227,50 +237,58 @@ class _Delta:
 
 def _merge(write: _Write, delta: _Delta) -> Outcome:
     """Merge by key; a part of the rule that the audit shows to have nothing to do is left out."""
-    engine, incremental = write.engine, write.incremental
-    audit, fresh, null_safe = delta.audit, delta.rows, _is_null_safe(delta.audit, incremental)
+    engine, settings, key = write.engine, write.rule, write.incremental.unique_key
+    audit, fresh, null_safe = delta.audit, delta.rows, _is_null_safe(delta.audit, settings)
     left_out, is_left = _NONE_LEFT_OUT, False
-    by = engine.capabilities.comparing
+    by, watermark = engine.capabilities.comparing, delta.reach.watermark
 
     def whole(rows: ir.Table) -> ir.Table:
-        old = changed(delta.table, delta.fitted.changes)
-        return rule.merged(old, rows, incremental.unique_key, by, null_safe=null_safe)
+        return rule.merged(changed(delta.table.table(), delta.fitted.changes), rows, key, by, null_safe=null_safe)
 
     with contextlib.ExitStack() as stages:
         if audit.duplicates:
-            fresh = stages.enter_context(engine.stage(rule.newest(fresh, incremental, by)))
+            fresh = stages.enter_context(engine.stage(fresh.then(rule.newest, settings, by)))
         if audit.late:
-            doubtful = rule.doubtful(fresh, incremental, delta.reach.watermark, by)
-            old = delta.fitted.target
-            if isinstance(engine, Noting):
-                (found,) = engine.rows(rule.key_range(doubtful, incremental.unique_key))
-                old = rule.within(old, doubtful, incremental.unique_key, found)
-            settled = rule.settled(doubtful, old, incremental, by, null_safe=null_safe)
+            doubtful = fresh.then(rule.doubtful, settings, watermark, by)
+            old = _near(engine, doubtful, delta, key)
+            settled: Rows = doubtful.asked(rule.settled, old, settings, by, null_safe=null_safe)
             late = _number(engine, doubtful) if audit.duplicates else audit.late
             if late > _FEW:
                 settled = stages.enter_context(engine.stage(settled))
             left_out = _counted(engine, settled)
-            fresh = rule.certain(fresh, incremental, delta.reach.watermark, by)
+            fresh = fresh.then(rule.certain, settings, watermark, by)
             is_left = left_out.rows < late
             if is_left:
                 # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
                 if late <= _FEW:
                     settled = stages.enter_context(engine.stage(settled))
-                decided = rule.unsettled(doubtful, settled, incremental, by, null_safe=null_safe)
-                fresh = fresh.union(decided, distinct=False)
-        write.gate.judge(fresh, whole)
+                fresh = fresh.then(_both, doubtful.then(rule.unsettled, settled, settings, by, null_safe=null_safe))
+        write.judge(fresh, whole)
         if audit.late == audit.rows and not is_left and not delta.fitted.changes:
             return delta.outcome(_NOTHING, left_out)
         with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
             counts = engine.merge(
                 write.target.relation,
                 fresh,
-                incremental.unique_key,
+                key,
                 null_safe=null_safe,
                 changes=delta.fitted.changes,
-                guard=Guard(incremental.updated_at, None if audit.late else audit.ends),
+                guard=Guard(settings.updated_at, None if audit.late else audit.ends),
             )
     return delta.outcome(counts, left_out)
+
+
+def _near(engine: Engine, doubtful: Rows, delta: _Delta, key: tuple[str, ...]) -> Rows:
+    """Return the table, without what cannot have the keys of doubtful rows where the engine can leave that unread."""
+    old = delta.fitted.target
+    if not isinstance(engine, Noting):
+        return old
+    (found,) = engine.rows(doubtful.asked(rule.key_range, key))
+    return Built(rule.within(old.table(), doubtful.table(), key, found))
+
+
+def _both(rows: ir.Table, others: ir.Table) -> ir.Table:
+    return rows.union(others, distinct=False)
 
 
 def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
@@ -278,84 +296,103 @@ def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
     return audit.null_keys > 0 and incremental.on_null_key is OnNullKey.MATCH
 
 
-def _counted(engine: Engine, settled: ir.Table) -> _LeftOut:
-    (found,) = engine.rows(settled.agg(rows=settled.count(), stale=settled[STALE].sum()))
+def _counted(engine: Engine, settled: Rows) -> _LeftOut:
+    (found,) = engine.rows(settled.asked(_numbers))
     return _LeftOut(int(str(found["rows"])), int(str(found["stale"] or 0)))
 
 
-def _number(engine: Engine, rows: ir.Table) -> int:
-    (found,) = engine.rows(rows.agg(rows=rows.count()))
+def _numbers(settled: ir.Table) -> ir.Table:
+    return settled.agg(rows=settled.count(), stale=settled[STALE].sum())
+
+
+def _number(engine: Engine, rows: Rows) -> int:
+    (found,) = engine.rows(rows.asked(_how_many))
     return int(str(found["rows"]))
+
+
+def _how_many(rows: ir.Table) -> ir.Table:
+    return rows.agg(rows=rows.count())
 
 
 def _append(write: _Write, delta: _Delta) -> Outcome:
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
     engine, rows, left_out = write.engine, delta.rows, _NONE_LEFT_OUT
     if delta.reach.watermark is not None and delta.audit.late:
-        rows = rule.delta(rows, write.incremental, delta.reach.watermark, engine.capabilities.comparing)
+        rows = rows.then(rule.delta, write.rule, delta.reach.watermark, engine.capabilities.comparing)
         left_out = _LeftOut(delta.audit.late, delta.audit.late)
-    write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).union(new, distinct=False))
+    write.judge(rows, lambda new: changed(delta.table.table(), delta.fitted.changes).union(new, distinct=False))
     with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
         counts = engine.append(write.target.relation, rows, delta.fitted.changes)
     return delta.outcome(counts, left_out)
 
 
-def _watermark(
-    engine: Engine, table: ir.Table, target: Target, incremental: Incremental
-) -> tuple[Watermark | None, int]:
+def _watermark(engine: Engine, table: Rows, target: Target, incremental: Incremental) -> tuple[Newest | None, int]:
     """Return the table's largest cursor, and the version of the table that has it.
 
     Where an exact note says what it is, the table is not read; where one says what it was, the rows from there on are
     asked first.
     """
-    rule.require_target_columns(table, target.model.name, incremental)
+    rule.require_target_columns(table.columns, target.model.name, incremental)
     name = incremental.updated_at
     if name is None:
         return None, -1
-    by, cursor = engine.capabilities.comparing, table[name]
-    dtype, version = cursor.type(), -1
-    if isinstance(engine, Noting) and rule.has_maximum(dtype):
-        noted = engine.newest_noted(target.relation, name, dtype)
+    by, version = engine.capabilities.comparing, -1
+
+    def highest(rows: Rows) -> Newest | None:
+        found = rule.highest_of(engine.rows(rows.asked(rule.highest, name, by)))
+        return None if found is None else Newest(found, table, name)
+
+    if isinstance(engine, Noting) and rule.has_maximum(table.schema()[name]):
+        noted = engine.newest_noted(target.relation, name, table.schema()[name])
         version = noted.version
         if noted.newest is not None:
-            near = Watermark(noted.newest, dtype)
+            near = Newest(noted.newest, table, name)
             if noted.is_exact:
                 return near, version
-            rows = table.filter(cursor >= near.literal())
             # There is none where somebody took the newest rows away.
-            if (found := rule.highest_of(engine.rows(rule.highest(rows, name, by)), dtype)) is not None:
+            if (found := highest(table.then(rule.from_on, name, near))) is not None:
                 return found, version
-    return rule.highest_of(engine.rows(rule.highest(table, name, by)), dtype), version
+    return highest(table), version
 
 
-def _is_empty(engine: Engine, table: ir.Table) -> bool:
-    return not engine.rows(table.limit(1))
+def _is_empty(engine: Engine, table: Rows) -> bool:
+    return not engine.rows(table.asked(_first))
+
+
+def _first(rows: ir.Table) -> ir.Table:
+    import ibis
+
+    return rows.limit(1).select(one=ibis.literal(1))
 
 
 @contextlib.contextmanager
-def _candidates(
-    query: Query, incremental: Incremental, watermark: Watermark | None, by: Comparing, *, whole: bool
-) -> Iterator[ir.Table]:
+def _candidates(engine: Engine, query: Query, incremental: Incremental, reach: _Reach) -> Iterator[Rows]:
     """Give the delta: all of the query, the user's own delta, or the rows that the watermark leaves."""
-    with query.table(is_incremental=not whole) as full:
-        rule.require_columns(full, incremental)
+    settings = replace(incremental, delta=None, window=None)
+    with query.given(is_incremental=not reach.whole) as full:
+        engine.preparing.require(rule.require_columns, full, settings)
         own = isinstance(query.model.body, SqlBody) and query.model.body.own_delta
-        given = None if whole else query.delta()
-        if given is not None:
-            yield _same_columns(given, full, incremental, query.model)
+        delta = None if reach.whole else query.delta()
+        if delta is not None:
+            yield _same_columns(delta, full, incremental, query.model)
         elif incremental.window is not None:
-            yield rule.windowed(full, incremental)
-        elif whole or own:
+            yield _windowed(full, incremental)
+        elif reach.whole or own or reach.watermark is None:
             yield full
         else:
-            yield rule.delta(full, incremental, watermark, by)
+            yield full.then(rule.delta, settings, reach.watermark, engine.capabilities.comparing)
 
 
-def _same_columns(given: ir.Table, full: ir.Table, incremental: Incremental, model: Model) -> ir.Table:
+def _windowed(rows: Rows, incremental: Incremental) -> Rows:
+    """Keep the rows of this run's window; each run has another one."""
+    return rows if incremental.window is None else Built(rule.windowed(rows.table(), incremental))
+
+
+def _same_columns(given: Rows, full: Rows, incremental: Incremental, model: Model) -> Rows:
     missing = [name for name in full.columns if name not in given.columns]
     extra = [name for name in given.columns if name not in full.columns]
     if not missing and not extra:
-        return given.select(*full.columns)
+        return given
     assert incremental.delta is not None
     words = [f'lacks "{name}"' for name in missing] + [f'has "{name}" besides' for name in extra]
     raise DeltaColumnsDiffer(

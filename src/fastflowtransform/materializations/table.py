@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from fastflowtransform.engines.base import Capabilities, Engine, Kind, Select, Standing, kind_of
+from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing, kind_of
 from fastflowtransform.materializations.base import (
     OPEN,
     SILENT,
@@ -21,8 +21,7 @@ from fastflowtransform.model import Model
 from fastflowtransform.results import Outcome, WriteCounts
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pyarrow as pa
+    from fastflowtransform.engines.base import Readable
 
 
 def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
@@ -41,7 +40,7 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
     def outcome(written: WriteCounts) -> Outcome:
         return Outcome(strategy=written.strategy, why=target.action.why, inserted=written.inserted)
 
-    def write(rows: ir.Table | pa.RecordBatchReader | Select) -> Outcome:
+    def write(rows: Readable) -> Outcome:
         with query.located(), journal.writing(engine, target.relation, outcome):
             over, layout = kind_of(target.over), target.model.layout
             return outcome(engine.replace(target.relation, rows, over=over, layout=layout))
@@ -52,5 +51,5 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
     with contextlib.ExitStack() as stages:
         with query.located():
             staged = stages.enter_context(engine.stage(rows))
-        gate.judge(staged)
+        gate.judge(staged.table())
         return write(staged)

@@ -158,8 +158,8 @@ class _Trial:
         """Make the target as it was: with the types of the model's own columns, or with those that are written."""
         types = {} if this.sql is not None else self._given.types([this], {}, '"this"')
         if this.sql is None and not this.types:
-            with query.table(is_incremental=False) as table:
-                schema = table.schema() if isinstance(query.model.body, SqlBody) else self._engine.schema(table)
+            with query.given(is_incremental=False) as given:
+                schema = given.schema() if isinstance(query.model.body, SqlBody) else self._engine.schema(given.table())
             types = {**schema, **{name: dtype for name, dtype in types.items() if name not in schema}}
         rows = self._engine.sql(self._given.select(this, types, '"this"'))
         self._engine.replace(self._target, rows, over=None)

@@ -67,8 +67,8 @@ class Upstream:
         if not all(inputs.values()) or (isinstance(model.body, PythonBody) and model.body.frame is not Frame.IBIS):
             return {}
         instead = {each: self._empty(types) for each, types in inputs.items()}
-        with Query(model, Tables(self._project, self._engine, instead=instead)).table(is_incremental=False) as table:
-            return dict(self._engine.schema(table).items())
+        with Query(model, Tables(self._project, self._engine, instead=instead)).given(is_incremental=False) as given:
+            return dict(self._engine.schema(given.table()).items())
 
 
 def _parsed(types: Mapping[str, str]) -> Types:

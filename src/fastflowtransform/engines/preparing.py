@@ -1,0 +1,160 @@
+"""The SQL of rows that functions make of tables: compiled once for all tables of the same columns.
+
+Ibis compiles a function's expression over tables and watermarks that have numbers instead of names. That text is kept,
+and a statement is that text with the names of the tables at hand: it is the same whether Ibis was asked today or a week
+ago. What the text follows from is its key: the functions and their settings, the columns that the engine says the
+tables have, and the engine itself; and what is read of an earlier command was made by the same sources and packages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastflowtransform import kept_file
+from fastflowtransform.incremental import Watermark
+from fastflowtransform.kept_file import Entries, key_of
+from fastflowtransform.rows import Built, Derived, Named, Newest, Rows
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+NAME = "statements.bin"
+_MOST = 5_000
+"""Entries of which those that a command did not ask for are let go."""
+_SOURCES = (
+    "incremental.py",
+    "rows.py",
+    *(f"engines/{name}.py" for name in ("compiling", "postgres_compiler", "preparing", "quoting", "spark_compiler")),
+    *(f"materializations/{name}.py" for name in ("audit", "columns", "incremental")),
+)
+"""What has a part in a text beside Ibis: the functions that are called, and what compiles."""
+
+_FROM, _AT = "__fft_from_", "__fft_at_"
+_PLACES = re.compile(rf"([\"`]){_FROM}(\d+)\1|'{_AT}(\d+)'")
+
+
+class Preparing:
+    """How one engine makes statements of rows.
+
+    Parameters
+    ----------
+    engine
+        Its name.
+    compiled
+        Gives the SQL of an expression.
+    quote, literal
+        How it writes a name and a text.
+    """
+
+    def __init__(
+        self,
+        engine: str,
+        compiled: Callable[[ir.Table], str],
+        quote: Callable[[str], str],
+        literal: Callable[[str], str],
+    ) -> None:
+        self.statements = Entries()
+        self._engine = engine
+        self._compiled = compiled
+        self._quote = quote
+        self._literal = literal
+
+    def select(self, rows: Rows) -> str:
+        """Return the SELECT that gives rows.
+
+        Raises
+        ------
+        BadSql
+            The engine has no such operation.
+        """
+        if isinstance(rows, Named):
+            return rows.text or f"SELECT * FROM {rows.name}"
+        places = _Places()
+        form = places.form(rows)
+        if not isinstance(rows, Derived) or places.are_built:
+            return self._compiled(rows.table())
+        key = key_of("select", self._engine, form)
+        kept = self.statements.get(key)
+        text = self._form(rows, places) if kept is None else kept.decode()
+        if kept is None:
+            self.statements.put(key, text.encode())
+        named = _PLACES.sub(lambda found: self._put(found, places), text)
+        texts = [f"{table.name} AS (\n{table.text}\n)" for table in places.tables if table.text is not None]
+        return f"WITH {', '.join(texts)} SELECT * FROM (\n{named}\n) AS model" if texts else named
+
+    def require(self, claim: Callable[..., None], rows: Rows, *given: object) -> None:
+        """Let a function raise what it has to say against the columns of rows, unless it is known to have nothing."""
+        places = _Places()
+        key = key_of("claim", self._engine, claim.__module__, claim.__qualname__, places.form(rows), given)
+        if places.are_built or self.statements.get(key) is None:
+            claim(rows.table(), *given)
+            if not places.are_built:
+                self.statements.put(key, b"holds")
+
+    def _form(self, rows: Derived, places: _Places) -> str:
+        """Return the SQL of rows with numbers in place of names."""
+        import ibis
+
+        def numbered(table: Rows) -> ir.Table:
+            assert isinstance(table, Named)
+            return ibis.table(table.schema(), name=f"{_FROM}{places.tables.index(table)}")
+
+        def mark(found: Newest) -> Watermark:
+            return Watermark(f"{_AT}{places.marks.index(found)}", found.of.schema()[found.column])
+
+        return self._compiled(rows.expression(numbered, mark))
+
+    def _put(self, found: re.Match[str], places: _Places) -> str:
+        _, table, mark = found.groups()
+        return places.tables[int(table)].name if table else self._literal(places.marks[int(mark)].text)
+
+
+class _Places:
+    """The tables and the watermarks of an expression, in the order in which they are come across."""
+
+    def __init__(self) -> None:
+        self.tables: list[Named] = []
+        self.marks: list[Newest] = []
+        self.are_built = False
+        """Whether some rows are an expression already, which nobody can tell from another one by a text."""
+
+    def form(self, given: object) -> str:
+        """Return what tells an expression from all others, but for the names of tables and the watermarks."""
+        if isinstance(given, Derived):
+            parts = [*map(self.form, given.given)]
+            parts += [f"{name}={self.form(value)}" for name, value in given.settings.items()]
+            return f"{given.make.__module__}.{given.make.__qualname__}({', '.join(parts)})"
+        if isinstance(given, Named):
+            if given in self.tables:
+                return f"table {self.tables.index(given)}"
+            self.tables.append(given)
+            return f"table {len(self.tables) - 1} of {list(given.columns.items())!r}"
+        if isinstance(given, Newest):
+            if given not in self.marks:
+                self.marks.append(given)
+            return f"mark {self.marks.index(given)} of {given.of.columns[given.column]!r}"
+        self.are_built = self.are_built or isinstance(given, Built)
+        return repr(given)
+
+
+@contextlib.contextmanager
+def keeping(folder: Path) -> Iterator[Entries]:
+    """Read what is kept of a project's statements while the block runs, and write what came in it.
+
+    Parameters
+    ----------
+    folder
+        The project's; what is kept stands in `target/`.
+    """
+    path, by = folder / "target" / NAME, kept_file.made_by(_SOURCES, ["ibis", "sqlglot"])
+    entries = Entries(kept_file.read(path, by))
+    try:
+        yield entries
+    finally:
+        if entries.used.keys() - entries.read.keys():
+            both = {**entries.read, **entries.used}
+            kept_file.write(path, by, both if len(both) <= _MOST else entries.used)

@@ -1,0 +1,101 @@
+"""A file in `target/` that keeps what a command has found for the next one.
+
+It is never the truth of anything: one that is missing, damaged or of another version counts as empty, and a folder that
+cannot be written to stays as it is. Both cost time, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import marshal
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+_DIGEST = 32
+
+
+class Entries:
+    """What is kept, by the digest of what it was found for; threads may share it.
+
+    Parameters
+    ----------
+    read
+        What earlier commands have kept.
+    """
+
+    def __init__(self, read: Mapping[bytes, bytes] | None = None) -> None:
+        self.read = read or {}
+        """What was read of earlier commands."""
+        self.used: dict[bytes, bytes] = {}
+        """What was asked for in this one, which is what a later one will ask for."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return what is kept under a key."""
+        found = self.used.get(key)
+        if found is None and (found := self.read.get(key)) is not None:
+            self.used[key] = found
+        return found
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Keep something under a key."""
+        self.used[key] = value
+
+
+def key_of(*parts: object) -> bytes:
+    """Return the key of what follows from the parts alone."""
+    return hashlib.blake2b("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def made_by(sources: Iterable[str], packages: Iterable[str]) -> bytes:
+    """Return a digest of what entries depend on beside their keys.
+
+    Parameters
+    ----------
+    sources
+        Files of this package that have a part in them, by their path in it.
+    packages
+        Installed packages that have. What is installed beside them counts too: to look up a version takes ten times
+        what it takes to list a folder.
+    """
+    own = Path(__file__).parent
+    texts = b"\0".join((own / source).read_bytes() for source in sources)
+    folders = {str(Path(spec.origin).parents[1]) for name in packages if (spec := find_spec(name)) and spec.origin}
+    found = sorted(name for folder in folders for name in os.listdir(folder) if name.endswith(".dist-info"))
+    return hashlib.sha256("\0".join([sys.version, *found]).encode() + texts).digest()
+
+
+def read(path: Path, made_by: bytes) -> Mapping[bytes, bytes]:
+    """Return the entries of a file that was made by the same; none where it is anything else."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return {}
+    by, digest, entries = content[:_DIGEST], content[_DIGEST : 2 * _DIGEST], content[2 * _DIGEST :]
+    # Compared before it is unpacked: marshal trusts what it is given.
+    if by != made_by or digest != hashlib.sha256(entries).digest():
+        return {}
+    found: Mapping[bytes, bytes] = marshal.loads(entries)
+    return found
+
+
+def write(path: Path, made_by: bytes, entries: Mapping[bytes, bytes]) -> None:
+    """Write beside the place and move it there, so that a reader never sees half of it, whoever else writes."""
+    packed = marshal.dumps(dict(entries))
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        ignored = path.parent / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n", encoding="utf-8")
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
+            try:
+                beside.write(made_by + hashlib.sha256(packed).digest() + packed)
+                beside.close()
+                Path(beside.name).replace(path)
+            except OSError:
+                Path(beside.name).unlink(missing_ok=True)
+                raise
