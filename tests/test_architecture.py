@@ -12,10 +12,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from fastflowtransform import engines
+from fastflowtransform.engines import preparing
 
 PACKAGE = "fastflowtransform"
 SRC = Path(__file__).parents[1] / "src" / PACKAGE
@@ -192,6 +196,12 @@ def test_only_an_engine_imports_a_driver():
     assert all(module.startswith("engines.") for module in importers), importers
 
 
+def test_our_own_engines_are_the_entry_points_of_this_package():
+    ours = [found for found in entry_points(group="fft.engines") if found.value.startswith(PACKAGE)]
+
+    assert {found.name: tuple(found.value.split(":")) for found in ours} == engines.OWN
+
+
 def test_importing_the_command_line_loads_nothing_heavy():
     assert not loaded_by(f"import {PACKAGE}.cli") & HEAVY
 
@@ -206,6 +216,38 @@ def test_a_seed_of_everyday_values_loads_neither_ibis_nor_pandas(tmp_path: Path)
 
     # Arrow and DuckDB load pandas for what Python gives them, which takes longer than the rows.
     assert not loaded_by(seed) & {"ibis", "pandas"}
+
+
+def test_an_increment_that_was_compiled_before_loads_no_compiler(tmp_path: Path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "project.yml").write_text("name: test\n")
+    (tmp_path / "profiles.yml").write_text("dev:\n  engine: duckdb\n  duckdb: {path: w.duckdb}\n")
+    config = "config(materialized='incremental', unique_key='id', updated_at='at')"
+    cursor = "date '2026-01-01' + cast(n as integer) as at"
+    query = f"select n as id, {cursor}, {{{{ var('v') }}}} as v from range({{{{ var('n') }}}}) t(n)"
+    (tmp_path / "models" / "m.ff.sql").write_text(f"{{{{ {config} }}}} {query}")
+    code = (
+        f"from fastflowtransform import cli; assert cli.call(['run', {str(tmp_path)!r}, '--vars', 'n=%d', '--vars', 'v=%d']) == 0"
+    )
+
+    first, second = loaded_by(code % (3, 1)), loaded_by(code % (5, 1))
+    # A row that is new, and late ones that differ.
+    compiled, once_more = loaded_by(code % (6, 2)), loaded_by(code % (9, 3))
+
+    assert all("ibis" in loaded for loaded in (first, second, compiled))
+    assert not once_more & {"ibis", "numpy", "pandas", "pyarrow", "sqlglot"}
+
+
+def test_whatever_makes_rows_of_rows_has_a_part_in_what_is_kept():
+    makers = {
+        module
+        for module, node in NODES
+        if isinstance(node, ast.Call)
+        and (ast.unparse(node.func) == "Derived" or ast.unparse(node.func).endswith((".then", ".into")))
+    }
+
+    sources = {source.removesuffix(".py").replace("/", ".") for source in preparing._SOURCES}
+    assert makers <= sources
 
 
 def test_every_error_is_caught_in_one_place_and_that_is_the_door():

@@ -51,7 +51,7 @@ class Rows:
         """
         return Derived(make, (self, *given), settings, self.columns)
 
-    def asked(self, make: Callable[..., ir.Table], *given: object, **settings: object) -> Derived:
+    def into(self, make: Callable[..., ir.Table], *given: object, **settings: object) -> Derived:
         """Return what a function makes of these rows where that has other columns, such as a count."""
         return Derived(make, (self, *given), settings, {})
 

@@ -302,7 +302,10 @@ class Engine(Protocol):
         ...
 
     def rows(self, table: ir.Table | Rows) -> list[dict[str, object]]:
-        """Run an expression whose result is small, and return its rows; of `Rows`, texts, numbers and booleans only."""
+        """Run an expression whose result is small, and return its rows.
+
+        Of `Rows` it is asked for texts, booleans and numbers only, and a decimal may come as a text.
+        """
         ...
 
     def batches(self, table: ir.Table) -> AbstractContextManager[pa.RecordBatchReader]:

@@ -82,7 +82,7 @@ class DuckDBEngine:
         self._numbers = itertools.count(1)
         self._columns = Columns(self._rows, lambda: self.connection)
         self._texts = Texts()
-        self.preparing = Preparing(self.name, self.compiled, quoted, literal)
+        self.preparing = Preparing(self.name, self.compiled, literal)
         self._scratch = Scratch(self._rows)
         self._alongside = Alongside()
         self._transactions = Transactions(self._run, self._insertion, self._forget)

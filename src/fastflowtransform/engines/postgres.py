@@ -118,7 +118,7 @@ class PostgresEngine:
         self._lock_wait = lock_wait
         self._numbers = itertools.count(1)
         self._texts = Texts()
-        self.preparing = Preparing(self.name, self.compiled, quoted, literal)
+        self.preparing = Preparing(self.name, self.compiled, literal)
         self._scratch = Scratch(self._session.rows)
         self._alongside = Alongside()
         self._shown: set[str] = set()

@@ -46,21 +46,14 @@ class Preparing:
         Its name.
     compiled
         Gives the SQL of an expression.
-    quote, literal
-        How it writes a name and a text.
+    literal
+        How it writes a text.
     """
 
-    def __init__(
-        self,
-        engine: str,
-        compiled: Callable[[ir.Table], str],
-        quote: Callable[[str], str],
-        literal: Callable[[str], str],
-    ) -> None:
+    def __init__(self, engine: str, compiled: Callable[[ir.Table], str], literal: Callable[[str], str]) -> None:
         self.statements = Entries()
         self._engine = engine
         self._compiled = compiled
-        self._quote = quote
         self._literal = literal
 
     def select(self, rows: Rows) -> str:
@@ -75,7 +68,7 @@ class Preparing:
             return rows.text or f"SELECT * FROM {rows.name}"
         places = _Places()
         form = places.form(rows)
-        if not isinstance(rows, Derived) or places.are_built:
+        if not isinstance(rows, Derived) or places.only_built:
             return self._compiled(rows.table())
         key = key_of("select", self._engine, form)
         kept = self.statements.get(key)
@@ -90,9 +83,9 @@ class Preparing:
         """Let a function raise what it has to say against the columns of rows, unless it is known to have nothing."""
         places = _Places()
         key = key_of("claim", self._engine, claim.__module__, claim.__qualname__, places.form(rows), given)
-        if places.are_built or self.statements.get(key) is None:
+        if places.only_built or self.statements.get(key) is None:
             claim(rows.table(), *given)
-            if not places.are_built:
+            if not places.only_built:
                 self.statements.put(key, b"holds")
 
     def _form(self, rows: Derived, places: _Places) -> str:
@@ -119,8 +112,8 @@ class _Places:
     def __init__(self) -> None:
         self.tables: list[Named] = []
         self.marks: list[Newest] = []
-        self.are_built = False
-        """Whether some rows are an expression already, which nobody can tell from another one by a text."""
+        self.only_built = False
+        """Whether nothing can be kept: some rows are an expression already, or a column has a number's name."""
 
     def form(self, given: object) -> str:
         """Return what tells an expression from all others, but for the names of tables and the watermarks."""
@@ -132,12 +125,13 @@ class _Places:
             if given in self.tables:
                 return f"table {self.tables.index(given)}"
             self.tables.append(given)
+            self.only_built = self.only_built or any(_FROM in name or _AT in name for name in given.columns)
             return f"table {len(self.tables) - 1} of {list(given.columns.items())!r}"
         if isinstance(given, Newest):
             if given not in self.marks:
                 self.marks.append(given)
             return f"mark {self.marks.index(given)} of {given.of.columns[given.column]!r}"
-        self.are_built = self.are_built or isinstance(given, Built)
+        self.only_built = self.only_built or isinstance(given, Built)
         return repr(given)
 
 

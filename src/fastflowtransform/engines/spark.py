@@ -87,7 +87,7 @@ class SparkEngine:
         self._format = table_format
         self._numbers = itertools.count(1)
         self._texts = Texts(ticked)
-        self.preparing = Preparing("spark", self.compiled, ticked, catalog.literal)
+        self.preparing = Preparing("spark", self.compiled, catalog.literal)
         self._frames: list[str] = []
         self._scratch = Scratch(session.rows)
         self._run_id = uuid.uuid4().hex

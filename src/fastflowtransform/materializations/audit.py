@@ -75,12 +75,12 @@ def audited(
     with engine.stage(rows) as staged:
         by = engine.capabilities.comparing
         ranged = isinstance(engine, Noting)
-        (found,) = engine.rows(staged.asked(_counts, incremental, watermark, by, ranged=ranged))
+        (found,) = engine.rows(staged.into(_counts, incremental, watermark, by, ranged=ranged))
         counts = {name: int(str(found.get(name) or 0)) for name in _COUNTED}
         kept = _kept(staged, incremental) if counts["null_keys"] else staged
         newest = found.get(_NEWEST)
         if incremental.updated_at is not None and _NEWEST not in found:
-            (highest,) = engine.rows(kept.asked(rule.highest, incremental.updated_at, by)) or [{"watermark": None}]
+            (highest,) = engine.rows(kept.into(rule.highest, incremental.updated_at, by)) or [{"watermark": None}]
             newest = highest["watermark"]
         # As many rows as there are keys are merged.
         ends = {**found, "rows": counts["keys"]} if ranged else None

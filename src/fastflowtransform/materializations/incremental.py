@@ -251,7 +251,7 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
         if audit.late:
             doubtful = fresh.then(rule.doubtful, settings, watermark, by)
             old = _near(engine, doubtful, delta, key)
-            settled: Rows = doubtful.asked(rule.settled, old, settings, by, null_safe=null_safe)
+            settled: Rows = doubtful.into(rule.settled, old, settings, by, null_safe=null_safe)
             late = _number(engine, doubtful) if audit.duplicates else audit.late
             if late > _FEW:
                 settled = stages.enter_context(engine.stage(settled))
@@ -283,7 +283,7 @@ def _near(engine: Engine, doubtful: Rows, delta: _Delta, key: tuple[str, ...]) -
     old = delta.fitted.target
     if not isinstance(engine, Noting):
         return old
-    (found,) = engine.rows(doubtful.asked(rule.key_range, key))
+    (found,) = engine.rows(doubtful.into(rule.key_range, key))
     return Built(rule.within(old.table(), doubtful.table(), key, found))
 
 
@@ -297,7 +297,7 @@ def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
 
 
 def _counted(engine: Engine, settled: Rows) -> _LeftOut:
-    (found,) = engine.rows(settled.asked(_numbers))
+    (found,) = engine.rows(settled.into(_numbers))
     return _LeftOut(int(str(found["rows"])), int(str(found["stale"] or 0)))
 
 
@@ -306,7 +306,7 @@ def _numbers(settled: ir.Table) -> ir.Table:
 
 
 def _number(engine: Engine, rows: Rows) -> int:
-    (found,) = engine.rows(rows.asked(_how_many))
+    (found,) = engine.rows(rows.into(_how_many))
     return int(str(found["rows"]))
 
 
@@ -339,7 +339,7 @@ def _watermark(engine: Engine, table: Rows, target: Target, incremental: Increme
     by, version = engine.capabilities.comparing, -1
 
     def highest(rows: Rows) -> Newest | None:
-        found = rule.highest_of(engine.rows(rows.asked(rule.highest, name, by)))
+        found = rule.highest_of(engine.rows(rows.into(rule.highest, name, by)))
         return None if found is None else Newest(found, table, name)
 
     if isinstance(engine, Noting) and rule.has_maximum(table.schema()[name]):
@@ -356,7 +356,7 @@ def _watermark(engine: Engine, table: Rows, target: Target, incremental: Increme
 
 
 def _is_empty(engine: Engine, table: Rows) -> bool:
-    return not engine.rows(table.asked(_first))
+    return not engine.rows(table.into(_first))
 
 
 def _first(rows: ir.Table) -> ir.Table:
