@@ -226,9 +226,8 @@ def test_an_increment_that_was_compiled_before_loads_no_compiler(tmp_path: Path)
     cursor = "date '2026-01-01' + cast(n as integer) as at"
     query = f"select n as id, {cursor}, {{{{ var('v') }}}} as v from range({{{{ var('n') }}}}) t(n)"
     (tmp_path / "models" / "m.ff.sql").write_text(f"{{{{ {config} }}}} {query}")
-    code = (
-        f"from fastflowtransform import cli; assert cli.call(['run', {str(tmp_path)!r}, '--vars', 'n=%d', '--vars', 'v=%d']) == 0"
-    )
+    command = f"['run', {str(tmp_path)!r}, '--vars', 'n=%d', '--vars', 'v=%d']"
+    code = f"from fastflowtransform import cli; assert cli.call({command}) == 0"
 
     first, second = loaded_by(code % (3, 1)), loaded_by(code % (5, 1))
     # A row that is new, and late ones that differ.

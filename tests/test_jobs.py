@@ -389,7 +389,7 @@ def test_a_run_of_one_at_a_time_that_is_stopped_tells_as_much(project: ProjectFo
         }
     )
 
-    code, _, err = stopped(project, signal.SIGINT, signal.SIGINT, when=["hash(a.range"])
+    code, _, err = stopped(project, signal.SIGINT, when=["hash(a.range"])
 
     assert code == 130 and "Traceback" not in err, err
     assert results(project) == {"done": "success", "slow": "cancelled", "then": "skipped"}

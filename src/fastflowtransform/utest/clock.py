@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.model import Model
 from fastflowtransform.normalize import Tables
+from fastflowtransform.rows import Built, Rows
 from fastflowtransform.template import Template
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Stopped(Tables):
         super().__init__(project, engine)
         self._now = now
 
-    def read(self, sql: str, template: Template) -> ir.Table:
+    def read(self, sql: str, template: Template) -> Rows:
         """Return what a SQL text gives."""
         return super().read(self._stopped(sql), template)
 
@@ -60,21 +61,20 @@ class Stopped(Tables):
     def _stopped(self, sql: str) -> str:
         return sql if self._now is None else stopped(sql, self._now, self._dialect)
 
-    def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> ir.Table | pa.RecordBatchReader:
+    def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> Rows | pa.RecordBatchReader:
         """Return what a function gave."""
         import ibis
         import ibis.expr.operations as ops
-        import ibis.expr.types as ir
 
-        rows = super().own(rows, model)
-        if self._now is None or not isinstance(rows, ir.Table):
-            return rows
+        given = super().own(rows, model)
+        if self._now is None or not isinstance(given, Built):
+            return given
+        table = given.table()
         instants: dict[Any, Any] = {}
-        for node in rows.op().find((ops.TimestampNow, ops.DateNow)):
+        for node in table.op().find((ops.TimestampNow, ops.DateNow)):
             value = self._now.date() if isinstance(node, ops.DateNow) else self._now.replace(tzinfo=None)
             instants[node] = ibis.literal(value, type=node.dtype).op()
-        replaced: ir.Table = rows.op().replace(instants).to_expr() if instants else rows
-        return replaced
+        return Built(table.op().replace(instants).to_expr()) if instants else given
 
 
 def stopped(sql: str, now: datetime, dialect: str) -> str:
