@@ -28,6 +28,7 @@ SRC = Path(__file__).parents[1] / "src" / PACKAGE
 FLOORS = {
     "places": ["location"],
     "words": ["errors", "relation"],
+    "grammar": ["plain_template"],
     "texts": ["document", "graph", "kept_file", "results", "schedule", "starter", "steady", "template", "windows"],
     "kept": ["kept"],
     "nouns": ["model", "report", "select", "settings"],

@@ -39,8 +39,8 @@ class Kept:
     def template(self, path: Path) -> Template:
         """Return the template in a file; the errors are those of `read_text` and `compile_template`."""
         text, at = read_text(path), Location(path, 1)
-        if "{" not in text:
-            return template.compile_template(text, at)
+        if (plain := template.plain(text, at)) is not None:
+            return plain
         key = key_of("template", path, text)
         if (packed := self._found(key)) is not None:
             return template.unpacked(packed, text, at)
@@ -74,7 +74,7 @@ def keeping(folder: Path) -> Iterator[Kept]:
         The project's; what is kept stands in `target/`.
     """
     path, by = folder / "target" / NAME, made_by()
-    entries = Entries(kept_file.read(path, by))
+    entries = Entries(lambda: kept_file.read(path, by))
     # Until all files were read, what was not asked for is still wanted.
     wanted = {**entries.read}
     try:
@@ -89,4 +89,4 @@ def keeping(folder: Path) -> Iterator[Kept]:
 def made_by() -> bytes:
     """Return what the form of the entries depends on: the modules that parse, and what they parse with."""
     # A file's name is in each key, and so in the code that Jinja makes, for the lines of errors.
-    return kept_file.made_by(["document.py", "template.py"], ["jinja2", "yaml"])
+    return kept_file.made_by(["document.py", "plain_template.py", "template.py"], ["jinja2", "yaml"])

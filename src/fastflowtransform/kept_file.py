@@ -7,12 +7,13 @@ cannot be written to stays as it is. Both cost time, and nothing else.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import marshal
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,14 +26,18 @@ class Entries:
     Parameters
     ----------
     read
-        What earlier commands have kept.
+        Reads what earlier commands have kept, once something is asked for.
     """
 
-    def __init__(self, read: Mapping[bytes, bytes] | None = None) -> None:
-        self.read = read or {}
-        """What was read of earlier commands."""
+    def __init__(self, read: Callable[[], Mapping[bytes, bytes]] = dict) -> None:
+        self._read = read
         self.used: dict[bytes, bytes] = {}
-        """What was asked for in this one, which is what a later one will ask for."""
+        """What was asked for in this command, which is what a later one will ask for."""
+
+    @functools.cached_property
+    def read(self) -> Mapping[bytes, bytes]:
+        """Return what earlier commands have kept."""
+        return self._read()
 
     def get(self, key: bytes) -> bytes | None:
         """Return what is kept under a key."""

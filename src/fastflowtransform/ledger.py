@@ -9,13 +9,14 @@ Rows are added and never changed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from fastflowtransform import __version__
 from fastflowtransform.engines.base import Engine, Kind, Transactional
@@ -152,6 +153,21 @@ class Part:
     backfill: str | None = None
 
 
+class _Spanning(Engine, Transactional, Protocol):
+    """An engine whose transactions span tables."""
+
+
+def _spans_tables(engine: Engine) -> TypeGuard[_Spanning]:
+    """Whether an engine's transactions do."""
+    return _is_transactional(type(engine))
+
+
+@functools.cache
+def _is_transactional(engine: type[Engine]) -> bool:
+    # Python compares all members of a protocol each time that it is asked.
+    return issubclass(engine, Transactional)
+
+
 class Entry:
     """What is to be noted of one model or seed. Whoever makes the model writes into it, and nobody else meanwhile.
 
@@ -185,7 +201,7 @@ class Entry:
         if notes is None:
             yield
             return
-        if not isinstance(engine, Transactional):
+        if not _spans_tables(engine):
             yield
             self._look(engine, relation)
             return

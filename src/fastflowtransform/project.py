@@ -10,7 +10,6 @@ from typing import Any
 
 from fastflowtransform import checks as built_in
 from fastflowtransform import graph as graphs
-from fastflowtransform import seed_files
 from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
 from fastflowtransform.document import Section, read_document
@@ -216,9 +215,10 @@ def _macros(folder: Path, kept: Kept) -> Iterator[Template]:
 
 
 def _read_models(folder: Path, scope: Scope, settings: _Settings, kept: Kept) -> Iterator[Model]:
+    macros = folder / "models" / "macros"
     for path in _files(folder / "models", (".ff.sql", ".ff.py")):
         if path.name.endswith(".ff.sql"):
-            if path.is_relative_to(folder / "models" / "macros"):
+            if macros in path.parents:
                 continue
             yield read_sql_model(path, scope, settings.defaults, kept)
         else:
@@ -269,6 +269,10 @@ def _require_places_of_their_own(found: Iterable[Model | Seed], database: str) -
 
 
 def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
+    if not (folder / "seeds").is_dir():
+        return
+    from fastflowtransform import seed_files
+
     path = folder / "seeds" / "schema.yml"
     settings: dict[str, Section] = {}
     if path.is_file():
@@ -306,7 +310,8 @@ def _seed(file: Path, database: str, section: Section | None) -> Seed:
 
 
 def _described(model: Model, declared: Declared) -> Model:
-    model = replace(model, contract=declared.contracts.get(model.name))
+    if (contract := declared.contracts.get(model.name)) is not None:
+        model = replace(model, contract=contract)
     found = declared.models.get(model.name)
     if found is None:
         return model

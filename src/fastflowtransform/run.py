@@ -404,7 +404,7 @@ class _Making:
             query = Query(model, self._tables, functools.partial(self._looked_at, gate))
             outcome = materializations.find(model.materialized).apply(engine, now, query, gate, entry)
             entry.stays(None if judgement is None else judgement.state)
-            return replace(outcome, contract=gate.contract_words)
+            return replace(outcome, contract=gate.contract_words) if gate.contract_words else outcome
 
         return attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
 
@@ -447,7 +447,7 @@ def _settled(result: StepResult, gate: Gate) -> StepResult:
         gate.published()
     elif not isinstance(result.error, NotPublished):
         gate.abandoned()
-    return replace(result, kept=gate.kept)
+    return result if gate.kept is None else replace(result, kept=gate.kept)
 
 
 def _decided_anew(step: Step, plan: Plan, engine: Engine) -> Step:

@@ -15,7 +15,9 @@ from pathlib import Path
 from types import CodeType, MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fastflowtransform import plain_template
 from fastflowtransform.errors import FftError, JinjaError, Location, MissingVariable, hint_from, nearest
+from fastflowtransform.plain_template import Tag
 
 if TYPE_CHECKING:
     import jinja2
@@ -160,8 +162,30 @@ def compile_template(text: str, at: Location) -> Template:
     >>> template.render({"ref": lambda name: f'"{name}"'})
     'select * from "a"'
     """
+    found = plain(text, at)
+    return _by_jinja(text, at) if found is None else found
+
+
+def plain(text: str, at: Location) -> Template | None:
+    """Return the template of a text that can be read without Jinja; None for any other."""
     if "{" not in text:
         return Template(text, at, parts=(text,))
+    found = plain_template.read(text)
+    if found is None:
+        return None
+    tags = [tag for tag in found if isinstance(tag, Tag)]
+    calls = tuple(_plain_call(tag, tag.arguments) for tag in tags if tag.arguments is not None)
+    parts = tuple((part.name, part.arguments, part.named) if isinstance(part, Tag) else part for part in found)
+    return Template(text, at, calls, names=frozenset(tag.name for tag in tags), parts=parts)
+
+
+def _plain_call(tag: Tag, arguments: tuple[Any, ...]) -> Call:
+    # A list is no constant of Jinja's where a call is looked at.
+    shown = tuple(None if isinstance(value, list) else value for value in arguments)
+    return Call(tag.name, shown, tag.line, MappingProxyType(tag.named))
+
+
+def _by_jinja(text: str, at: Location) -> Template:
     import jinja2
     from jinja2 import nodes
 

@@ -144,11 +144,16 @@ def keeping(folder: Path) -> Iterator[Entries]:
     folder
         The project's; what is kept stands in `target/`.
     """
-    path, by = folder / "target" / NAME, kept_file.made_by(_SOURCES, ["ibis", "sqlglot"])
-    entries = Entries(kept_file.read(path, by))
+    path = folder / "target" / NAME
+    entries = Entries(lambda: kept_file.read(path, made_by()))
     try:
         yield entries
     finally:
-        if entries.used.keys() - entries.read.keys():
+        if entries.used and entries.used.keys() - entries.read.keys():
             both = {**entries.read, **entries.used}
-            kept_file.write(path, by, both if len(both) <= _MOST else entries.used)
+            kept_file.write(path, made_by(), both if len(both) <= _MOST else entries.used)
+
+
+def made_by() -> bytes:
+    """Return what has a part in a text beside its key."""
+    return kept_file.made_by(_SOURCES, ["ibis", "sqlglot"])

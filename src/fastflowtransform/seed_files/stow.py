@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from fastflowtransform.errors import UnwritableFolder
@@ -84,6 +83,8 @@ class Stow:
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
     """Yield items, of which the next ones are made by a thread meanwhile."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1) as thread:
         coming = deque(thread.submit(next, items, _END) for _ in range(_AHEAD))
         while (item := coming.popleft().result()) is not _END:
