@@ -440,7 +440,13 @@ _WORDS = {
 }
 
 
-_LIBRARIES = {Frame.PANDAS: ("pyarrow", "pandas"), Frame.POLARS: ("pyarrow", "polars"), Frame.ARROW: ("pyarrow",)}
+_LIBRARIES = {
+    Frame.IBIS: ("ibis",),
+    Frame.PANDAS: ("ibis", "pyarrow", "pandas"),
+    Frame.POLARS: ("ibis", "pyarrow", "polars"),
+    Frame.ARROW: ("ibis", "pyarrow"),
+    Frame.SPARK: ("ibis",),
+}
 
 
 def load_libraries(models: Iterable[Model]) -> None:
@@ -449,7 +455,7 @@ def load_libraries(models: Iterable[Model]) -> None:
     They import each other here and there; two threads that begin at two ends can meet a half of one.
     """
     frames = {model.body.frame for model in models if isinstance(model.body, PythonBody)}
-    for name in sorted({library for frame in frames for library in _LIBRARIES.get(frame, ())}):
+    for name in sorted({library for frame in frames for library in _LIBRARIES[frame]}):
         # The model that needs it says so.
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)

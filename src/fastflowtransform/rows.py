@@ -7,6 +7,7 @@ makes of tables follows from their columns and from its settings: so where its S
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ from fastflowtransform.incremental import Watermark
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.expr.schema import Schema
+
+
+_LOADING = threading.Lock()
 
 
 class Rows:
@@ -79,6 +83,9 @@ class Named(Rows):
 
     def table(self) -> ir.Table:
         """Return the expression that gives the rows."""
+        # Its modules import each other: two threads that begin at two ends could meet half of one.
+        with _LOADING:
+            import ibis  # noqa: F401
         return self.build()
 
 

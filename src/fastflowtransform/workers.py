@@ -182,8 +182,6 @@ class _Crew(Generic[Result]):
 
     def perform(self, hearing: Callable[[Call], AbstractContextManager[None]]) -> Ending:
         """Do the work; this thread hears of everything, and does none itself."""
-        # Each library is imported once, before threads could get in each other's way.
-        _ = self.engine.connection
         with hearing(functools.partial(self.calls.put, self.stopped)):
             try:
                 while self._busy or (self._until is None and not self._ready.is_over):

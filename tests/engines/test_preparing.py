@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from fastflowtransform.kept_file import Entries
 from fastflowtransform.materializations import audit, incremental
 from fastflowtransform.model import Incremental
 from fastflowtransform.rows import Built, Derived, Named, Newest, Rows
-from tests.conftest import duckdb_engine
+from tests.conftest import ProjectFolder, duckdb_engine
 from tests.histories import History, canonical, examples, histories
 
 PROPERTY = settings(
@@ -221,3 +223,41 @@ def test_what_no_command_asks_for_is_let_go_when_there_is_much(tmp_path: Path, m
 
     with preparing.keeping(tmp_path) as statements:
         assert statements.read == {b"c": b"SELECT 1"}
+
+
+@pytest.mark.never("spark", reason="its session has Ibis' types from the start", run=False)
+@pytest.mark.parametrize("jobs", ["1", "4"])
+def test_increments_that_were_compiled_before_load_no_ibis(each_project: ProjectFolder, jobs: str):
+    config = "{{ config(materialized='incremental', unique_key='id', updated_at='ts') }} "
+    each_project.write(
+        {f"models/m{n}.ff.sql": config + "select * from {{ source('raw', 'events') }}" for n in range(4)}
+    )
+    each_project.write({"sources.yml": "sources: [{name: raw, tables: [{name: events}]}]"})
+    each_project.sql("CREATE TABLE events (id INTEGER, ts DATE, v INTEGER)")
+    for number in range(4):
+        # Each time a row that is new, and late ones that differ.
+        each_project.sql(f"UPDATE events SET v = {number}")
+        each_project.sql(f"INSERT INTO events VALUES ({number}, '2026-01-0{number // 2 + 1}', 0)")
+        if number < 3:
+            assert each_project.fft("run", "--jobs", jobs).code == 0
+
+    code = f"""
+import sys
+from fastflowtransform import cli
+assert cli.call(["run", {str(each_project.folder)!r}, "--jobs", {jobs!r}]) == 0
+assert "ibis" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+    assert [row[2] for row in sorted(each_project.sql("SELECT * FROM m3"))][2:] == [3, 0]
+
+
+@pytest.mark.slow
+def test_threads_that_need_ibis_at_once_get_all_of_it(project: ProjectFolder):
+    config = "{{ config(materialized='incremental', unique_key='id', updated_at='at') }} "
+    project.write({f"models/m{n}.ff.sql": config + f"select {n} as id, 1 as at, {n} as c{n}" for n in range(8)})
+    command = [sys.executable, "-m", "fastflowtransform", "run", str(project.folder), "--jobs", "8", "--full-refresh"]
+
+    for _ in range(5):
+        (project.folder / "target" / preparing.NAME).unlink(missing_ok=True)
+        subprocess.run(command, check=True)

@@ -90,11 +90,13 @@ class Preparing:
 
     def _form(self, rows: Derived, places: _Places) -> str:
         """Return the SQL of rows with numbers in place of names."""
-        import ibis
 
         def numbered(table: Rows) -> ir.Table:
             assert isinstance(table, Named)
-            return ibis.table(table.schema(), name=f"{_FROM}{places.tables.index(table)}")
+            schema = table.schema()
+            import ibis
+
+            return ibis.table(schema, name=f"{_FROM}{places.tables.index(table)}")
 
         def mark(found: Newest) -> Watermark:
             return Watermark(f"{_AT}{places.marks.index(found)}", found.of.schema()[found.column])
