@@ -1,6 +1,7 @@
 """Runs models one after another in one process: `python child_steps.py PROJECT MODEL...`.
 
-Each goes through the plan and the loop of `fft run`; prints what each step took, in the order given.
+Each goes through the plan and the loop of `fft run`, with the statements that an earlier `fft run` has kept; prints what
+each step took, in the order given.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from measure import Silent, measured
 
 from fastflowtransform import engines, plan, project, settings
+from fastflowtransform.engines import preparing
 from fastflowtransform.gate import Audit
 from fastflowtransform.run import How, run
 
@@ -24,14 +26,15 @@ def main(folder: Path, names: list[str]) -> None:
     read = project.load(folder, engine=kind.name, database=kind.database(profile), variables=profile.variables)
     engine = kind.connect(profile)
     costs = []
-    for name in names:
-        existing = engine.existing([read.relation(name)])
-        with measured() as clock:
-            steps = plan.build(read, [name], existing, engine.capabilities)
-            (result,) = run(steps, read, engine, Silent(), How(Audit({}, read, engine))).steps
-        if result.error is not None:
-            raise result.error
-        costs.append(asdict(clock.cost))
+    with preparing.keeping(folder) as engine.preparing.statements:
+        for name in names:
+            existing = engine.existing([read.relation(name)])
+            with measured() as clock:
+                steps = plan.build(read, [name], existing, engine.capabilities)
+                (result,) = run(steps, read, engine, Silent(), How(Audit({}, read, engine))).steps
+            if result.error is not None:
+                raise result.error
+            costs.append(asdict(clock.cost))
     engine.close()
     print(json.dumps(costs))
 

@@ -43,6 +43,7 @@ FLOORS = {
     "testing": ["own_checks"],
     "declaring": ["declared", "utest.mark"],
     "whole": [PACKAGE, "project"],
+    "frames": ["frames"],
     "deciding": ["committing", "fingerprint", "freshness", "ledger", "normalize", "placing", "plan", "seed"],
     "comparing": ["proof", "state"],
     "claiming": ["failing", "past"],

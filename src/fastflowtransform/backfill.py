@@ -276,7 +276,7 @@ def _taken(step: Step, place: Relation, window: Window, entry: Entry, making: Ma
 def _published(backfill: Begun, total: Outcome, making: Making, again: bool) -> Outcome:
     """Put the table that was built beside its place there."""
     engine, step = making.engine, backfill.step
-    rows = engine.table(backfill.place)
+    rows = engine.found(backfill.place)
     making.gate.judge(rows, staged=False)
     over = kind_of(engine.existing([step.relation]).get(step.relation))
 

@@ -18,6 +18,7 @@ from fastflowtransform.normalize import Tables, located
 from fastflowtransform.own_checks import CHECKED, names_of
 from fastflowtransform.project import Project
 from fastflowtransform.py_model import UserCode
+from fastflowtransform.rows import Built, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.operations as ops
@@ -37,35 +38,36 @@ class Failing:
         Tables that stand for nodes, whatever is in the warehouse under their names.
     """
 
-    def __init__(
-        self, project: Project, engine: Engine, instead: Mapping[str, ir.Table] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, project: Project, engine: Engine, instead: Mapping[str, Rows] = MappingProxyType({})) -> None:
         self._project = project
         self._engine = engine
         self._instead = instead
         self._tables = Tables(project, engine, instead=instead)
-        self._read: dict[tuple[str, str | None], ir.Table] = {}
+        self._read: dict[tuple[str, str | None], Rows] = {}
 
-    def checked(self, check: Check) -> ir.Table:
+    def checked(self, check: Check) -> Rows:
         """Return the table that a check is about, without the rows that its `where` leaves out.
 
-        It is the same expression for all checks of one node and one `where`.
+        It is the same one for all checks of one node and one `where`.
         """
         return self._table(check.node, check.terms.where)
 
-    def rows(self, check: Check) -> ir.Table:
+    def rows(self, check: Check) -> Rows:
         """Return the rows that break a check's claim.
+
+        A column that is not there, or an argument that does not fit, is an error where their expression is built.
 
         Raises
         ------
         FftError
-            A table or column is not there, an argument does not fit, or the user's own code fails.
+            A table is not there, or the user's own code fails.
         """
         if check.own is not None:
             body = check.own.body
             return self._of_sql(check, body) if isinstance(body, SqlBody) else self._of_python(check, body)
         table = self.checked(check)
-        others, arguments = [], {}
+        others: list[Rows] = []
+        arguments: dict[str, object] = {}
         for name, value in check.arguments.items():
             if isinstance(value, Other):
                 others.append(self._table(value.node, value.where))
@@ -74,9 +76,9 @@ class Failing:
                 table = self._with_condition(table, value, holds)
             else:
                 arguments[name] = value
-        return checks.check(check.type).failing_rows(table, *others, **arguments)
+        return table.into(checks.check(check.type).failing_rows, *others, **arguments)
 
-    def is_by_row(self, check: Check, rows: ir.Table) -> bool:
+    def is_by_row(self, check: Check, rows: Rows) -> bool:
         """Whether each row is judged by itself, so that new rows can be checked without those that stand.
 
         Parameters
@@ -93,7 +95,7 @@ class Failing:
         conditions = [value.text for value in check.arguments.values() if isinstance(value, Condition)]
         if conditions:
             return all(self._is_of_one_row(text) for text in conditions)
-        return _is_derived(rows.op(), self.checked(check).op())
+        return self._engine.preparing.says(is_derived, rows, self.checked(check))
 
     def _is_of_one_row(self, condition: str) -> bool:
         """Whether a condition in SQL looks at nothing but the columns of its row; False for what cannot be parsed."""
@@ -106,34 +108,30 @@ class Failing:
             return False
         return parsed.find(exp.AggFunc, exp.Anonymous, exp.Query, exp.Window) is None
 
-    def _table(self, node: str, where: str | None) -> ir.Table:
+    def _table(self, node: str, where: str | None) -> Rows:
         """Return a node's table, without the rows that a condition leaves out."""
         if (node, where) not in self._read:
-            table = self._tables.table(node)
+            rows = self._tables.rows(node)
             if where is not None:
-                sql = f"SELECT * FROM (\n{self._engine.compiled(table)}\n) AS checked WHERE (\n{where}\n)"
-                table = self._engine.sql(sql)
-            self._read[node, where] = table
+                sql = f"SELECT * FROM (\n{self._engine.compiled(rows)}\n) AS checked WHERE (\n{where}\n)"
+                rows = self._engine.asked(sql)
+            self._read[node, where] = rows
         return self._read[node, where]
 
-    def _with_condition(self, table: ir.Table, condition: Condition, holds: str) -> ir.Table:
+    def _with_condition(self, table: Rows, condition: Condition, holds: str) -> Rows:
         """Return the table with a condition as its last column, which is called `holds`."""
         text = condition.text
         if condition.column is not None:
             present(table, [condition.column], "column")
             # The text is the engine's own SQL, whatever dialect the project's is written in.
             text = f"{_quoted(condition.column, self._engine.dialect)} {text}"
-        found = self._engine.sql(
+        found = self._engine.asked(
             f"SELECT checked.*, (\n{text}\n) AS {holds} FROM (\n{self._engine.compiled(table)}\n) AS checked"
         )
-        if not found[holds].type().is_boolean():
-            raise BadValue(
-                f'expression is "{condition.text}", of the type "{found[holds].type()}"',
-                hint="write a condition, which is true or false",
-            )
+        self._engine.preparing.says(require_condition, found, holds, condition.text)
         return found
 
-    def _of_sql(self, check: Check, body: SqlBody) -> ir.Table:
+    def _of_sql(self, check: Check, body: SqlBody) -> Rows:
         own = check.own
         assert own is not None
         dialect = self._project.dialect or self._engine.dialect
@@ -145,14 +143,14 @@ class Failing:
             checked = self._engine.compiled(self.checked(check))
             text = f"WITH {CHECKED} AS (\n{checked}\n) SELECT * FROM (\n{text}\n) AS failing"
         with located(body.template):
-            return self._engine.sql(text)
+            return self._engine.asked(text)
 
-    def _of_python(self, check: Check, body: PythonBody) -> ir.Table:
+    def _of_python(self, check: Check, body: PythonBody) -> Rows:
         import ibis.expr.types as ir
 
         own = check.own
         assert own is not None
-        tables = [] if own.alone else [self.checked(check)]
+        tables = [] if own.alone else [self.checked(check).table()]
         tables += [self._tables.table(found.node) for found in check.inputs]
         with UserCode(PythonModelFailed, f'check "{own.name}"', own.at.path):
             result: Any = body.function(*tables, **check.arguments)
@@ -164,7 +162,7 @@ class Failing:
                 hint="return the failing rows",
             )
         self._tables.own(result, self._as_model(check))
-        return result
+        return Built(result)
 
     def _as_model(self, check: Check) -> Model:
         """Return a check of the project's own as what the reader of texts and functions knows."""
@@ -172,7 +170,16 @@ class Failing:
         return Model(name=check.own.name, body=check.own.body, at=check.own.at, inputs=check.inputs)
 
 
-def _is_derived(rows: ops.Node, checked: ops.Node) -> bool:
+def require_condition(table: ir.Table, holds: str, text: str) -> bool:
+    """Raise `BadValue` where what a check takes for a condition is no question of yes or no."""
+    if table[holds].type().is_boolean():
+        return True
+    raise BadValue(
+        f'expression is "{text}", of the type "{table[holds].type()}"', hint="write a condition, which is true or false"
+    )
+
+
+def is_derived(rows: ir.Table, checked: ir.Table) -> bool:
     """Whether a table is made of another one row by row: by filters, projections, and joins with tables besides.
 
     Examples
@@ -180,11 +187,15 @@ def _is_derived(rows: ops.Node, checked: ops.Node) -> bool:
     >>> import ibis
     >>> table = ibis.table({"id": "int64"}, name="orders")
     >>> other = ibis.table({"id": "int64"}, name="customers")
-    >>> _is_derived(table.filter(table.id > 1).anti_join(other, "id").op(), table.op())
+    >>> is_derived(table.filter(table.id > 1).anti_join(other, "id"), table)
     True
-    >>> _is_derived(table.filter(table.id == table.id.max()).op(), table.op())
+    >>> is_derived(table.filter(table.id == table.id.max()), table)
     False
     """
+    return _is_derived(rows.op(), checked.op())
+
+
+def _is_derived(rows: ops.Node, checked: ops.Node) -> bool:
     import ibis.expr.operations as ops
 
     several = (ops.Analytic, ops.Reduction, ops.Subquery, ops.WindowFunction)

@@ -23,7 +23,6 @@ from fastflowtransform.rows import Rows
 from fastflowtransform.run_checks import Asked, ask, count_all, judge, kept_as, run_checks
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pyarrow as pa
 
     from fastflowtransform.materializations.base import Whole
@@ -83,7 +82,7 @@ class NodeChecks:
         self._project = project
         self._report = report
 
-    def asked(self, rows: ir.Table, whole: Whole | None) -> list[tuple[Asked, bool]]:
+    def asked(self, rows: Rows, whole: Whole | None) -> list[tuple[Asked, bool]]:
         """Return each check's failing rows, counted, and whether only the new rows were looked at.
 
         Raises
@@ -96,15 +95,18 @@ class NodeChecks:
         found = []
         for check in self.checks:
             asked, new_only = ask(check, new), False
-            if whole is not None:
-                new_only = asked.rows is not None and new.is_by_row(check, asked.rows)
-                asked = asked if new_only else ask(check, full)
+            if whole is not None and asked.rows is not None:
+                try:
+                    new_only = new.is_by_row(check, asked.rows)
+                    asked = asked if new_only else ask(check, full)
+                except FftError as error:
+                    asked = replace(asked, rows=None, error=error)
             found.append((asked, new_only))
         numbers = count_all([asked for asked, _ in found], self.engine)
         _require_time(asked.error for asked in numbers)
         return [(asked, new_only) for asked, (_, new_only) in zip(numbers, found, strict=True)]
 
-    def judged(self, rows: ir.Table, whole: Whole | None) -> tuple[CheckResult, ...]:
+    def judged(self, rows: Rows, whole: Whole | None) -> tuple[CheckResult, ...]:
         """Return what came of each check."""
         asked = self.asked(rows, whole)
         results = tuple(
@@ -115,7 +117,7 @@ class NodeChecks:
         return results
 
     def shown(
-        self, results: tuple[CheckResult, ...], rows: ir.Table | None = None, whole: Whole | None = None
+        self, results: tuple[CheckResult, ...], rows: Rows | None = None, whole: Whole | None = None
     ) -> tuple[CheckResult, ...]:
         """Return the results with the SQL that finds the failing rows where they are to be found afterwards.
 
@@ -134,7 +136,7 @@ class NodeChecks:
             found.append(result)
         return tuple(found)
 
-    def _instead(self, rows: ir.Table) -> Failing:
+    def _instead(self, rows: Rows) -> Failing:
         """Return checks that see rows in place of the node, and of a source that is the same table."""
         upstream = self._project.graph.upstream
         sources = [node for node in self._project.sources if upstream[node] == {self.node}]
@@ -185,7 +187,7 @@ class Gate:
                 hint="mend the model, or change the contract",
             )
 
-    def judge(self, rows: ir.Table, whole: Whole | None = None, *, staged: bool = True) -> None:
+    def judge(self, rows: Rows, whole: Whole | None = None, *, staged: bool = True) -> None:
         """Ask the checks; the parameters are those of `materializations.base.Gate`."""
         if self.is_open:
             return
@@ -220,14 +222,14 @@ class Gate:
         """Let the results show no rows: those that were looked at are gone, for another reason than these checks."""
         self.results = tuple(replace(result, sql=None) for result in self.results)
 
-    def _keep(self, rows: ir.Table, whole: Whole | None) -> str:
+    def _keep(self, rows: Rows, whole: Whole | None) -> str:
         """Keep the rows that are not published, and return a hint that says where."""
         try:
             if kind_of(self._engine.existing([self._keeps]).get(self._keeps)) is Kind.TABLE:
                 self._engine.drop(self._keeps)
             written = self._engine.replace(self._keeps, rows, over=None).inserted
             self._is_kept = True
-            self.results = self._node_checks.shown(self.results, self._engine.table(self._keeps), whole)
+            self.results = self._node_checks.shown(self.results, self._engine.found(self._keeps), whole)
         except EngineError as error:
             _require_time([error])
             self.abandoned()

@@ -142,7 +142,7 @@ def _ranged(types: Schema, key: tuple[str, ...]) -> list[str]:
     ]
 
 
-def require_columns(table: ir.Table, incremental: Incremental) -> None:
+def require_columns(table: ir.Table, incremental: Incremental) -> bool:
     """Raise `MissingColumn` for a key or cursor that the query does not have, `BadCursor` for one without an order."""
     named = [("unique_key", name) for name in incremental.unique_key]
     if incremental.updated_at is not None:
@@ -154,7 +154,7 @@ def require_columns(table: ir.Table, incremental: Incremental) -> None:
                 hint=hint_from(name, table.columns, "columns"),
             )
     if incremental.updated_at is None:
-        return
+        return True
     dtype = table[incremental.updated_at].type()
     if not ordered(dtype) or dtype.is_boolean():
         raise BadCursor(
@@ -166,6 +166,7 @@ def require_columns(table: ir.Table, incremental: Incremental) -> None:
             f'lookback needs a timestamp or a date, and "{incremental.updated_at}" is of type "{dtype}"',
             hint="take lookback away",
         )
+    return True
 
 
 def require_target_columns(columns: Collection[str], name: str, incremental: Incremental) -> None:

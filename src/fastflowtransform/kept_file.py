@@ -62,13 +62,14 @@ def made_by(sources: Iterable[str], packages: Iterable[str]) -> bytes:
     Parameters
     ----------
     sources
-        Files of this package that have a part in them, by their path in it.
+        Files and folders of this package that have a part in them, by their path in it.
     packages
         Installed packages that have. What is installed beside them counts too: to look up a version takes ten times
         what it takes to list a folder.
     """
     own = Path(__file__).parent
-    texts = b"\0".join((own / source).read_bytes() for source in sources)
+    files = [path for source in sources for path in (sorted((own / source).glob("*.py")) or [own / source])]
+    texts = b"\0".join(path.read_bytes() for path in files)
     folders = {str(Path(spec.origin).parents[1]) for name in packages if (spec := find_spec(name)) and spec.origin}
     found = sorted(name for folder in folders for name in os.listdir(folder) if name.endswith(".dist-info"))
     return hashlib.sha256("\0".join([sys.version, *found]).encode() + texts).digest()

@@ -337,16 +337,20 @@ class Ledger:
 
 def proven(engine: Engine, notes: Notes, models: Iterable[str]) -> dict[str, Proven]:
     """Return what a ledger that stands proves of models: of each the last rows that were written and not undone."""
+    wanted = set(models)
+    rows = engine.rows(engine.found(notes.relation).into(written_last))
+    return {str(row["model"]): _proven(row) for row in rows if row["model"] in wanted}
+
+
+def written_last(table: ir.Table) -> ir.Table:
+    """Return what was noted of each model with its last rows, where these are proven."""
     import ibis
 
-    table = engine.table(notes.relation)
-    wanted = set(models)
     written = table.filter(table["status"].isin([Status.SUCCESS.value, Status.WARN.value]))
     newest = ibis.window(group_by=written["model"], order_by=[written["started_at"].desc(), written["run_id"]])
     last = written.mutate(__fft_rank=ibis.row_number().over(newest)).filter(lambda rows: rows["__fft_rank"] == 0)
     found = last.filter(last["state"].notnull() & last["fingerprint"].notnull())
-    rows = engine.rows(found.select("model", "run_id", "fingerprint", "inputs", "state", "started_at"))
-    return {str(row["model"]): _proven(row) for row in rows if row["model"] in wanted}
+    return found.select("model", "run_id", "fingerprint", "inputs", "state", "started_at")
 
 
 def last_backfill(engine: Engine, states: Notes, runs: Notes, place: Relation, fingerprint: str) -> Done | None:

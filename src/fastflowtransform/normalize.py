@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,14 @@ from fastflowtransform.errors import (
     EngineError,
     Location,
     MissingColumn,
-    PythonModelFailed,
     RelationMissing,
     WrongResult,
     hint_from,
 )
+from fastflowtransform.frames import called, framed, rows_of
 from fastflowtransform.graph import order
 from fastflowtransform.model import ContractColumn, Frame, Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.project import Project
-from fastflowtransform.py_model import UserCode
 from fastflowtransform.relation import Relation
 from fastflowtransform.rows import Built, Rows
 from fastflowtransform.sql_model import Name, quoted_in, render, without_semicolon
@@ -64,7 +62,7 @@ class Tables:
         project: Project,
         engine: Engine,
         dialect: str | None = None,
-        instead: Mapping[str, ir.Table] = MappingProxyType({}),
+        instead: Mapping[str, Rows] = MappingProxyType({}),
         *,
         offline: bool = False,
     ) -> None:
@@ -73,9 +71,13 @@ class Tables:
         self._dialect = dialect or engine.dialect
         self._instead = instead
         self._offline = offline
-        self._inline: dict[str, ir.Table] = dict(instead)
+        self._inline: dict[str, Rows] = dict(instead)
 
     def table(self, node: str) -> ir.Table:
+        """Return a model, seed or source as others read it, as an expression."""
+        return self.rows(node).table()
+
+    def rows(self, node: str) -> Rows:
         """Return a model, seed or source as others read it."""
         if node not in self._inline:
             if not self._is_inline(node):
@@ -83,11 +85,11 @@ class Tables:
             self._inline[node] = self._inlined(self._project.models[node])
         return self._inline[node]
 
-    def _standing(self, node: str) -> ir.Table:
+    def _standing(self, node: str) -> Rows:
         """Return a table or view of the warehouse."""
         source = self._project.sources.get(node)
         try:
-            return self._engine.table(self._project.read_from(node))
+            return self._engine.found(self._project.read_from(node))
         except RelationMissing:
             if not self._offline or source is None or not source.columns:
                 raise
@@ -100,13 +102,14 @@ class Tables:
         }
         namespace = ops.Namespace(catalog=catalog[0] if catalog else None, database=database)
         connection = self._engine.connection
-        return ops.DatabaseTable(name, schema=ibis.schema(types), source=connection, namespace=namespace).to_expr()
+        table = ops.DatabaseTable(name, schema=ibis.schema(types), source=connection, namespace=namespace)
+        return Built(table.to_expr())
 
     def require_columns(self, model: Model) -> None:
         """Raise `MissingColumn` where an input lacks a column that a model requires of it."""
         for found in model.reads:
             needed = model.requires.get(found.name, ())
-            columns = self.table(found.node).columns if needed else ()
+            columns = self.rows(found.node).columns if needed else ()
             for column in needed:
                 if column not in columns:
                     raise MissingColumn(
@@ -123,7 +126,7 @@ class Tables:
         if frame is Frame.SPARK:
             return self._lazy().frame(table)
         with self._engine.batches(table) as batches:
-            return _framed(batches, frame)
+            return framed(batches, frame)
 
     def framed(self, frame: Any) -> ir.Table:
         """Return the engine's own lazy table as an expression."""
@@ -247,11 +250,9 @@ class Tables:
         """Keep rows aside, as `Engine.stage` does."""
         return self._engine.stage(rows)
 
-    def _inlined(self, model: Model) -> ir.Table:
-        import ibis.expr.types as ir
-
-        rows = Query(model, self).rows(is_incremental=False)
-        if not isinstance(rows, ir.Table):
+    def _inlined(self, model: Model) -> Rows:
+        rows = Query(model, self).result(is_incremental=False)
+        if not isinstance(rows, Rows):
             raise WrongResult(
                 f'"{model.name}" is ephemeral, and its function gives rows from outside of the warehouse',
                 at=model.at,
@@ -331,11 +332,12 @@ class Query:
         return located(body.template) if isinstance(body, SqlBody) else contextlib.nullcontext()
 
     def rows(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
-        """Return the model's result: an expression, or Arrow rows where the function gives a DataFrame."""
-        rows = self._looked_at(is_incremental=is_incremental)
+        """Return the model's result, as an expression where it is one."""
+        rows = self.result(is_incremental=is_incremental)
         return rows.table() if isinstance(rows, Rows) else rows
 
-    def _looked_at(self, *, is_incremental: bool) -> Rows | pa.RecordBatchReader:
+    def result(self, *, is_incremental: bool) -> Rows | pa.RecordBatchReader:
+        """Return the model's result: rows of the warehouse, or Arrow rows where the function gives a DataFrame."""
         rows = self._result(is_incremental=is_incremental)
         if self._on_rows is not None:
             self._on_rows(rows)
@@ -345,10 +347,10 @@ class Query:
         body = self.model.body
         if isinstance(body, PythonBody):
             tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
-            result = _called(self.model, body, tables)
+            result = called(self.model, body, tables)
             if body.frame is Frame.SPARK:
                 return Built(self._tables.framed(result))
-            return self._tables.own(_rows_of(self.model, body, result), self.model)
+            return self._tables.own(rows_of(self.model, body, result), self.model)
         sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)
         return self._tables.read(sql, body.template)
 
@@ -363,7 +365,7 @@ class Query:
     @contextlib.contextmanager
     def given(self, *, is_incremental: bool) -> Iterator[Rows]:
         """Give the result as rows of the warehouse; those of a DataFrame are staged while the block runs."""
-        rows = self._looked_at(is_incremental=is_incremental)
+        rows = self.result(is_incremental=is_incremental)
         with contextlib.nullcontext(rows) if isinstance(rows, Rows) else self._tables.stage(rows) as found:
             yield found
 
@@ -396,105 +398,3 @@ def _pointed_at(template: Template, near: str | None) -> Location:
         if wanted and len(found) == 1:
             return template.line(found[0])
     return Location(template.at.path) if near is None else template.at
-
-
-def _called(model: Model, body: PythonBody, tables: list[Any]) -> Any:
-    """Call a Python model's function, and check that it gives what it should."""
-    with UserCode(PythonModelFailed, f'"{model.name}"', model.at.path):
-        result = body.function(*tables)
-    wanted = _TYPES[body.frame]
-    kind = type(result)
-    if not any((base.__module__.partition(".")[0], base.__name__) in wanted for base in kind.__mro__):
-        raise WrongResult(
-            f'"{model.name}" returned "{kind.__module__}.{kind.__name__}", and should return {_WORDS[body.frame]}',
-            at=model.at,
-            hint="return a table",
-        )
-    return result
-
-
-def _rows_of(model: Model, body: PythonBody, result: Any) -> ir.Table | pa.RecordBatchReader:
-    """Return what a function gave as an expression, or as Arrow rows."""
-    with UserCode(WrongResult, f'reading what "{model.name}" returned', model.at.path):
-        rows = _arrow_rows(result, body.frame)
-    names = [name.casefold() for name in rows.schema.names] if body.frame is not Frame.IBIS else ["ibis"]
-    if not names or len(set(names)) < len(names):
-        complaint = "names two columns alike" if names else "has no columns"
-        raise WrongResult(f'what "{model.name}" returned {complaint}', at=model.at, hint="give each column a name")
-    return rows
-
-
-_TYPES = {
-    Frame.IBIS: {("ibis", "Table")},
-    Frame.PANDAS: {("pandas", "DataFrame")},
-    Frame.POLARS: {("polars", "DataFrame"), ("polars", "LazyFrame")},
-    Frame.ARROW: {("pyarrow", "Table"), ("pyarrow", "RecordBatchReader")},
-    Frame.SPARK: {("pyspark", "DataFrame")},
-}
-_WORDS = {
-    Frame.IBIS: "an Ibis table",
-    Frame.PANDAS: "a pandas DataFrame",
-    Frame.POLARS: "a polars DataFrame",
-    Frame.ARROW: "an Arrow table",
-    Frame.SPARK: "a Spark DataFrame",
-}
-
-
-_LIBRARIES = {
-    Frame.IBIS: ("ibis",),
-    Frame.PANDAS: ("ibis", "pyarrow", "pandas"),
-    Frame.POLARS: ("ibis", "pyarrow", "polars"),
-    Frame.ARROW: ("ibis", "pyarrow"),
-    Frame.SPARK: ("ibis",),
-}
-
-
-def load_libraries(models: Iterable[Model]) -> None:
-    """Import what the functions of models take and give, before threads do.
-
-    They import each other here and there; two threads that begin at two ends can meet a half of one.
-    """
-    frames = {model.body.frame for model in models if isinstance(model.body, PythonBody)}
-    for name in sorted({library for frame in frames for library in _LIBRARIES[frame]}):
-        # The model that needs it says so.
-        with contextlib.suppress(ModuleNotFoundError):
-            importlib.import_module(name)
-
-
-def _framed(batches: pa.RecordBatchReader, frame: Frame) -> Any:
-    """Return rows as the function wants them."""
-    rows = batches.read_all()
-    if frame is Frame.ARROW:
-        return rows
-    if frame is Frame.POLARS:
-        import polars
-
-        return polars.from_arrow(rows)
-    import pandas
-    import pyarrow
-
-    # pandas' own integers and booleans have no NULL: a column with one would come as floats, and lose digits.
-    nullable = {
-        getattr(pyarrow, name)(): getattr(pandas, title)()
-        for name, title in (
-            ("int8", "Int8Dtype"),
-            ("int16", "Int16Dtype"),
-            ("int32", "Int32Dtype"),
-            ("int64", "Int64Dtype"),
-            ("bool_", "BooleanDtype"),
-        )
-    }
-    return rows.to_pandas(types_mapper=nullable.get)
-
-
-def _arrow_rows(result: Any, frame: Frame) -> ir.Table | pa.RecordBatchReader:
-    import pyarrow as pa
-
-    if frame is Frame.IBIS:
-        table: ir.Table = result
-        return table
-    if frame is Frame.PANDAS:
-        result = pa.Table.from_pandas(result, preserve_index=False)
-    elif frame is Frame.POLARS:
-        result = getattr(result, "collect", lambda: result)().to_arrow()
-    return result if isinstance(result, pa.RecordBatchReader) else result.to_reader()

@@ -42,7 +42,7 @@ class Rows:
         """Return their columns and types, as Ibis has them."""
         return self.table().schema()
 
-    def then(self, make: Callable[..., ir.Table], *given: object, **settings: object) -> Derived:
+    def then(self, make: Callable[..., ir.Table], /, *given: object, **settings: object) -> Derived:
         """Return what a function makes of these rows, some of them with all of their columns, and of other arguments.
 
         Parameters
@@ -55,7 +55,7 @@ class Rows:
         """
         return Derived(make, (self, *given), settings, self.columns)
 
-    def into(self, make: Callable[..., ir.Table], *given: object, **settings: object) -> Derived:
+    def into(self, make: Callable[..., ir.Table], /, *given: object, **settings: object) -> Derived:
         """Return what a function makes of these rows where that has other columns, such as a count."""
         return Derived(make, (self, *given), settings, {})
 

@@ -28,10 +28,11 @@ from fastflowtransform.committing import Shareable
 from fastflowtransform.engines.base import Engine, Together
 from fastflowtransform.errors import FftError, NotPublished
 from fastflowtransform.fingerprint import fingerprint_of
+from fastflowtransform.frames import load_libraries
 from fastflowtransform.gate import Audit, Gate
 from fastflowtransform.ledger import Entry
 from fastflowtransform.model import Materialized, Model
-from fastflowtransform.normalize import Query, Tables, load_libraries
+from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import waits
 from fastflowtransform.plan import Plan, Step, step_of
@@ -411,7 +412,7 @@ class _Making:
     def _unchanged(self, step: Step, gate: Gate, entry: Entry, judgement: Judgement) -> Outcome:
         """Leave a model alone, and let the gate look at the rows that stand."""
         if not gate.is_open:
-            gate.judge(self._engine.table(step.relation), staged=False)
+            gate.judge(self._engine.found(step.relation), staged=False)
         entry.proof = judgement.proof
         entry.stays(judgement.state)
         return Outcome(strategy=seed.UNCHANGED, why=STANDS)

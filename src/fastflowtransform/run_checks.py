@@ -19,6 +19,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Outcome, Status
+from fastflowtransform.rows import Built, Rows
 from fastflowtransform.schedule import Ready
 from fastflowtransform.work import ALONE, Ending, Manner, out_of_time
 from fastflowtransform.workers import perform
@@ -36,12 +37,12 @@ _STATUS = {Severity.ERROR: Status.ERROR, Severity.WARN: Status.WARN, None: Statu
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A check's failing rows as an expression, their number once it is known, or what stood in the way."""
+    """A check's failing rows, their number once it is known, or what stood in the way."""
 
     check: Check
     seconds: float
-    rows: ir.Table | None = None
-    checked: ir.Table | None = None
+    rows: Rows | None = None
+    checked: Rows | None = None
     failures: int | None = None
     error: FftError | None = None
 
@@ -154,7 +155,7 @@ def kept_as(database: str, name: str, *, plain: bool = False) -> Relation:
 
 
 def ask(check: Check, failing: Failing) -> Asked:
-    """Return a check's failing rows as an expression, or what stands in the way of that."""
+    """Return a check's failing rows, or what stands in the way of asking for them."""
     began = time.perf_counter()
     try:
         checked = None if check.own is not None and check.own.alone else failing.checked(check)
@@ -187,21 +188,39 @@ def count_all(group: Sequence[Asked], engine: Engine) -> list[Asked]:
 
 
 def _numbers(group: Sequence[Asked], engine: Engine) -> list[int]:
-    """Return how many rows fail each check, with one query: claims about single rows share one look at the table."""
+    """Return how many rows fail each check, with one query."""
+    first, *others = [rows for asked in group for rows in (asked.rows, asked.checked)]
+    assert first is not None
+    (row,) = engine.rows(first.into(totals, *others))
+    return [int(str(row[f"failures_{number}"])) for number in range(len(group))]
+
+
+def totals(*given: ir.Table | None) -> ir.Table:
+    """Count failing rows in one query, in which claims about single rows share one look at a table.
+
+    Parameters
+    ----------
+    given
+        Of each check, its failing rows and the table that it is about, if there is one.
+
+    Returns
+    -------
+    ir.Table
+        One row, with the number of the first check's failing rows as `failures_0`.
+    """
     import ibis
 
-    totals: dict[ops.Relation, dict[str, ir.Scalar]] = {}
-    for number, asked in enumerate(group):
-        assert asked.rows is not None
+    found: dict[ops.Relation, dict[str, ir.Scalar]] = {}
+    for number, (rows, checked) in enumerate(zip(given[::2], given[1::2], strict=True)):
+        assert rows is not None
         column = f"failures_{number}"
-        predicates = _predicates(asked.rows, asked.checked)
-        if predicates and asked.checked is not None:
-            totals.setdefault(asked.checked.op(), {})[column] = asked.checked.count(where=ibis.and_(*predicates))
+        predicates = _predicates(rows, checked)
+        if predicates and checked is not None:
+            found.setdefault(checked.op(), {})[column] = checked.count(where=ibis.and_(*predicates))
         else:
-            totals.setdefault(asked.rows.op(), {})[column] = asked.rows.count()
-    parts = [table.to_expr().aggregate(**columns) for table, columns in totals.items()]
-    (row,) = engine.rows(functools.reduce(lambda left, right: left.cross_join(right), parts))
-    return [int(str(row[f"failures_{number}"])) for number in range(len(group))]
+            found.setdefault(rows.op(), {})[column] = rows.count()
+    parts = [table.to_expr().aggregate(**columns) for table, columns in found.items()]
+    return functools.reduce(lambda left, right: left.cross_join(right), parts)
 
 
 def _predicates(rows: ir.Table, checked: ir.Table | None) -> list[ir.BooleanValue]:
@@ -244,12 +263,12 @@ def judge(asked: Asked, project: Project, engine: Engine, report: Report) -> Che
     return CheckResult(check.name, check.node, check.type, status, seconds, failures, sample, sql, error, stored=stored)
 
 
-def _sample(rows: ir.Table, check: Check, engine: Engine) -> tuple[dict[str, object], ...]:
+def _sample(rows: Rows, check: Check, engine: Engine) -> tuple[dict[str, object], ...]:
     """Return some failing rows, through Arrow: of all ways to fetch them, it is the one that takes every type."""
     shown = SAMPLE if check.terms.limit is None else min(SAMPLE, check.terms.limit)
     if not shown:
         return ()
-    with engine.batches(rows.limit(shown)) as batches:
+    with engine.batches(rows.table().limit(shown)) as batches:
         return tuple(row for batch in batches for row in batch.to_pylist())
 
 
@@ -263,7 +282,7 @@ def _stored(asked: Asked, status: Status, relation: Relation, engine: Engine, re
     terms = asked.check.terms
     if not terms.store_failures or asked.rows is None:
         return None
-    rows = asked.rows if terms.limit is None else asked.rows.limit(terms.limit)
+    rows = asked.rows if terms.limit is None else Built(asked.rows.table().limit(terms.limit))
 
     def write(_: bool) -> Outcome:
         over = kind_of(engine.existing([relation]).get(relation))

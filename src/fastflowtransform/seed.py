@@ -226,7 +226,7 @@ def _written(seed: Seed, over: Standing | None, engine: Engine, conditions: Cond
     gate, why = conditions.gate, _why(seed, file, now, engine, full_refresh=conditions.full_refresh)
     if why is None:
         if not gate.is_open:
-            gate.judge(engine.table(seed.relation), staged=False)
+            gate.judge(engine.found(seed.relation), staged=False)
         return Outcome(strategy=UNCHANGED, why=_AS_LOADED)
 
     def outcome(written: WriteCounts) -> Outcome:
@@ -237,7 +237,7 @@ def _written(seed: Seed, over: Standing | None, engine: Engine, conditions: Cond
         with contextlib.ExitStack() as stages:
             if not gate.is_open:
                 rows = staged = stages.enter_context(engine.stage(rows))
-                gate.judge(staged.table())
+                gate.judge(staged)
             with conditions.journal.writing(engine, seed.relation, outcome):
                 written = engine.replace(seed.relation, rows, over=kind_of(now), mark=file.text)
         return replace(outcome(written), types=opened.columns())

@@ -180,13 +180,13 @@ def test_a_claim_that_held_is_not_looked_at_again_and_one_that_did_not_is(rows: 
     engine = duckdb_engine()
     good, bad = Incremental(("id",), "at"), Incremental(("missing",), "at")
 
-    engine.preparing.require(rule.require_columns, rows, good)
+    engine.preparing.says(rule.require_columns, rows, good)
     blind = Named("elsewhere", rows.columns, lambda: no_more(rows.table()))
-    engine.preparing.require(rule.require_columns, blind, good)
+    engine.preparing.says(rule.require_columns, blind, good)
 
     for _ in range(2):
         with pytest.raises(MissingColumn):
-            engine.preparing.require(rule.require_columns, rows, bad)
+            engine.preparing.says(rule.require_columns, rows, bad)
 
 
 def test_statements_are_there_for_the_next_command(tmp_path: Path, rows: Named):

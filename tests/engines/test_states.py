@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import ibis
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from fastflowtransform.engines import duckdb_notes
 from fastflowtransform.engines.base import Engine, Kind, Transactional
 from fastflowtransform.engines.notes import Notes
 from fastflowtransform.errors import EngineError
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
-from tests.conftest import ENGINES
+from tests.conftest import ENGINES, duckdb_engine
 from tests.engines.test_marks import T, by_hand, changes, numbers
 
 NOTES = Notes(Relation("demo", "fft_notes"), {"who": str, "rows": int, "share": float})
@@ -186,3 +191,38 @@ def test_a_write_whose_note_fails_is_undone(noting: Engine, write: str):
 
     assert (noting.state(*CHANGED[write]) if write != "make" else None) == before
     assert (Relation("demo", "new") in noting.existing([Relation("demo", "new")])) is False
+
+
+TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\0'\"\\\n"), max_size=8)
+MOMENT = st.none() | st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+NOTED = st.fixed_dictionaries(
+    {},
+    optional={
+        "who": TEXT,
+        "rows": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "share": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        "at": MOMENT,
+    },
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(row=NOTED)
+def test_many_rows_are_noted_as_one_is(row: dict[str, Any]):
+    engine = duckdb_engine()
+    notes = Notes(Relation("demo", 'no"tes'), {"who": str, "rows": int, "share": float, "at": datetime})
+    engine.prepare(notes)
+
+    engine.note(notes, [row])
+    engine.note(notes, [row] * duckdb_notes._MANY)
+
+    found = {tuple(each.values()) for each in engine.rows(engine.table(notes.relation))}
+    who, at = row.get("who"), row.get("at")
+    assert found == {
+        (
+            None if who is None else who.replace("\0", ""),
+            row.get("rows"),
+            row.get("share"),
+            None if at is None else at.replace(tzinfo=None),
+        )
+    }

@@ -11,6 +11,8 @@ from fastflowtransform.errors import BadValue, MissingColumn, hint_from
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from fastflowtransform.rows import Rows
+
 
 def read_columns(section: Section) -> tuple[str, ...]:
     """Return the names under `column` and `columns`, each once.
@@ -29,7 +31,7 @@ def read_groups(section: Section, key: str = "group_by_columns") -> tuple[str, .
     return tuple(dict.fromkeys(section.texts(key)))
 
 
-def present(table: ir.Table, names: Iterable[str], what: str) -> None:
+def present(table: ir.Table | Rows, names: Iterable[str], what: str) -> None:
     """Make sure that a table has columns.
 
     Parameters

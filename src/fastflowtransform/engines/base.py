@@ -304,7 +304,7 @@ class Engine(Protocol):
     def rows(self, table: ir.Table | Rows) -> list[dict[str, object]]:
         """Run an expression whose result is small, and return its rows.
 
-        Of `Rows` it is asked for texts, booleans and numbers only, and a decimal may come as a text.
+        Of `Rows` it is asked for texts, booleans, numbers and local times only, and a decimal may come as a text.
         """
         ...
 
@@ -381,7 +381,7 @@ class Engine(Protocol):
         """Make a table that stands have the indexes and properties of `layout`, before rows are merged into it."""
         ...
 
-    def create_view(self, relation: Relation, table: ir.Table | Select, *, over: Kind | None) -> None:
+    def create_view(self, relation: Relation, table: ir.Table | Rows | Select, *, over: Kind | None) -> None:
         """Make a view of `table`."""
         ...
 

@@ -327,7 +327,7 @@ class DuckDBEngine:
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Do nothing: a column store finds rows without indexes."""
 
-    def create_view(self, relation: Relation, table: ir.Table | Select, *, over: Kind | None) -> None:
+    def create_view(self, relation: Relation, table: ir.Table | Rows | Select, *, over: Kind | None) -> None:
         """Make a view, in one transaction with the end of a table of its name."""
         name = self._name(relation)
         self._create_schema(relation.database)
@@ -449,7 +449,7 @@ class DuckDBEngine:
         self._rows(f"SET search_path = {literal(quoted(database))}")
 
     def _insertion(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> str:
-        return noting.WORDS.insertion(self._name(notes.relation), notes, rows)
+        return noting.insertion(self._name(notes.relation), notes, rows)
 
     def _name(self, relation: Relation) -> str:
         return ".".join(map(quoted, self.name_of(relation)))

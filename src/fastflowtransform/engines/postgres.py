@@ -350,7 +350,7 @@ class PostgresEngine:
         """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
         relations.arrange(self._session, relation, layout)
 
-    def create_view(self, relation: Relation, table: ir.Table | Select, *, over: Kind | None) -> None:
+    def create_view(self, relation: Relation, table: ir.Table | Rows | Select, *, over: Kind | None) -> None:
         """Make a view, in one transaction with the end of a table of its name, or of a view of other columns."""
         select = table.text if isinstance(table, Select) else self.compiled(table)
         self._create_schema(relation.database)

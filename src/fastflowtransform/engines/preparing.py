@@ -9,6 +9,7 @@ tables have, and the engine itself; and what is read of an earlier command was m
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ _SOURCES = (
     "rows.py",
     *(f"engines/{name}.py" for name in ("compiling", "postgres_compiler", "preparing", "quoting", "spark_compiler")),
     *(f"materializations/{name}.py" for name in ("audit", "columns", "incremental")),
+    *("failing.py", "ledger.py", "patterns.py", "run_checks.py"),
+    "checks",
 )
 """What has a part in a text beside Ibis: the functions that are called, and what compiles."""
 
@@ -79,18 +82,23 @@ class Preparing:
         texts = [f"{table.name} AS (\n{table.text}\n)" for table in places.tables if table.text is not None]
         return f"WITH {', '.join(texts)} SELECT * FROM (\n{named}\n) AS model" if texts else named
 
-    def require(self, claim: Callable[..., None], rows: Rows, *given: object) -> None:
-        """Let a function raise what it has to say against the columns of rows, unless it is known to have nothing."""
+    def says(self, question: Callable[..., bool], rows: Rows, *given: object) -> bool:
+        """Return the answer of a function about the columns or the form of rows; what it raises is raised each time."""
         places = _Places()
-        key = key_of("claim", self._engine, claim.__module__, claim.__qualname__, places.form(rows), given)
-        if places.only_built or self.statements.get(key) is None:
-            claim(rows.table(), *given)
-            if not places.only_built:
-                self.statements.put(key, b"holds")
+        key = key_of("says", self._engine, places.form(rows.into(question, *given)))
+        known = None if places.only_built else self.statements.get(key)
+        if known is not None:
+            return known == b"yes"
+        tables = [each.table() if isinstance(each, Rows) else each for each in given]
+        answer = question(rows.table(), *tables)
+        if not places.only_built:
+            self.statements.put(key, b"yes" if answer else b"no")
+        return answer
 
     def _form(self, rows: Derived, places: _Places) -> str:
         """Return the SQL of rows with numbers in place of names."""
 
+        @functools.cache
         def numbered(table: Rows) -> ir.Table:
             assert isinstance(table, Named)
             schema = table.schema()

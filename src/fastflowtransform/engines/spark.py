@@ -321,7 +321,7 @@ class SparkEngine:
         if provider_of(self._session, relation) == "delta":
             delta.arrange(self._session, relation, layout, catalog.detail(self._session, relation))
 
-    def create_view(self, relation: Relation, table: ir.Table | Select, *, over: Kind | None) -> None:
+    def create_view(self, relation: Relation, table: ir.Table | Rows | Select, *, over: Kind | None) -> None:
         """Make a view; a table of its name goes when the view stands."""
         self._create_database(relation.database)
         make = f"VIEW {printed(relation)} AS {table.text if isinstance(table, Select) else self.compiled(table)}"

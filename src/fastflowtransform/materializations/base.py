@@ -17,10 +17,9 @@ from fastflowtransform.results import Outcome, WriteCounts
 from fastflowtransform.rows import Rows
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pyarrow as pa
 
-    Whole = Callable[[ir.Table], ir.Table]
+    Whole = Callable[[Rows], Rows]
 
 
 class Verb(StrEnum):
@@ -54,8 +53,8 @@ class Query(Protocol):
         """Return the result as a SELECT that was not looked at; None where something has to know what it gives."""
         ...
 
-    def rows(self, *, is_incremental: bool) -> ir.Table | pa.RecordBatchReader:
-        """Return the result: an expression, or rows from outside of the warehouse."""
+    def result(self, *, is_incremental: bool) -> Rows | pa.RecordBatchReader:
+        """Return the result: rows of the warehouse, or from outside of it."""
         ...
 
     def given(self, *, is_incremental: bool) -> AbstractContextManager[Rows]:
@@ -92,7 +91,7 @@ class Gate(Protocol):
         """Whether nothing is asked of the rows, so that they need not be staged for it."""
         ...
 
-    def judge(self, rows: ir.Table, whole: Whole | None = None, *, staged: bool = True) -> None:
+    def judge(self, rows: Rows, whole: Whole | None = None, *, staged: bool = True) -> None:
         """Look at rows that are about to be published.
 
         Parameters
@@ -117,7 +116,7 @@ class _Open:
 
     is_open = True
 
-    def judge(self, rows: ir.Table, whole: Whole | None = None, *, staged: bool = True) -> None:
+    def judge(self, rows: Rows, whole: Whole | None = None, *, staged: bool = True) -> None:
         return None
 
 

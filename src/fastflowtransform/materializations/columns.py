@@ -102,12 +102,14 @@ def _selected(rows: ir.Table, names: tuple[str, ...]) -> ir.Table:
     return rows.select(*names)
 
 
-def changed(table: ir.Table, changes: ColumnChanges) -> ir.Table:
+def changed(rows: Rows, changes: ColumnChanges) -> Rows:
     """Return a table as it is once its columns have changed."""
+    if not changes:
+        return rows
     import ibis
 
     added = {name: ibis.null(dtype) for name, dtype in changes.added.items()}
-    return table.drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added) if changes else table
+    return Built(rows.table().drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added))
 
 
 def _accepted(rows: ir.Table, table: ir.Table, difference: _Difference, mode: OnSchemaChange) -> Fit:

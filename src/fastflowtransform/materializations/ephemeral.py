@@ -17,5 +17,5 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
     """Do nothing but show the gate what the query gives; the models that read this one report its errors."""
     if not gate.is_open or target.model.contract is not None:
         with query.given(is_incremental=False) as rows:
-            gate.judge(rows.table(), staged=False)
+            gate.judge(rows, staged=False)
     return Outcome(strategy="inline")

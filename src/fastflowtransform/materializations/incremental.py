@@ -43,11 +43,6 @@ class _Write:
         """The settings without what only this run has, or this model: so that others have the same ones."""
         return replace(self.incremental, delta=None, window=None)
 
-    def judge(self, rows: Rows, whole: Callable[[ir.Table], ir.Table] | None = None) -> None:
-        """Let the gate look at rows, if it wants to."""
-        if not self.gate.is_open:
-            self.gate.judge(rows.table(), whole)
-
     @contextlib.contextmanager
     def noted(
         self, rows: Rows, newest: str | None, over: int | None, outcome: Callable[[WriteCounts], Outcome]
@@ -115,7 +110,7 @@ def _build(write: _Write, query: Query) -> Outcome:
     """Make the table of the whole query, under the same rules: it never holds two rows of one key."""
     engine, target, incremental = write.engine, write.target, write.incremental
     with query.given(is_incremental=False) as given:
-        engine.preparing.require(rule.require_columns, given, write.rule)
+        engine.preparing.says(rule.require_columns, given, write.rule)
         with audited(engine, _windowed(given, incremental), write.rule, None) as (rows, audit):
             rows = rows.then(rule.newest, write.rule, engine.capabilities.comparing) if audit.duplicates else rows
             twice = audit.duplicates and not write.gate.is_open
@@ -133,7 +128,7 @@ def _build(write: _Write, query: Query) -> Outcome:
                 )
 
             with engine.stage(rows) if twice else contextlib.nullcontext(rows) as new:
-                write.judge(new)
+                write.gate.judge(new)
                 with write.noted(new, audit.newest, None, outcome):
                     return outcome(
                         engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
@@ -149,7 +144,7 @@ def _increment(write: _Write, query: Query) -> Outcome:
     reach = _reach(engine, table, target, incremental)
     watermark, whole = reach.watermark, reach.whole
     with _candidates(engine, query, incremental, reach) as candidates:
-        engine.preparing.require(rule.require_columns, candidates, write.rule)
+        engine.preparing.says(rule.require_columns, candidates, write.rule)
         fitted = fit(engine, candidates, table, target.model, incremental)
         with audited(engine, fitted.rows, write.rule, watermark) as (rows, audit):
             before = None if watermark is None else watermark.text
@@ -242,8 +237,8 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
     left_out, is_left = _NONE_LEFT_OUT, False
     by, watermark = engine.capabilities.comparing, delta.reach.watermark
 
-    def whole(rows: ir.Table) -> ir.Table:
-        return rule.merged(changed(delta.table.table(), delta.fitted.changes), rows, key, by, null_safe=null_safe)
+    def whole(rows: Rows) -> Rows:
+        return changed(delta.table, delta.fitted.changes).then(rule.merged, rows, key, by, null_safe=null_safe)
 
     with contextlib.ExitStack() as stages:
         if audit.duplicates:
@@ -263,7 +258,7 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
                 if late <= _FEW:
                     settled = stages.enter_context(engine.stage(settled))
                 fresh = fresh.then(_both, doubtful.then(rule.unsettled, settled, settings, by, null_safe=null_safe))
-        write.judge(fresh, whole)
+        write.gate.judge(fresh, whole)
         if audit.late == audit.rows and not is_left and not delta.fitted.changes:
             return delta.outcome(_NOTHING, left_out)
         with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
@@ -320,7 +315,7 @@ def _append(write: _Write, delta: _Delta) -> Outcome:
     if delta.reach.watermark is not None and delta.audit.late:
         rows = rows.then(rule.delta, write.rule, delta.reach.watermark, engine.capabilities.comparing)
         left_out = _LeftOut(delta.audit.late, delta.audit.late)
-    write.judge(rows, lambda new: changed(delta.table.table(), delta.fitted.changes).union(new, distinct=False))
+    write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).then(_both, new))
     with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
         counts = engine.append(write.target.relation, rows, delta.fitted.changes)
     return delta.outcome(counts, left_out)
@@ -370,7 +365,7 @@ def _candidates(engine: Engine, query: Query, incremental: Incremental, reach: _
     """Give the delta: all of the query, the user's own delta, or the rows that the watermark leaves."""
     settings = replace(incremental, delta=None, window=None)
     with query.given(is_incremental=not reach.whole) as full:
-        engine.preparing.require(rule.require_columns, full, settings)
+        engine.preparing.says(rule.require_columns, full, settings)
         own = isinstance(query.model.body, SqlBody) and query.model.body.own_delta
         delta = None if reach.whole else query.delta()
         if delta is not None:

@@ -46,10 +46,10 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
             return outcome(engine.replace(target.relation, rows, over=over, layout=layout))
 
     if gate.is_open:
-        return write(query.select() or query.rows(is_incremental=False))
-    rows = query.rows(is_incremental=False)
+        return write(query.select() or query.result(is_incremental=False))
+    rows = query.result(is_incremental=False)
     with contextlib.ExitStack() as stages:
         with query.located():
             staged = stages.enter_context(engine.stage(rows))
-        gate.judge(staged.table())
+        gate.judge(staged)
         return write(staged)

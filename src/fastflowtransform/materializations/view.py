@@ -19,6 +19,7 @@ from fastflowtransform.materializations.base import (
 )
 from fastflowtransform.model import Model
 from fastflowtransform.results import Outcome
+from fastflowtransform.rows import Built, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -40,7 +41,7 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
 def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journal: Journal = SILENT) -> Outcome:
     """Write the query; the gate looks at what it gives."""
 
-    def write(rows: ir.Table | Select) -> Outcome:
+    def write(rows: Rows | Select) -> Outcome:
         with query.located(), journal.writing(engine, target.relation, lambda _: _MADE):
             engine.create_view(target.relation, rows, over=kind_of(target.over))
         return _MADE
@@ -52,16 +53,19 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
     return write(rows)
 
 
-def _of_the_warehouse(model: Model, query: Query) -> ir.Table:
-    """Return an expression over tables of the warehouse alone."""
-    import ibis.expr.operations as ops
-    import ibis.expr.types as ir
-
-    rows = query.rows(is_incremental=False)
-    if not isinstance(rows, ir.Table) or rows.op().find(ops.InMemoryTable):
+def _of_the_warehouse(model: Model, query: Query) -> Rows:
+    """Return rows that are made of tables of the warehouse alone."""
+    rows = query.result(is_incremental=False)
+    if not isinstance(rows, Rows) or (isinstance(rows, Built) and _has_own_rows(rows.table())):
         raise WrongResult(
             f'"{model.name}" is a view, and its function gives rows from outside of the warehouse',
             at=model.at,
             hint="set materialized='table', or return an Ibis table",
         )
     return rows
+
+
+def _has_own_rows(table: ir.Table) -> bool:
+    import ibis.expr.operations as ops
+
+    return bool(table.op().find(ops.InMemoryTable))

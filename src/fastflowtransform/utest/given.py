@@ -16,6 +16,7 @@ from fastflowtransform.errors import BadValue, FftError, Location, MissingColumn
 from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.normalize import INLINE, Query, Tables
 from fastflowtransform.project import Project
+from fastflowtransform.rows import Named
 from fastflowtransform.sql_model import quoted_in
 from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Case, Row, Rows, Run
@@ -26,7 +27,6 @@ from fastflowtransform.utest.values import Misfit, dtype_of, is_nested, spelt, t
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
-    import ibis.expr.types as ir
 
     Types = Mapping[str, dt.DataType | None]
 
@@ -153,9 +153,9 @@ class Given:
         """Return the columns that a node would have, where the case does not say all that is needed of them."""
         return self._upstream.types(node) if untold or _ALL in wanted else {}
 
-    def _empty(self, types: Types) -> ir.Table:
+    def _empty(self, types: Types) -> Named:
         """Return a table without rows."""
-        return self._engine.sql(self.select(Rows((), Location(self.project.folder)), types, "a table without rows"))
+        return self._engine.asked(self.select(Rows((), Location(self.project.folder)), types, "a table without rows"))
 
     def _declared(self, node: str) -> Mapping[str, str]:
         """Return the types that are declared: of a seed, of a source and the seed that fills it, or by a contract."""
