@@ -386,11 +386,8 @@ def covered(engine: Engine, database: str, model: str) -> list[tuple[str | None,
 
     Each has its beginning and its end; a table that was built as a whole reaches back to all there was.
     """
-    states = engine.table(states_in(database).relation)
-    rows = states.filter((states["model"] == model) & (states["status"] == Status.SUCCESS.value))
-    wanted = ("strategy", "backfill", "window_from", "window_to", "watermark_before", "watermark_after")
     found: list[tuple[str | None, str]] = []
-    for row in engine.rows(rows.order_by("started_at").select(*wanted)):
+    for row in engine.rows(engine.found(states_in(database).relation).into(taken_up, model)):
         start, end = row["window_from"], row["window_to"]
         if start is None:
             start, end = row["watermark_before"], row["watermark_after"]
@@ -416,12 +413,27 @@ def history(engine: Engine, database: str, model: str | None, limit: int) -> lis
     limit
         How many rows.
     """
-    import ibis
-
-    states = engine.table(states_in(database).relation)
+    states = engine.found(states_in(database).relation)
     if model is not None:
-        rows = states.filter(states["model"] == model)
-        return engine.rows(rows.order_by(rows["started_at"].desc()).limit(limit))
+        return engine.rows(states.into(of_model, model, limit))
+    return engine.rows(states.into(of_commands, engine.found(runs_in(database).relation), limit))
+
+
+def taken_up(states: ir.Table, model: str) -> ir.Table:
+    """Return what says which stretches of a cursor runs took up of a model."""
+    rows = states.filter((states["model"] == model) & (states["status"] == Status.SUCCESS.value)).order_by("started_at")
+    return rows.select("strategy", "backfill", "window_from", "window_to", "watermark_before", "watermark_after")
+
+
+def of_model(states: ir.Table, model: str, limit: int) -> ir.Table:
+    """Return the newest rows of a model."""
+    rows = states.filter(states["model"] == model)
+    return rows.order_by(rows["started_at"].desc()).limit(limit)
+
+
+def of_commands(states: ir.Table, runs: ir.Table, limit: int) -> ir.Table:
+    """Return the newest commands, with how many models and seeds each made, and how many failed."""
+    import ibis
 
     def named(*found: Status) -> ir.IntegerScalar:
         return states["model"].nunique(where=states["status"].isin([status.value for status in found]))
@@ -429,7 +441,6 @@ def history(engine: Engine, database: str, model: str | None, limit: int) -> lis
     made = states.group_by("run_id").agg(
         made=named(Status.SUCCESS, Status.WARN), failed=named(Status.ERROR), first=states["started_at"].min()
     )
-    runs = engine.table(runs_in(database).relation)
     both = runs.outer_join(made, "run_id")
     known = {name: both[name] for name in runs.columns if name not in ("run_id", "started_at")}
     found = both.select(
@@ -439,4 +450,4 @@ def history(engine: Engine, database: str, model: str | None, limit: int) -> lis
         made=ibis.coalesce(both["made"], 0),
         failed=ibis.coalesce(both["failed"], 0),
     )
-    return engine.rows(found.order_by(found["started_at"].desc()).limit(limit))
+    return found.order_by(found["started_at"].desc()).limit(limit)
