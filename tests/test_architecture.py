@@ -40,10 +40,9 @@ FLOORS = {
     "thread": ["alone"],
     "shapes": ["attempts", "checks", "engines", "materializations", "sql_model", "workers"],
     "reading": ["py_model", "python_source", "source_columns", "sources"],
-    "testing": ["own_checks"],
+    "testing": ["frames", "own_checks"],
     "declaring": ["declared", "utest.mark"],
     "whole": [PACKAGE, "project"],
-    "frames": ["frames"],
     "deciding": ["committing", "fingerprint", "freshness", "ledger", "normalize", "placing", "plan", "seed"],
     "comparing": ["proof", "state"],
     "claiming": ["failing", "past"],
@@ -237,6 +236,28 @@ def test_an_increment_that_was_compiled_before_loads_no_compiler(tmp_path: Path)
 
     assert all("ibis" in loaded for loaded in (first, second, compiled))
     assert not once_more & {"ibis", "numpy", "pandas", "pyarrow", "sqlglot"}
+
+
+@pytest.mark.parametrize("command", ["build", "test", "run --cache rw", "plan --cache rw", "history", "history m"])
+def test_what_was_compiled_and_parsed_before_loads_no_compiler_and_no_parser(tmp_path: Path, command: str):
+    files = {
+        "project.yml": "name: test\n",
+        "profiles.yml": "dev:\n  engine: duckdb\n  duckdb: {path: w.duckdb}\n",
+        "models/a.ff.sql": "{{ config(materialized='table') }} select 1 as id",
+        "models/m.ff.sql": "select lower('A') as v, id from {{ ref('a') }}",
+        "models/schema.yml": "models: [{name: a, tests: [unique: {column: id}, expression: {expression: id < 9}]}, "
+        "{name: m, tests: [relationships: {column: id, to: ref('a'), field: id}]}]",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    word, *more = command.split()
+    code = "from fastflowtransform import cli; assert cli.call(%r) == 0"
+    again = code % [word, *more, str(tmp_path)]
+    assert "ibis" in loaded_by(code % ["build", str(tmp_path), "--cache", "rw"])
+    loaded_by(again)
+
+    assert not loaded_by(again) & {"ibis", "numpy", "pandas", "pyarrow", "sqlglot"}
 
 
 def test_whatever_makes_rows_of_rows_has_a_part_in_what_is_kept():

@@ -5,21 +5,23 @@ A model is left alone only where all of that is known and is as it was. What can
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 
 from fastflowtransform import __version__
 from fastflowtransform import graph as graphs
 from fastflowtransform.engines.base import Engine, Kind
 from fastflowtransform.fingerprint import digest, fingerprint_of
+from fastflowtransform.kept_file import key_of
 from fastflowtransform.ledger import Proof, Proven, kind_of_model
 from fastflowtransform.materializations.base import Target, Verb
 from fastflowtransform.model import Frame, Materialized, Model, PythonBody, Source, SqlBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
-from fastflowtransform.steady import doubt
+from fastflowtransform.steady import Facts, doubt, facts
 
 THIS = "this"
 """The name of a model's own table among its inputs, where its own delta reads what was written before."""
@@ -202,9 +204,16 @@ class Prover:
         if isinstance(model.body, PythonBody) and not _is_expression(model):
             return "its function may read anything, and does not say that it is deterministic"
         known = frozenset(relation for node in self._reached(model) for relation in self._names(node))
-        dialect = self._engine.dialect
-        found = (doubt(text, dialect, known, self._engine.steady) for text in self._texts(model))
+        found = (doubt(self._facts(text), known, self._engine.steady) for text in self._texts(model))
         return next((reason for reason in found if reason is not None), None)
+
+    def _facts(self, text: str) -> Facts:
+        """Return what a text tells; a text that an earlier command has met is not parsed again."""
+        kept, key = self._engine.preparing.statements, key_of("facts", self._engine.dialect, text)
+        if (packed := kept.get(key)) is None:
+            packed = marshal.dumps(astuple(facts(text, self._engine.dialect)))
+            kept.put(key, packed)
+        return Facts(*marshal.loads(packed))
 
     def _texts(self, model: Model) -> Iterator[str]:
         """Yield all that is sent for a model, as it is sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,15 +21,52 @@ _MOMENTS = {"now", "today", "tomorrow", "yesterday"}
 """Texts that become a moment where they are cast to one."""
 
 
-def doubt(sql: str, dialect: str, tables: Set[tuple[str, str]], steady: Callable[[Set[str]], Set[str]]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a SELECT's text tells of it, whatever stands in the warehouse.
+
+    Parameters
+    ----------
+    tables
+        What it reads, but for its own parts: schema and name in lower case, and both as they are written.
+    why
+        Why it is not steady in itself; None where nothing of that is seen.
+    functions
+        The functions that the parser does not know, in lower case.
+    """
+
+    tables: tuple[tuple[str, str, str], ...] = ()
+    why: str | None = None
+    functions: tuple[str, ...] = ()
+
+
+def facts(sql: str, dialect: str) -> Facts:
+    """Return what can be seen in one SELECT, which is written in a dialect.
+
+    Examples
+    --------
+    >>> facts("select id, half(v) from demo.Events", "duckdb")
+    Facts(tables=(('demo', 'events', 'demo.Events'),), why=None, functions=('half',))
+    """
+    import sqlglot
+
+    try:
+        tree = sqlglot.parse_one(sql, read=dialect)
+    except sqlglot.ParseError:
+        return Facts(why="its SQL is beyond the parser, so it cannot be seen what it reads")
+    named: set[str] = set()
+    reasons = (_of_node(node, named) for node in tree.walk())
+    why = next((reason for reason in reasons if reason is not None), None)
+    return Facts(tuple(_tables(tree)), why, tuple(sorted(named)))
+
+
+def doubt(found: Facts, tables: Set[tuple[str, str]], steady: Callable[[Set[str]], Set[str]]) -> str | None:
     """Return why a SELECT may give other rows when it is run again over the same tables; None where it cannot.
 
     Parameters
     ----------
-    sql
-        One SELECT.
-    dialect
-        The one that it is written in.
+    found
+        What its text tells.
     tables
         What it is known to read, as schema and name in lower case.
     steady
@@ -37,31 +75,25 @@ def doubt(sql: str, dialect: str, tables: Set[tuple[str, str]], steady: Callable
     Examples
     --------
     >>> known = {("demo", "events")}
-    >>> doubt("select id from demo.events", "duckdb", known, lambda names: names) is None
+    >>> doubt(facts("select id from demo.events", "duckdb"), known, lambda names: names) is None
     True
-    >>> doubt("select id, now() as at from demo.events", "duckdb", known, lambda names: set())
+    >>> doubt(facts("select id, now() as at from demo.events", "duckdb"), known, lambda names: set())
     'it calls "now"'
-    >>> doubt("select id from raw.events", "duckdb", known, lambda names: names)
+    >>> doubt(facts("select id from raw.events", "duckdb"), known, lambda names: names)
     'it reads "raw.events" without ref() or source()'
     """
-    import sqlglot
-
-    try:
-        tree = sqlglot.parse_one(sql, read=dialect)
-    except sqlglot.ParseError:
-        return "its SQL is beyond the parser, so it cannot be seen what it reads"
-    for found in _unknown_tables(tree, tables):
-        return f'it reads "{found}" without ref() or source()'
-    named: set[str] = set()
-    for node in tree.walk():
-        if (reason := _of_node(node, named)) is not None:
-            return reason
-    for name in sorted(named - steady(frozenset(named)) if named else ()):
+    for database, name, written in found.tables:
+        if (database, name) not in tables:
+            return f'it reads "{written}" without ref() or source()'
+    if found.why is not None:
+        return found.why
+    named = frozenset(found.functions)
+    for name in sorted(named - steady(named) if named else ()):
         return f'it calls "{name}"'
     return None
 
 
-def _unknown_tables(tree: exp.Expr, tables: Set[tuple[str, str]]) -> Iterator[str]:
+def _tables(tree: exp.Expr) -> Iterator[tuple[str, str, str]]:
     from sqlglot import exp
 
     inside = {cte.alias.casefold() for cte in tree.find_all(exp.CTE)}
@@ -69,8 +101,8 @@ def _unknown_tables(tree: exp.Expr, tables: Set[tuple[str, str]]) -> Iterator[st
         if not isinstance(table.this, exp.Identifier):
             continue  # A function, which is looked at as such.
         database, name = table.db.casefold(), table.name.casefold()
-        if (database, name) not in tables and (database or name not in inside):
-            yield ".".join(part.name for part in table.parts)
+        if database or name not in inside:
+            yield database, name, ".".join(part.name for part in table.parts)
 
 
 def _of_node(node: exp.Expr, named: set[str]) -> str | None:

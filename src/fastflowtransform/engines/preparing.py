@@ -31,10 +31,10 @@ _SOURCES = (
     "rows.py",
     *(f"engines/{name}.py" for name in ("compiling", "postgres_compiler", "preparing", "quoting", "spark_compiler")),
     *(f"materializations/{name}.py" for name in ("audit", "columns", "incremental")),
-    *("failing.py", "ledger.py", "patterns.py", "run_checks.py"),
+    *("failing.py", "ledger.py", "patterns.py", "run_checks.py", "steady.py"),
     "checks",
 )
-"""What has a part in a text beside Ibis: the functions that are called, and what compiles."""
+"""What has a part in entries beside Ibis and sqlglot: the functions that are called, and what compiles and parses."""
 
 _FROM, _AT = "__fft_from_", "__fft_at_"
 _PLACES = re.compile(rf"([\"`]){_FROM}(\d+)\1|'{_AT}(\d+)'")
@@ -128,6 +128,7 @@ class _Places:
     def form(self, given: object) -> str:
         """Return what tells an expression from all others, but for the names of tables and the watermarks."""
         if isinstance(given, Derived):
+            assert "<" not in given.make.__qualname__, "only the name of a module's function tells it from all others"
             parts = [*map(self.form, given.given)]
             parts += [f"{name}={self.form(value)}" for name, value in given.settings.items()]
             return f"{given.make.__module__}.{given.make.__qualname__}({', '.join(parts)})"
