@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import duckdb
@@ -334,3 +335,47 @@ def test_an_ephemeral_model_is_checked_too(orders):
     declare(orders, "{type: between, model: e, column: id, max: 12, where: id < 20}")
 
     assert 'fails on 7 rows of "e"' in orders.fft("test").err
+
+
+def test_a_column_that_is_not_there_leaves_the_other_checks_their_one_query(orders: ProjectFolder):
+    good = [f"{{type: between, model: orders, column: id, max: {number}}}" for number in range(20, 25)]
+    declare(orders, *good[:2], "{type: unique, model: orders, column: missing}", *good[2:])
+
+    for _ in range(2):
+        fetched, results = watched(orders)
+
+        assert len(fetched) == 1
+        assert [result.error.code if result.error else None for result in results].count("M210") == 1
+
+
+def test_the_age_of_rows_is_counted_from_now_in_each_run(project: ProjectFolder, monkeypatch: pytest.MonkeyPatch):
+    class Later(datetime):
+        hours = 0
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2026, 1, 1, 12 + cls.hours, tzinfo=tz)
+
+    monkeypatch.setattr("fastflowtransform.failing.datetime", Later)
+    model = "{{ config(materialized='table') }} select timestamp '2026-01-01 11:30:00' as ts"
+    project.write({"models/m.ff.sql": model, "models/n.ff.sql": model})
+    declare(project, *(f"{{type: freshness, model: {name}, column: ts, max_age: 1 hour}}" for name in "mn"))
+    assert project.fft("build").code == 0
+
+    codes = []
+    for Later.hours in (0, 1, 0):
+        codes.append((project.fft("test").code, project.fft("build").code))
+
+    assert codes == [(0, 0), (1, 1), (0, 0)]
+
+
+@pytest.mark.parametrize("value", ["__fft_at_0", "'__fft_at_0'", '"__fft_from_0"', "__fft_from_1"])
+def test_a_value_may_look_like_what_stands_for_names(project: ProjectFolder, value: str):
+    project.write(
+        {"models/m.ff.sql": "{{ config(materialized='table') }} select '" + value.replace("'", "''") + "' as word"}
+    )
+    declare(project, json.dumps({"type": "accepted_values", "model": "m", "column": "word", "values": [value]}))
+
+    for _ in range(2):
+        assert project.fft("build").code == 0
+    assert project.fft("history", value).code in (0, 2)

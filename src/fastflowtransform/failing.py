@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from fastflowtransform.normalize import Tables, located
 from fastflowtransform.own_checks import CHECKED, names_of
 from fastflowtransform.project import Project
 from fastflowtransform.py_model import UserCode
-from fastflowtransform.rows import Built, Rows
+from fastflowtransform.rows import Built, Moment, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.operations as ops
@@ -76,6 +77,9 @@ class Failing:
                 table = self._with_condition(table, value, holds)
             else:
                 arguments[name] = value
+        if any(isinstance(value, timedelta) for value in arguments.values()):
+            # A length of time is counted from now.
+            arguments["now"] = Moment.of(datetime.now(UTC))
         return table.into(checks.check(check.type).failing_rows, *others, **arguments)
 
     def is_by_row(self, check: Check, rows: Rows) -> bool:

@@ -94,13 +94,10 @@ class NodeChecks:
         full = new if whole is None else self._instead(whole(rows))
         found = []
         for check in self.checks:
-            asked, new_only = ask(check, new), False
-            if whole is not None and asked.rows is not None:
-                try:
-                    new_only = new.is_by_row(check, asked.rows)
-                    asked = asked if new_only else ask(check, full)
-                except FftError as error:
-                    asked = replace(asked, rows=None, error=error)
+            asked, new_only = ask(check, new, self.engine), False
+            if whole is not None:
+                new_only = asked.rows is not None and new.is_by_row(check, asked.rows)
+                asked = asked if new_only else ask(check, full, self.engine)
             found.append((asked, new_only))
         numbers = count_all([asked for asked, _ in found], self.engine)
         _require_time(asked.error for asked in numbers)
@@ -131,7 +128,7 @@ class NodeChecks:
         found = []
         for result in results:
             if result.sql is not None:
-                asked = ask(by_name[result.name], new if result.new_only else full)
+                asked = ask(by_name[result.name], new if result.new_only else full, self.engine)
                 result = replace(result, sql=None if asked.rows is None else self.engine.compiled(asked.rows))
             found.append(result)
         return tuple(found)

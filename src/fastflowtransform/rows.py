@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
 
 from fastflowtransform.incremental import Watermark
 
@@ -48,8 +49,8 @@ class Rows:
         Parameters
         ----------
         make
-            A function of a module, whose result follows from its arguments. It is called when its expression is needed,
-            with a table for each `Rows` and a `Watermark` for each `Newest` among them.
+            A function of a module, whose result follows from its arguments: it asks no clock, for that is kept. It
+            is called when its expression is needed, with a table for each `Rows` and a `Watermark` for each `Mark`.
         given, settings
             Its other arguments, whose `repr` tells all that there is to tell of them.
         """
@@ -83,7 +84,7 @@ class Named(Rows):
 
     def table(self) -> ir.Table:
         """Return the expression that gives the rows."""
-        # Its modules import each other: two threads that begin at two ends could meet half of one.
+        # Threads that need Ibis at once meet here: its modules import each other, and two ends could meet half of one.
         with _LOADING:
             import ibis  # noqa: F401
         return self.build()
@@ -113,6 +114,42 @@ class Newest:
     of: Rows
     column: str
 
+    @property
+    def spelt(self) -> str:
+        """Return the engine's name of its type."""
+        return self.of.columns[self.column]
+
+    def watermark(self, text: str) -> Watermark:
+        """Return a text as one of its kind."""
+        return Watermark(text, self.of.schema()[self.column])
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment in UTC, such as now, which is another one in each run.
+
+    Examples
+    --------
+    >>> Moment.of(datetime(2026, 1, 1, 12, tzinfo=UTC))
+    Moment(text='2026-01-01 12:00:00.000000')
+    """
+
+    text: str
+    spelt: ClassVar[str] = "moment"
+
+    @classmethod
+    def of(cls, at: datetime) -> Moment:
+        """Return the moment of a time with a zone."""
+        return cls(f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}")
+
+    def watermark(self, text: str) -> Watermark:
+        """Return a text as one of its kind."""
+        return Watermark(text, "timestamp")
+
+
+Mark = Newest | Moment
+"""What stands in an expression as a constant, and in what is kept of it as a number."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Derived(Rows):
@@ -125,20 +162,16 @@ class Derived(Rows):
 
     def table(self) -> ir.Table:
         """Call the function."""
-        return self.expression(lambda rows: rows.table(), _watermark)
+        return self.expression(lambda rows: rows.table(), lambda mark: mark.watermark(mark.text))
 
-    def expression(self, table: Callable[[Rows], ir.Table], watermark: Callable[[Newest], Watermark]) -> ir.Table:
-        """Call the function with what stands for the named rows and the values among its arguments."""
+    def expression(self, table: Callable[[Rows], ir.Table], watermark: Callable[[Mark], Watermark]) -> ir.Table:
+        """Call the function with what stands for the named rows and the marks among its arguments."""
 
         def put(given: object) -> object:
             if isinstance(given, Derived):
                 return given.expression(table, watermark)
             if isinstance(given, Rows):
                 return table(given)
-            return watermark(given) if isinstance(given, Newest) else given
+            return watermark(given) if isinstance(given, Newest | Moment) else given
 
         return self.make(*map(put, self.given), **{name: put(value) for name, value in self.settings.items()})
-
-
-def _watermark(found: Newest) -> Watermark:
-    return Watermark(found.text, found.of.schema()[found.column])

@@ -107,7 +107,7 @@ class _Checking:
             group, results = self.groups[node], []
             for check in group:
                 report.started(check.name, check.type)
-            for asked in count_all([ask(check, failing) for check in group], engine):
+            for asked in count_all([ask(check, failing, engine) for check in group], engine):
                 results.append(judge(asked, self._project, engine, report))
                 report.finished(results[-1])
             return tuple(results)
@@ -154,15 +154,22 @@ def kept_as(database: str, name: str, *, plain: bool = False) -> Relation:
     return Relation(f"{database}_failures", written)
 
 
-def ask(check: Check, failing: Failing) -> Asked:
+def ask(check: Check, failing: Failing, engine: Engine) -> Asked:
     """Return a check's failing rows, or what stands in the way of asking for them."""
     began = time.perf_counter()
     try:
         checked = None if check.own is not None and check.own.alone else failing.checked(check)
         rows = failing.rows(check)
+        # Alone, so that one that cannot be built leaves the others their one query.
+        engine.preparing.says(can_be_built, rows)
     except FftError as error:
         return Asked(check, time.perf_counter() - began, error=error)
     return Asked(check, time.perf_counter() - began, rows, checked)
+
+
+def can_be_built(_: ir.Table) -> bool:
+    """Say yes; where a column is not there, or an argument does not fit, nobody comes here."""
+    return True
 
 
 def count_all(group: Sequence[Asked], engine: Engine) -> list[Asked]:

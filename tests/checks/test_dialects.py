@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import ibis
 import pytest
@@ -14,6 +14,8 @@ from fastflowtransform.checks.expression import HOLDS
 from fastflowtransform.checks.mutually_exclusive_ranges import Gaps
 from fastflowtransform.checks.sequential_values import DatePart
 from fastflowtransform.checks.totals import Total, Totals
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 TABLE = ibis.table(
     {
@@ -37,7 +39,7 @@ CASES = {
     "between": [{"column": "amount", "low": 0, "high": 1.5}, {"column": "at", "low": "2026-01-01"}],
     "column_type": [{"column": "id", "types": ("string",)}, {"column": "id", "types": ("int64",)}],
     "expression": [{}],
-    "freshness": [{"column": column, "max_age": timedelta(hours=1)} for column in ("day", "at", "zoned")],
+    "freshness": [{"column": column, "max_age": timedelta(hours=1), "now": NOON} for column in ("day", "at", "zoned")],
     "greater_equal": [{"column": "share", "threshold": 0}],
     "mutually_exclusive_ranges": [
         {"lower": "day", "upper": "at", "partition": ("name",), "gaps": gaps, "empty": True} for gaps in Gaps

@@ -53,7 +53,7 @@ class CheckType(Protocol):
         """Return the rows that break the claim.
 
         What `read` gave are the arguments, except for two kinds: an `Other` is the name of a second table, and a
-        `Condition` becomes a column of the first.
+        `Condition` becomes a column of the first. Where one is a length of time, `now` comes with them.
         """
 
 

@@ -14,13 +14,15 @@ table without any value is not fresh, so it fails as well.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from fastflowtransform.checks.columns import present
 from fastflowtransform.checks.totals import one_row
 from fastflowtransform.document import Section
 from fastflowtransform.errors import BadValue
+from fastflowtransform.incremental import Watermark
+from fastflowtransform.rows import Moment
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -32,7 +34,7 @@ def read(section: Section) -> dict[str, object]:
     return {"column": section.required_text("column"), "max_age": section.duration("max_age")}
 
 
-def failing_rows(table: ir.Table, *, column: str, max_age: timedelta, now: datetime | None = None) -> ir.Table:
+def failing_rows(table: ir.Table, *, column: str, max_age: timedelta, now: datetime | Watermark) -> ir.Table:
     """Return the newest value where it is older than `max_age`, or where there is none.
 
     Parameters
@@ -44,7 +46,7 @@ def failing_rows(table: ir.Table, *, column: str, max_age: timedelta, now: datet
     max_age
         How old the newest value may be.
     now
-        The time from which to count, with a time zone; None for this machine's clock.
+        The time from which to count, with a time zone, or as a mark in UTC.
 
     Returns
     -------
@@ -60,6 +62,7 @@ def failing_rows(table: ir.Table, *, column: str, max_age: timedelta, now: datet
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> import ibis
     >>> table = ibis.memtable({"at": [datetime(2026, 1, 1, 9), datetime(2026, 1, 1, 10)]})
     >>> noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -77,11 +80,10 @@ def failing_rows(table: ir.Table, *, column: str, max_age: timedelta, now: datet
             f'column "{column}" is of the type "{values.type()}", and holds no timestamps and no dates',
             hint="name the column that says when a row came",
         )
-    oldest = (now or datetime.now(UTC)).astimezone(UTC) - max_age
+    text = now.text if isinstance(now, Watermark) else Moment.of(now).text
     zoned = values.type().is_timestamp() and values.type().timezone is not None
-    moment = (
-        ibis.literal(oldest, "timestamp('UTC')") if zoned else ibis.literal(oldest.replace(tzinfo=None), "timestamp")
-    )
+    clock = Watermark(text, "timestamp('UTC')" if zoned else "timestamp").literal()
+    moment = clock - ibis.interval(microseconds=max_age // timedelta(microseconds=1))
     newest = values.max() if values.type().is_timestamp() else values.max().cast("timestamp")
     found = one_row(table, newest=newest).mutate(oldest_allowed=moment)
     return found.filter(found.newest.isnull() | (found.newest < moment))

@@ -297,7 +297,7 @@ class Engine(Protocol):
         """
         ...
 
-    def schema(self, table: ir.Table) -> Schema:
+    def schema(self, table: ir.Table | Rows) -> Schema:
         """Return the columns and types that the engine itself gives an expression, without running it."""
         ...
 

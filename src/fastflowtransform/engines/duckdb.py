@@ -187,7 +187,7 @@ class DuckDBEngine:
         self.connection._run_pre_execute_hooks(table)
         return self._texts.compiled(self.connection, table, pretty=pretty)
 
-    def schema(self, table: ir.Table) -> Schema:
+    def schema(self, table: ir.Table | Rows) -> Schema:
         """Return the columns and types that DuckDB gives an expression, without running it."""
         with self._selected(table) as select:
             return self._columns.schema(self._columns.of(select))

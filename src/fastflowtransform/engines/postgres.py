@@ -208,7 +208,7 @@ class PostgresEngine:
         self._show_rows_of_python(table)
         return self._texts.compiled(self.connection, table, pretty=pretty)
 
-    def schema(self, table: ir.Table) -> Schema:
+    def schema(self, table: ir.Table | Rows) -> Schema:
         """Return the columns and types that PostgreSQL gives an expression, without running it."""
         return self._described(self.compiled(table)).schema()
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from fastflowtransform import kept_file
 from fastflowtransform.incremental import Watermark
 from fastflowtransform.kept_file import Entries, key_of
-from fastflowtransform.rows import Built, Derived, Named, Newest, Rows
+from fastflowtransform.rows import Built, Derived, Mark, Moment, Named, Newest, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -27,14 +27,10 @@ NAME = "statements.bin"
 _MOST = 5_000
 """Entries of which those that a command did not ask for are let go."""
 _SOURCES = (
-    "incremental.py",
-    "rows.py",
-    *(f"engines/{name}.py" for name in ("compiling", "postgres_compiler", "preparing", "quoting", "spark_compiler")),
-    *(f"materializations/{name}.py" for name in ("audit", "columns", "incremental")),
-    *("failing.py", "ledger.py", "patterns.py", "run_checks.py", "steady.py"),
-    "checks",
+    *(f"{name}.py" for name in ("contract", "failing", "incremental", "ledger", "patterns", "results", "rows")),
+    *("run_checks.py", "steady.py", "checks", "engines", "materializations"),
 )
-"""What has a part in entries beside Ibis and sqlglot: the functions that are called, and what compiles and parses."""
+"""What has a part in entries beside Ibis and sqlglot: functions that are called, what compiles, spells and parses."""
 
 _FROM, _AT = "__fft_from_", "__fft_at_"
 _PLACES = re.compile(rf"([\"`]){_FROM}(\d+)\1|'{_AT}(\d+)'")
@@ -71,7 +67,7 @@ class Preparing:
             return rows.text or f"SELECT * FROM {rows.name}"
         places = _Places()
         form = places.form(rows)
-        if not isinstance(rows, Derived) or places.only_built:
+        if not isinstance(rows, Derived) or not places.can_be_kept(form):
             return self._compiled(rows.table())
         key = key_of("select", self._engine, form)
         kept = self.statements.get(key)
@@ -85,13 +81,13 @@ class Preparing:
     def says(self, question: Callable[..., bool], rows: Rows, *given: object) -> bool:
         """Return the answer of a function about the columns or the form of rows; what it raises is raised each time."""
         places = _Places()
-        key = key_of("says", self._engine, places.form(rows.into(question, *given)))
-        known = None if places.only_built else self.statements.get(key)
-        if known is not None:
+        form = places.form(rows.into(question, *given))
+        key, is_kept = key_of("says", self._engine, form), places.can_be_kept(form)
+        if is_kept and (known := self.statements.get(key)) is not None:
             return known == b"yes"
         tables = [each.table() if isinstance(each, Rows) else each for each in given]
         answer = question(rows.table(), *tables)
-        if not places.only_built:
+        if is_kept:
             self.statements.put(key, b"yes" if answer else b"no")
         return answer
 
@@ -101,13 +97,13 @@ class Preparing:
         @functools.cache
         def numbered(table: Rows) -> ir.Table:
             assert isinstance(table, Named)
-            schema = table.schema()
+            schema = table.schema()  # It sees to it that one thread imports Ibis.
             import ibis
 
             return ibis.table(schema, name=f"{_FROM}{places.tables.index(table)}")
 
-        def mark(found: Newest) -> Watermark:
-            return Watermark(f"{_AT}{places.marks.index(found)}", found.of.schema()[found.column])
+        def mark(found: Mark) -> Watermark:
+            return found.watermark(f"{_AT}{places.marks.index(found)}")
 
         return self._compiled(rows.expression(numbered, mark))
 
@@ -121,9 +117,8 @@ class _Places:
 
     def __init__(self) -> None:
         self.tables: list[Named] = []
-        self.marks: list[Newest] = []
-        self.only_built = False
-        """Whether nothing can be kept: some rows are an expression already, or a column has a number's name."""
+        self.marks: list[Mark] = []
+        self._has_built = False
 
     def form(self, given: object) -> str:
         """Return what tells an expression from all others, but for the names of tables and the watermarks."""
@@ -136,14 +131,17 @@ class _Places:
             if given in self.tables:
                 return f"table {self.tables.index(given)}"
             self.tables.append(given)
-            self.only_built = self.only_built or any(_FROM in name or _AT in name for name in given.columns)
             return f"table {len(self.tables) - 1} of {list(given.columns.items())!r}"
-        if isinstance(given, Newest):
+        if isinstance(given, Newest | Moment):
             if given not in self.marks:
                 self.marks.append(given)
-            return f"mark {self.marks.index(given)} of {given.of.columns[given.column]!r}"
-        self.only_built = self.only_built or isinstance(given, Built)
+            return f"mark {self.marks.index(given)} of {given.spelt!r}"
+        self._has_built = self._has_built or isinstance(given, Built)
         return repr(given)
+
+    def can_be_kept(self, form: str) -> bool:
+        """Whether a form tells all: no rows are an expression already, and nothing in it looks like a number."""
+        return not (self._has_built or _FROM in form or _AT in form)
 
 
 @contextlib.contextmanager

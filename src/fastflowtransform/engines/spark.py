@@ -179,7 +179,7 @@ class SparkEngine:
         self.connection._run_pre_execute_hooks(table)
         return self._texts.compiled(self.connection, table, pretty=pretty)
 
-    def schema(self, table: ir.Table) -> Schema:
+    def schema(self, table: ir.Table | Rows) -> Schema:
         """Return the columns and types that Spark gives an expression, without running it."""
         return self._session.schema(self.compiled(table))
 
