@@ -108,13 +108,13 @@ def is_looked_for(project: ProjectFolder, monkeypatch: pytest.MonkeyPatch) -> bo
     asked: list[str] = []
 
     def rows(engine: SparkEngine, table: Any, asks: Any = SparkEngine.rows) -> Any:
-        asked.extend(table.columns)
+        asked.append(engine.compiled(table))
         return asks(engine, table)
 
     with monkeypatch.context() as patched:
         patched.setattr(SparkEngine, "rows", rows)
         assert project.fft("run").code == 0
-    return "watermark" in asked
+    return any("`watermark`" in select for select in asked)
 
 
 def test_a_note_in_the_newest_commit_is_the_watermark_and_the_table_is_not_read_for_it(
