@@ -1,7 +1,7 @@
 """Runs models one after another in one process: `python child_steps.py PROJECT MODEL...`.
 
-Each goes through the plan and the loop of `fft run`, with the statements that an earlier `fft run` has kept; prints what
-each step took, in the order given.
+Each goes through the plan and the loop of `fft run`, with the statements that an earlier `fft run` has kept; prints
+what each step took, in the order given.
 """
 
 from __future__ import annotations
