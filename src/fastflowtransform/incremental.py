@@ -143,7 +143,7 @@ def _ranged(types: Schema, key: tuple[str, ...]) -> list[str]:
 
 
 def require_columns(table: ir.Table, incremental: Incremental) -> bool:
-    """Raise `MissingColumn` for a key or cursor that the query does not have, `BadCursor` for one without an order."""
+    """Say yes, or raise `MissingColumn` for a key or cursor that is not there, `BadCursor` for one without an order."""
     named = [("unique_key", name) for name in incremental.unique_key]
     if incremental.updated_at is not None:
         named.append(("updated_at", incremental.updated_at))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from fastflowtransform.engines.notes import Notes, Value, Words
+from fastflowtransform.engines.notes import Notes, Value, Words, plain
 from fastflowtransform.engines.quoting import literal, quoted
 
 WORDS = Words({str: "VARCHAR", int: "BIGINT", float: "DOUBLE", datetime: "TIMESTAMP"})
@@ -27,16 +27,10 @@ def insertion(name: str, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> s
     if len(rows) < _MANY:
         return WORDS.insertion(name, notes, rows)
     types = literal(json.dumps([{column: WORDS.types[kind] for column, kind in notes.columns.items()}]))
-    texts = literal(json.dumps([{key: _plain(value) for key, value in row.items()} for row in rows]))
+    texts = literal(json.dumps([{key: plain(value) for key, value in row.items()} for row in rows]))
     columns = ", ".join(map(quoted, notes.columns))
     read = ", ".join(f"note.{quoted(column)}" for column in notes.columns)
     return f"INSERT INTO {name} ({columns}) SELECT {read} FROM (SELECT unnest(from_json({texts}, {types})) AS note)"
-
-
-def _plain(value: Value) -> str | float | None:
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
-    return value.replace("\0", "") if isinstance(value, str) else value
 
 
 def prepare(

@@ -91,10 +91,23 @@ class Words:
     def _value(self, value: Value) -> str:
         if value is None:
             return "NULL"
-        if isinstance(value, datetime):
-            return f"TIMESTAMP '{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
-        # No text of PostgreSQL's can hold the character of the code 0.
-        return self.literal(value.replace("\0", "")) if isinstance(value, str) else repr(value)
+        given = plain(value)
+        written = self.literal(given) if isinstance(given, str) else repr(given)
+        return f"TIMESTAMP {written}" if isinstance(value, datetime) else written
+
+
+def plain(value: Value) -> str | int | float | None:
+    """Return a value without a type of its own: a moment as its text in UTC.
+
+    Examples
+    --------
+    >>> plain(datetime(2026, 1, 1, 12, tzinfo=UTC)), plain(3)
+    ('2026-01-01 12:00:00.000000', 3)
+    """
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    # No text of PostgreSQL's can hold the character of the code 0.
+    return value.replace("\0", "") if isinstance(value, str) else value
 
 
 class Alongside:

@@ -40,8 +40,8 @@ class _Write:
 
     @property
     def rule(self) -> Incremental:
-        """The settings without what only this run has, or this model: so that others have the same ones."""
-        return replace(self.incremental, delta=None, window=None)
+        """The settings that what is kept is known by."""
+        return _lasting(self.incremental)
 
     @contextlib.contextmanager
     def noted(
@@ -57,6 +57,11 @@ class _Write:
                 noting.enter_context(engine.noting(name, rows.schema()[name], newest, over))
             noting.enter_context(self.journal.writing(engine, self.target.relation, outcome))
             yield
+
+
+def _lasting(incremental: Incremental) -> Incremental:
+    """Return the settings without what only this run has, or this model: so that others have the same ones."""
+    return replace(incremental, delta=None, window=None)
 
 
 def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
@@ -363,7 +368,7 @@ def _first(rows: ir.Table) -> ir.Table:
 @contextlib.contextmanager
 def _candidates(engine: Engine, query: Query, incremental: Incremental, reach: _Reach) -> Iterator[Rows]:
     """Give the delta: all of the query, the user's own delta, or the rows that the watermark leaves."""
-    settings = replace(incremental, delta=None, window=None)
+    settings = _lasting(incremental)
     with query.given(is_incremental=not reach.whole) as full:
         engine.preparing.says(rule.require_columns, full, settings)
         own = isinstance(query.model.body, SqlBody) and query.model.body.own_delta
