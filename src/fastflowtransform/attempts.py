@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,6 +58,8 @@ def attempted(
                 return Attempted(None, error, tuple(retries))
             retries.append(f"{error.code} {error.message}")
             on_wait(f"trying again after {error.code} {error.message}")
+            import random
+
             # Two writers that were in each other's way shall not meet again.
             time.sleep(_PAUSE * 2 ** len(retries) * random.uniform(0.5, 1))
         except FftError as error:

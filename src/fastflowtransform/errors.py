@@ -14,7 +14,6 @@ The letters follow the order of a run. A class's docstring is its entry in `docs
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
@@ -64,6 +63,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("zebra", ["event_id", "value"]) is None
     True
     """
+    import difflib
+
     matches = difflib.get_close_matches(word, sorted(known), n=1)
     return f'did you mean "{matches[0]}"?' if matches else None
 

@@ -12,7 +12,6 @@ import hashlib
 import marshal
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -97,11 +96,9 @@ def write(path: Path, made_by: bytes, entries: Mapping[bytes, bytes]) -> None:
         ignored = path.parent / ".gitignore"
         if not ignored.exists():
             ignored.write_text("*\n", encoding="utf-8")
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
-            try:
-                beside.write(made_by + hashlib.sha256(packed).digest() + packed)
-                beside.close()
-                Path(beside.name).replace(path)
-            except OSError:
-                Path(beside.name).unlink(missing_ok=True)
-                raise
+        beside = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+        try:
+            beside.write_bytes(made_by + hashlib.sha256(packed).digest() + packed)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)

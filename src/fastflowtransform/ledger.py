@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import secrets
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -133,7 +133,7 @@ class Command:
     environment: str
     engine: str
     options: tuple[str, ...] = ()
-    run_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    run_id: str = field(default_factory=lambda: os.urandom(8).hex())
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

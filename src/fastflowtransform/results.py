@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from fastflowtransform.errors import FftError
 
+UNCHANGED = "unchanged"
+"""The strategy of what was left as it stands."""
+
 
 class Status(StrEnum):
     """How a step or check ended."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fastflowtransform import materializations, seed
+from fastflowtransform import materializations
 from fastflowtransform.alone import Sharing
 from fastflowtransform.attempts import Attempted, attempted
 from fastflowtransform.backfill import (
@@ -39,7 +39,7 @@ from fastflowtransform.plan import Plan, Step, step_of
 from fastflowtransform.project import Project
 from fastflowtransform.proof import STANDS, Judgement
 from fastflowtransform.report import Report
-from fastflowtransform.results import CheckResult, Outcome, Status, StepResult
+from fastflowtransform.results import UNCHANGED, CheckResult, Outcome, Status, StepResult
 from fastflowtransform.rows import Rows
 from fastflowtransform.work import ALONE, Ending, Manner, cut_off
 from fastflowtransform.workers import perform
@@ -324,6 +324,8 @@ class _Making:
         if (step := self._steps.get(node)) is not None:
             self._report.started(node, str(step.action))
             return self._model(step, gate, entry)
+        from fastflowtransform import seed
+
         found, plan = self._project.seeds[node], self._plan
         result = seed.load(
             found, plan.existing, self._engine, self._report, seed.Conditions(plan.full_refresh, gate, entry)
@@ -415,7 +417,7 @@ class _Making:
             gate.judge(self._engine.found(step.relation), staged=False)
         entry.proof = judgement.proof
         entry.stays(judgement.state)
-        return Outcome(strategy=seed.UNCHANGED, why=STANDS)
+        return Outcome(strategy=UNCHANGED, why=STANDS)
 
     def _looked_at(self, gate: Gate, rows: Rows | pa.RecordBatchReader) -> None:
         """Let the gate see a result; a function of the user's cannot be cancelled, so this comes after it."""

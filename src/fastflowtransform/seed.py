@@ -18,7 +18,7 @@ from fastflowtransform.materializations.base import OPEN, SILENT, Gate, Journal
 from fastflowtransform.model import Seed
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
-from fastflowtransform.results import Column, Outcome, Status, StepResult, WriteCounts
+from fastflowtransform.results import UNCHANGED, Column, Outcome, Status, StepResult, WriteCounts
 from fastflowtransform.schedule import Ready
 from fastflowtransform.seed_files import Fingerprint
 from fastflowtransform.work import ALONE, Ending, Manner, cut_off
@@ -27,7 +27,6 @@ from fastflowtransform.workers import perform
 if TYPE_CHECKING:
     from fastflowtransform.engines.base import Readable
 
-UNCHANGED = "unchanged"
 _AS_LOADED = "the file and the table are as they were when it was loaded"
 
 

@@ -39,7 +39,7 @@ def opened(
     BadValue
         DuckDB does not take a setting.
     """
-    import duckdb
+    from fastflowtransform.engines.duckdb_driver import driver as duckdb
 
     path = Path(target)
     folders = [] if target == MEMORY else [path.parent]
@@ -62,7 +62,7 @@ def opened(
 
 def _require_settings(settings: Mapping[str, Any], at: Callable[[str], Location]) -> None:
     """Raise `BadValue` for a setting that DuckDB does not take anywhere; it says so of all of them at once only."""
-    import duckdb
+    from fastflowtransform.engines.duckdb_driver import driver as duckdb
 
     for name, value in settings.items():
         try:
@@ -99,7 +99,7 @@ class translated(contextlib.AbstractContextManager[None]):
         self._interrupted = interrupted
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        import duckdb
+        from fastflowtransform.engines.duckdb_driver import driver as duckdb
 
         # A signal that arrives while DuckDB runs comes out in one of three ways; the last is what Python means by it.
         told = isinstance(error, duckdb.InterruptException)
@@ -119,7 +119,7 @@ class translated(contextlib.AbstractContextManager[None]):
 
 
 def _kind(error: Exception, message: str) -> type[EngineError]:
-    import duckdb
+    from fastflowtransform.engines.duckdb_driver import driver as duckdb
 
     if isinstance(error, duckdb.CatalogException) and "does not exist" in message:
         return RelationMissing
@@ -140,7 +140,7 @@ def _hint(message: str) -> str | None:
 
 def _room(error: Exception) -> str | None:
     """Return what to do where memory or disk do not hold what DuckDB needs; only its text tells the cases apart."""
-    import duckdb
+    from fastflowtransform.engines.duckdb_driver import driver as duckdb
 
     message = str(error)
     if "offload data" in message or "No space left" in message:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def require_one_select(connection: DuckDBPyConnection, text: str, interrupted: Callable[[], None]) -> None:
     """Raise `BadSql` for anything that would do more than read."""
-    import duckdb
+    from fastflowtransform.engines.duckdb_driver import driver as duckdb
 
     with translated(text, interrupted):
         statements = connection.extract_statements(text)
