@@ -159,7 +159,8 @@ def loaded_by(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(SRC.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    # The statement may have printed something, too.
+    return set(done.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("module", TREES)
