@@ -168,3 +168,22 @@ def test_a_threshold_without_quotes_is_told_to_have_some(tmp_path, text):
     assert error.hint == f'put it into quotes: "{text}"'
     assert error.at is not None
     assert error.at.line == 5
+
+
+class _Counted(frozenset[str]):
+    """Names that must not be gone through for one check: a project has as many checks as it has names."""
+
+    def __iter__(self):
+        pytest.fail("all names were gone through")
+
+    def __or__(self, other):
+        pytest.fail("all names were copied")
+
+
+def test_a_check_costs_the_same_among_many_models(tmp_path):
+    known = Known(_Counted({"orders", "customers"}), _Counted({"source:raw.orders"}))
+    entry = "relationships: {column: id, to: ref('customers'), field: id}"
+
+    (check,) = declared(tmp_path, f"models: [{{name: orders, tests: [{entry}]}}]", known=known)
+
+    assert check.arguments["to"] == Other("customers")

@@ -298,7 +298,7 @@ def others_of(check: Check) -> tuple[Input, ...]:
 def _require_others(found: Iterable[Check], known: Known) -> None:
     for check in found:
         for other in others_of(check):
-            if other.node in known.nodes | known.sources:
+            if other.node in known.nodes or other.node in known.sources:
                 continue
             names, what = (known.sources, "sources") if other.is_source else (known.nodes, "models")
             raise UnknownRef(
@@ -323,5 +323,5 @@ def _named_once(found: Iterable[Check]) -> tuple[Check, ...]:
             number += 1
             name = f"{check.name}_{number}"
         taken.setdefault(name.casefold(), check)
-        named.append(replace(check, name=name))
+        named.append(check if name == check.name else replace(check, name=name))
     return tuple(named)
