@@ -119,6 +119,27 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "sources.yml:3",
         'did you mean "tables"?',
     ),
+    "a ref to a file that is no model": (
+        {"models/b.sql": "select 1", "models/a.ff.sql": "select * from {{ ref('b') }}"},
+        "G101",
+        '"a" refers to "b", which is not in this project',
+        "models/a.ff.sql:1",
+        '"models/b.sql" is no model: rename it to "b.ff.sql"',
+    ),
+    "a Python file that ends the process": (
+        {"models/a.ff.py": "raise SystemExit(0)\n"},
+        "M102",
+        'loading the file raised SystemExit: "0"',
+        "models/a.ff.py:1",
+        "",
+    ),
+    "a timeout that never comes": (
+        {"models/a.ff.sql": sql("timeout=1e400")},
+        "P104",
+        "more than 0 seconds",
+        "models/a.ff.sql:1",
+        "",
+    ),
     "an unknown key of a model's YAML": (
         {"models/a.ff.sql": sql(), "models/m.yml": "models:\n  - name: a\n    colums: []\n"},
         "P102",
@@ -455,6 +476,40 @@ FAILURES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "models/a.ff.py:4",
         "",
     ),
+    "a seed that is not loaded yet": (
+        {"seeds/s.csv": "id\n1\n", "models/a.ff.sql": "select * from {{ ref('s') }}"},
+        "E110",
+        "s",
+        "models/a.ff.sql:1",
+        '"s" is a seed of this project: fft seed --select s',
+    ),
+    "a source that is not there": (
+        {
+            "sources.yml": "sources: [{name: raw, tables: [{name: gone}]}]",
+            "models/a.ff.sql": "select * from {{ source('raw', 'gone') }}",
+        },
+        "E110",
+        "gone",
+        "models/a.ff.sql:1",
+        '"raw.gone" is a source, declared at ',
+    ),
+    "a Python model that ends the process": (
+        {"models/a.ff.py": python("def a():\n    raise SystemExit(0)")},
+        "M220",
+        '"a" raised SystemExit: "0"',
+        "models/a.ff.py:6",
+        "",
+    ),
+    "an error that cannot say what it is": (
+        {
+            "models/a.ff.py": "class Mute(Exception):\n    def __str__(self): raise ValueError\n"
+            + python("def a(): raise Mute")
+        },
+        "M220",
+        '"a" raised Mute: "<exception str() failed>"',
+        "models/a.ff.py:7",
+        "",
+    ),
     "a key that the query does not have": (
         {
             "models/a.ff.sql": sql(
@@ -646,6 +701,17 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_runs(project
     assert answer.code == 2
     assert answer.err.startswith("P115 ")
     assert not (project.folder / "w.duckdb").exists()
+
+
+def test_what_came_of_a_run_is_told_where_it_cannot_be_written(project: ProjectFolder):
+    project.write({"models/a.ff.sql": "select 1 as x, from from", "target/manifest.json/in_the_way": ""})
+
+    answer = project.fft("run")
+
+    assert answer.code == 2
+    assert answer.err.startswith("E100 ")
+    assert 'P115 cannot write "manifest.json": "' in answer.err
+    assert "1 failed" in answer.out
 
 
 def test_a_folder_without_a_project_is_told(project: ProjectFolder):

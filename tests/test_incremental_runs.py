@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import ibis
+import ibis.expr.operations as ops
 import psycopg
 import pytest
 
+from fastflowtransform.incremental import Comparing, settled
+from fastflowtransform.model import Incremental
 from tests.conftest import ProjectFolder
 
 SOURCES = "sources: [{name: raw, tables: [{name: events}]}]"
@@ -611,3 +615,23 @@ def test_a_type_that_ibis_does_not_know_by_name_is_added_as_it_is(events):
 
     found = events.sql("SELECT data_type FROM duckdb_columns() WHERE column_name IN ('big', 't')")
     assert sorted(found) == [("HUGEINT",), ("TIME WITH TIME ZONE",)]
+
+
+def test_values_that_cannot_be_compared_never_count_as_the_same():
+    fresh = ibis.table({"id": "int64", "at": "int64", "v": "binary"}, name="fresh")
+    target = ibis.table({"id": "int64", "at": "int64", "v": "map<string, string>"}, name="target")
+
+    found = settled(fresh, target, Incremental(unique_key=("id",), updated_at="at"), Comparing())
+
+    values = [literal.value for literal in found.op().find(ops.Literal) if literal.dtype.is_boolean()]
+    assert values == [False]
+
+
+def test_a_key_that_the_table_does_not_have_is_looked_for_in_it_first(events):
+    define(events)
+    run(events)
+    define(events, KEYED.replace("'id'", "'idd'"))
+
+    error = run(events)["error"]
+
+    assert (error["code"], error["hint"]) == ("M212", 'did you mean "id"? if not, run it once with --full-refresh')

@@ -57,6 +57,10 @@ def test_a_stretch_is_cut_into_windows(start: str, end: str, step: str | None, w
         ("1", "2", "0", '--step "0" is no number above 0'),
         ("2026-01-01", "2026-01-02", "5", '--step "5" is no length of time'),
         ("2026-01-01", "2026-01-02", "0 days", '--step "0 days" is no length of time'),
+        ("2026-01-01", "2026-01-02", "99999999999 weeks", '"99999999999 weeks" is no length of time'),
+        ("0001-01-01", "9999-12-31", "1 minute", "into 5,258,963,520 windows"),
+        ("0", "100001", "1", "into 100,001 windows"),
+        ("0.5", "100001.0", "1", "into 100,001 windows"),
     ],
 )
 def test_what_names_no_windows_is_told(start: str, end: str, step: str | None, words: str):
@@ -64,6 +68,10 @@ def test_what_names_no_windows_is_told(start: str, end: str, step: str | None, w
         cut(start, end, step)
 
     assert words in raised.value.message
+
+
+def test_the_last_window_may_end_with_the_calendar():
+    assert [str(found) for found in cut("9999-12-30", "9999-12-31", "1 week")] == ["9999-12-30 to 9999-12-31"]
 
 
 @given(st.integers(-50, 50), st.integers(1, 100), st.integers(1, 30))

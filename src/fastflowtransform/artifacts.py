@@ -5,6 +5,7 @@ The files' form is documented in `docs/reference/artifacts.md`; `VERSION` change
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
 
 VERSION = 1
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def prepare(folder: Path) -> None:
@@ -31,6 +33,11 @@ def prepare(folder: Path) -> None:
         It cannot be made or written to.
     """
     _write(folder / "target" / ".gitignore", "*\n")
+
+
+def forget_results(folder: Path) -> None:
+    """Remove what came of the last command, once another one begins: one that is killed leaves no results at all."""
+    (folder / "target" / "run_results.json").unlink(missing_ok=True)
 
 
 def forget_failures(folder: Path) -> None:
@@ -307,9 +314,10 @@ def _write(path: Path, text: str) -> Path:
         beside.write_text(text, encoding="utf-8")
         beside.replace(path)
     except OSError as error:
+        way = "make room on the disk" if error.errno in _NO_ROOM else "make the folder writable"
         raise UnwritableFolder(
             f'cannot write "{path.name}": "{error.strerror}"',
             at=Location(path.parent),
-            hint="make the folder writable: a command reports there what it did",
+            hint=f"{way}: a command reports there what it did",
         ) from error
     return path

@@ -186,9 +186,14 @@ def _timeout(section: Section) -> float | None:
     else:
         length = section.duration("timeout")
         seconds = None if length is None else length.total_seconds()
-    if seconds is not None and seconds <= 0:
+    if seconds is not None and not is_timeout(seconds):
         raise section.bad("timeout", "more than 0 seconds")
     return seconds
+
+
+def is_timeout(seconds: float) -> bool:
+    """Whether it is a length of time that can be waited for, in seconds: more than 0, and no more than 30 years."""
+    return 0 < seconds <= 10**9
 
 
 def _said(section: Section, name: str) -> Said | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from fastflowtransform.artifacts import describe_check, describe_error, describe_source, describe_step, to_json
-from fastflowtransform.errors import FftError, NotPublished, counted
+from fastflowtransform.errors import FftError, NotPublished, UnwritableFolder, counted
 from fastflowtransform.freshness import spelt
 from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
 
@@ -95,7 +96,7 @@ class Console:
     def event(self, kind: str, /, **values: Any) -> None:
         """Write a JSON event, where they are asked for."""
         if self.output.json:
-            print(to_json({"event": kind, **values}), flush=True)
+            _put(to_json({"event": kind, **values}), sys.stdout)
 
     def statement(self, sql: str, name: str | None = None) -> None:
         """Show a statement that is about to be sent, with `-v`; with its step, where several run at once."""
@@ -306,13 +307,13 @@ class Console:
             lines.append(f"  at {error.at}")
         if error.hint is not None:
             lines.append(f"  hint {error.hint}")
-        print(_printable("\n".join(lines), keep="\n"), file=sys.stderr, flush=True)
+        _put(_printable("\n".join(lines), keep="\n"), sys.stderr)
 
     def _print(self, text: str) -> None:
         if self._live is not None:
             self._rich().print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(text, flush=True)
+            _put(text, sys.stdout)
 
     def _rich(self) -> RichConsole:
         from rich.console import Console as RichConsole
@@ -320,6 +321,25 @@ class Console:
         if self._live is not None:
             return self._live.console
         return RichConsole(highlight=False, soft_wrap=False)
+
+
+def _put(text: str, stream: TextIO) -> None:
+    """Write a line. What nobody can read any more, as after `fft run | head`, is dropped, and the work goes on.
+
+    Raises
+    ------
+    UnwritableFolder
+        There is a reader, but no room, as on a full disk; from then on all is said on the error stream.
+    """
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if stream is sys.stderr or isinstance(error, BrokenPipeError):
+            return
+        sys.stdout = sys.stderr
+        hint = "what was done is in fft history; write to another place"
+        raise UnwritableFolder(f'what there is to say cannot be written: "{error.strerror}"', hint=hint) from error
 
 
 def _few(names: Sequence[str]) -> str:

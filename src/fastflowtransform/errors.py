@@ -14,6 +14,7 @@ The letters follow the order of a run. A class's docstring is its entry in `docs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
@@ -493,4 +494,7 @@ class RelationMissing(EngineError):
 
     code = "E110"
     usual: ClassVar[str] = "run or seed it first; of a source, sources.yml names the schema"
-    """A hint."""
+
+    def names(self, table: str) -> bool:
+        """Whether it names this table, and not another one whose name has this one in it."""
+        return re.search(rf"(?<!\w){re.escape(table)}(?!\w)", self.message, re.IGNORECASE) is not None

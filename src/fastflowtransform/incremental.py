@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.errors import BadCursor, MissingColumn, SchemaChanged, hint_from
+from fastflowtransform.errors import BadCursor, MissingColumn, SchemaChanged, hint_from, nearest
 from fastflowtransform.model import Incremental
 
 if TYPE_CHECKING:
@@ -173,8 +173,9 @@ def require_target_columns(columns: Collection[str], name: str, incremental: Inc
     """Raise `SchemaChanged` where the table lacks the key or the cursor, so that nothing can be merged into it."""
     for column in (*incremental.unique_key, incremental.updated_at):
         if column is not None and column not in columns:
+            meant, anew = nearest(column, columns), "run it once with --full-refresh"
             raise SchemaChanged(
-                f'the table of "{name}" has no column "{column}"', hint="run it once with --full-refresh"
+                f'the table of "{name}" has no column "{column}"', hint=f"{meant} if not, {anew}" if meant else anew
             )
 
 
@@ -348,7 +349,7 @@ def settled(
         stale = old.notnull() & (both[cursor].isnull() | older)
     if set(rows.columns) <= set(target.columns) and all(_comparable(dtype) for dtype in rows.schema().types):
         others = [name for name in rows.columns if name not in key]
-        same = ibis.and_(*(_plain(both[name]).identical_to(_plain(both[_OLD + name])) for name in others))
+        same = ibis.and_(*(_identical(_plain(both[name]), _plain(both[_OLD + name])) for name in others))
     pairs = both.select(*key, **{STALE: stale, _SAME: same})
     # A table that something else filled may hold a key twice: its newest row decides, and the row is written.
     found = pairs.group_by(list(key)).agg(
@@ -404,6 +405,17 @@ def ordered(dtype: dt.DataType) -> bool:
     return bool(scalar or dtype.is_temporal() or dtype.is_uuid())
 
 
+def _identical(one: ir.Value, other: ir.Value) -> ir.BooleanValue:
+    """Whether two values are the same, NULL among them; never, where Ibis has no comparison of their types.
+
+    It returns NotImplemented for these, which counts as true wherever conditions are put together.
+    """
+    import ibis
+
+    found = one.identical_to(other)
+    return ibis.literal(False) if found is NotImplemented else found
+
+
 def _comparable(dtype: dt.DataType) -> bool:
     """Whether all engines can tell equal values of this type from others."""
     if dtype.is_array():
@@ -453,7 +465,7 @@ def same_key(
             continue
         text = None if by.hashes_null_safe else constant_of(one.type())
         if text is None:
-            yield one.identical_to(other)
+            yield _identical(one, other)
         else:
             constant = ibis.literal(text).cast(one.type())
             yield one.isnull() == other.isnull()

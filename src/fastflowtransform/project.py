@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
 from fastflowtransform.document import Section, read_document
 from fastflowtransform.engines.base import MARKS
-from fastflowtransform.errors import DuplicateName, Location, UnknownRef, UnknownSource, hint_from
+from fastflowtransform.errors import DuplicateName, Location, RelationMissing, UnknownRef, UnknownSource, hint_from
 from fastflowtransform.graph import Graph
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Said, Seed, Source
@@ -78,6 +79,24 @@ class Project:
     def read_from(self, node: str) -> Relation:
         """Return the table or view that other nodes read a node from."""
         return self.deferred.get(node) or self.relation(node)
+
+
+def how_to_have(missing: RelationMissing, name: str, project: Project) -> str | None:
+    """Return how a table comes about that is not there, where the engine's message names one that a model reads.
+
+    It may be read through a view, whose own table has gone.
+    """
+    above = graphs.ancestors(project.graph, name)
+    named = [node for node in sorted(above) if missing.names(project.read_from(node).name)]
+    if not named:
+        return None
+    # A node can be called as a word of the message is.
+    node = max(named, key=lambda node: len(project.read_from(node).name))
+    if node in project.seeds:
+        return f'"{node}" is a seed of this project: fft seed --select {node}'
+    if (source := project.sources.get(node)) is not None:
+        return f'"{source.name}" is a source, declared at {source.at}: load it first, or name its schema there'
+    return f'"{node}" is a model of this project: fft run --select +{name}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +166,7 @@ def load(
         seeds=MappingProxyType(seeds),
         sources=MappingProxyType(sources),
         checks=declared.checks,
-        graph=_graph(models, seeds, sources, elsewhere),
+        graph=_graph(folder, models, seeds, sources, elsewhere),
         scope=scope,
         dialect=settings.dialect,
         elsewhere=frozenset(elsewhere),
@@ -167,6 +186,7 @@ def _require_known(defaults: Defaults, models: Mapping[str, Model], elsewhere: M
 
 
 def _graph(
+    folder: Path,
     models: Mapping[str, Model],
     seeds: Mapping[str, Seed],
     sources: Mapping[str, Source],
@@ -174,7 +194,7 @@ def _graph(
 ) -> Graph:
     nodes: list[Model | Seed | Source] = [*models.values(), *seeds.values(), *sources.values()]
     places = {_node(found): found.at for found in nodes}
-    return graphs.build(_upstream(models, seeds, sources, elsewhere), places)
+    return graphs.build(_upstream(folder, models, seeds, sources, elsewhere), places)
 
 
 def _node(found: Model | Seed | Source) -> str:
@@ -319,6 +339,7 @@ def _described(model: Model, declared: Declared) -> Model:
 
 
 def _upstream(
+    folder: Path,
     models: Mapping[str, Model],
     seeds: Mapping[str, Seed],
     sources: Mapping[str, Source],
@@ -334,7 +355,7 @@ def _upstream(
             if found.is_source and found.node not in sources:
                 raise _unknown_source(name, found, sources)
             if not found.is_source and found.name not in models and found.name not in seeds:
-                raise _unknown_ref(name, found, {*models, *seeds} - {name}, elsewhere)
+                raise _unknown_ref(name, found, {*models, *seeds} - {name}, elsewhere, folder)
         upstream[name] = [found.node for found in model.reads]
         reads = {found.name for found in model.reads}
         if others := sorted(model.requires.keys() - reads):
@@ -355,15 +376,15 @@ def _unknown_source(name: str, found: Input, sources: Mapping[str, Source]) -> U
     )
 
 
-def _unknown_ref(name: str, found: Input, known: Set[str], elsewhere: Mapping[str, Model]) -> UnknownRef:
+def _unknown_ref(name: str, found: Input, known: Set[str], elsewhere: Mapping[str, Model], folder: Path) -> UnknownRef:
     if (other := elsewhere.get(found.name)) is not None:
         return UnknownRef(
             f'"{name}" refers to "{found.name}", which is for other engines: {", ".join(other.engines)}',
             at=found.at,
             hint=f'see "{other.at}"',
         )
-    return UnknownRef(
-        f'"{name}" refers to "{found.name}", which is not in this project',
-        at=found.at,
-        hint=hint_from(found.name, known, "models"),
-    )
+    hint = hint_from(found.name, known, "models")
+    beside = sorted((folder / "models").rglob(f"{glob.escape(found.name)}.sql"))
+    if beside:
+        hint = f'"{beside[0].relative_to(folder)}" is no model: rename it to "{found.name}.ff.sql"'
+    return UnknownRef(f'"{name}" refers to "{found.name}", which is not in this project', at=found.at, hint=hint)

@@ -161,12 +161,17 @@ class UserCode:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if not isinstance(error, Exception) or isinstance(error, FftError):
+        # sys.exit() in a function ends the function, and not the run.
+        if not isinstance(error, Exception | SystemExit) or isinstance(error, FftError):
             return
         if isinstance(error, SyntaxError):
             at = Location(Path(error.filename or self._path), error.lineno)
             raise self._kind(f'not valid Python: "{error.msg}"', at=at) from error
-        message = f'{self._what} raised {type(error).__name__}: "{error}"'
+        import traceback
+
+        # An error whose own text cannot be made has one here, too.
+        said = traceback.format_exception_only(error)[0].strip().partition(": ")[2]
+        message = f'{self._what} raised {type(error).__name__}: "{said}"'
         raise self._kind(message, at=Location(self._path, last_line(error, self._path))) from error
 
 

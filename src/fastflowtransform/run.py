@@ -26,7 +26,7 @@ from fastflowtransform.backfill import (
 )
 from fastflowtransform.committing import Shareable
 from fastflowtransform.engines.base import Engine, Together
-from fastflowtransform.errors import FftError, NotPublished
+from fastflowtransform.errors import FftError, NotPublished, RelationMissing
 from fastflowtransform.fingerprint import fingerprint_of
 from fastflowtransform.frames import load_libraries
 from fastflowtransform.gate import Audit, Gate
@@ -36,7 +36,7 @@ from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import waits
 from fastflowtransform.plan import Plan, Step, step_of
-from fastflowtransform.project import Project
+from fastflowtransform.project import Project, how_to_have
 from fastflowtransform.proof import STANDS, Judgement
 from fastflowtransform.report import Report
 from fastflowtransform.results import UNCHANGED, CheckResult, Outcome, Status, StepResult
@@ -409,7 +409,10 @@ class _Making:
             entry.stays(None if judgement is None else judgement.state)
             return replace(outcome, contract=gate.contract_words) if gate.contract_words else outcome
 
-        return attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
+        done = attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
+        if isinstance(done.error, RelationMissing):
+            done.error.hint = how_to_have(done.error, model.name, self._project) or done.error.hint
+        return done
 
     def _unchanged(self, step: Step, gate: Gate, entry: Entry, judgement: Judgement) -> Outcome:
         """Leave a model alone, and let the gate look at the rows that stand."""

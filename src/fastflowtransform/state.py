@@ -66,7 +66,7 @@ def read_manifest(folder: Path) -> Known:
 def read_results(folder: Path) -> Mapping[str, Any]:
     """Read the `run_results.json` of a project's last command, as `docs/reference/artifacts.md` has it."""
     path = folder / "target" / "run_results.json"
-    hint = "run the project first: each run leaves its results"
+    hint = "run the project first: a command leaves its results when it ends, and one that was killed leaves none"
     _read(path, "steps", hint)
     document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from decimal import Decimal, InvalidOperation
 from fastflowtransform.errors import UsageError
 
 Point = int | Decimal | datetime
+MOST = 100_000
+"""Windows of one backfill: each is a transaction, and a row of the ledger."""
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 
@@ -61,9 +65,12 @@ def cut(start: str, end: str, step: str | None) -> tuple[Window, ...]:
     length = _length(step, first)
     is_date = re.fullmatch(r"\d+-\d+-\d+", start.strip()) and re.fullmatch(r"\d+-\d+-\d+", end.strip())
     whole_days = isinstance(length, timedelta) and not length % timedelta(days=1)
+    if (number := _number(first, last, length)) > MOST:
+        hint = f"the most is {MOST:,}: give a longer step, or a part of it at a time"
+        raise UsageError(f'--step "{step}" cuts "{start}" to "{end}" into {number:,} windows', hint=hint)
     bounds: list[Point] = [first]
-    while _is_before(following := _after(bounds[-1], length), last):
-        bounds.append(following)
+    for _ in range(number - 1):
+        bounds.append(_after(bounds[-1], length))
     texts = [_spelt(bound, as_date=bool(is_date) and whole_days) for bound in (*bounds, last)]
     return tuple(Window(one, other) for one, other in zip(texts, texts[1:], strict=False))
 
@@ -129,9 +136,24 @@ def _length(step: str, first: Point) -> int | Decimal | timedelta:
             )
         return number
     match = re.fullmatch(r"\s*(\d+)\s*([a-z]+?)s?\s*", step.lower())
-    if match is None or match[2] not in _UNITS or not int(match[1]):
-        raise UsageError(f'--step "{step}" is no length of time', hint='write "1 day", "12 hours" or "2 weeks"')
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    with contextlib.suppress(OverflowError):
+        if match is not None and match[2] in _UNITS and int(match[1]):
+            return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    raise UsageError(
+        f'--step "{step}" is no length of time',
+        hint='write "1 day", "12 hours" or "2 weeks": a number of minutes, hours, days or weeks',
+    )
+
+
+def _number(first: Point, last: Point, length: int | Decimal | timedelta) -> int:
+    """Return how many steps it takes to reach the last point."""
+    if isinstance(length, timedelta):
+        assert isinstance(first, datetime)
+        assert isinstance(last, datetime)
+        return -((first - last) // length)
+    assert not isinstance(first, datetime)
+    assert not isinstance(last, datetime)
+    return math.ceil((Decimal(last) - Decimal(first)) / Decimal(length))
 
 
 def _after(bound: Point, length: int | Decimal | timedelta) -> Point:

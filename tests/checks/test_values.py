@@ -53,7 +53,16 @@ def test_any_number_can_be_a_bound_of_any_column_of_numbers(dtype, bound):
 
 @pytest.mark.parametrize(
     ("value", "dtype"),
-    [("x", "int64"), (True, "string"), (True, "int64"), (1, "boolean"), (3, "date"), ("soon", "date"), ("x", "uuid")],
+    [
+        ("x", "int64"),
+        (True, "string"),
+        (True, "int64"),
+        (1, "boolean"),
+        (3, "date"),
+        ("soon", "date"),
+        ("x", "uuid"),
+        ("2", "map<string, int64>"),
+    ],
 )
 def test_a_value_that_the_column_cannot_hold_is_an_error(value, dtype):
     with pytest.raises(BadValue) as caught:

@@ -65,6 +65,10 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]):
         (["run", "--vars", "x"], 'C100 --vars "x" is not NAME=VALUE', ""),
         (["run", "--cache", "no"], "C100 ", ""),
         (["run", "a", "b"], "C100 got unexpected extra argument", ""),
+        *(
+            (["run", "--timeout", given], f'C100 invalid value for "--timeout": "{given}" is no number of seconds', "")
+            for given in ("-1", "0", "nan", "inf", "1e400", "soon")
+        ),
     ],
 )
 def test_a_wrong_command_line_is_one_block_and_exit_code_2(capsys, arguments, message, hint):
@@ -351,12 +355,57 @@ def test_an_empty_project_runs(project: ProjectFolder):
     assert answers == [0] * 6
 
 
-def test_a_reader_that_goes_away_is_no_error(orders: ProjectFolder):
-    command = f'"{sys.executable}" -m fastflowtransform list "{orders.folder}" | head -1'
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Return what a command line did, in which `fft` stands for ours; its code is that of the first part that fails."""
+    line = f"set -o pipefail; {command}".replace("fft", f'"{sys.executable}" -m fastflowtransform')
+    return subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=60)
 
-    answer = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
 
-    assert answer.stderr == ""
+@pytest.mark.parametrize("end", ["| head -1", "| true", ">&-"])
+@pytest.mark.parametrize("command", ["fft list", "fft run", "fft --json run", "fft build -j 2"])
+def test_a_reader_that_goes_away_stops_nothing(orders: ProjectFolder, command: str, end: str):
+    orders.sql("DROP TABLE IF EXISTS total")
+
+    answer = shell(f"{command} {end}", orders.folder)
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    if "list" not in command:
+        assert orders.sql("FROM total") == [(30,)]
+        assert json.loads((orders.folder / "target" / "run_results.json").read_text())["exit_code"] == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("command", ["fft list", "fft run", "fft --json run", "fft --json run 2>&1"])
+def test_an_output_without_room_is_told_on_the_error_stream(orders: ProjectFolder, command: str):
+    answer = shell(command.replace("run", "run > /dev/full").replace("list", "list > /dev/full"), orders.folder)
+
+    assert answer.returncode == 2
+    if "2>&1" not in command:
+        assert "what there is to say cannot be written" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_run_that_was_killed_is_not_taken_for_the_one_before(orders: ProjectFolder):
+    orders.fft("run")
+    code = "import os\n\nfrom fastflowtransform import model\n\n\n@model\ndef ended():\n    os._exit(9)\n"
+    orders.write({"models/ended.ff.py": code})
+    assert shell("fft run", orders.folder).returncode == 9
+
+    answer = orders.fft("retry")
+
+    assert answer.code == 2
+    assert 'S102 there is no "run_results.json"' in answer.err
+    assert "one that was killed leaves none" in answer.err
+
+
+def test_what_cannot_begin_leaves_the_results_of_the_last_command(orders: ProjectFolder):
+    orders.write({"models/fct.ff.sql": "select v / 0 / * from"})
+    assert orders.fft("run").code == 1
+    orders.write({"profiles.yml": "dev: {engine: duckdb, duckdb: {path: ., schema: demo}}"})
+    assert orders.fft("run").code == 2
+
+    listed = orders.fft("list", "--select", "result:error")
+    assert (listed.code, "fct" in listed.out, "base" in listed.out) == (0, True, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

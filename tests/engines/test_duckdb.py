@@ -1,4 +1,4 @@
-"""What only DuckDB has: the settings of its memory, its threads and the folder that it spills to."""
+"""What only DuckDB has: the settings of its memory, its threads and the folder that it spills to; its own types."""
 
 from __future__ import annotations
 
@@ -92,3 +92,17 @@ def test_too_little_memory_has_a_hint():
     small = engine_with(memory_limit="20MB", temp_directory="")
 
     assert "raise memory_limit" in (refusal(small, 4_000_000).hint or "")
+
+
+def test_a_geometry_that_changes_is_written_as_what_it_is(project):
+    def taken(day: str, shape: str) -> str:
+        config = "materialized='incremental', unique_key='id', updated_at='ts'"
+        select = f"select 1 as id, date '{day}' as ts, '{shape}'::geometry as v"
+        project.write({"models/m.ff.sql": f"{{{{ config({config}) }}}} {select}"})
+        assert project.fft("run").code == 0
+        ((shown,),) = project.sql("select v::varchar from m")
+        return shown
+
+    assert taken("2026-01-01", "POINT(1 2)") == "POINT (1 2)"
+    assert taken("2026-01-01", "POINT(1 3)") == "POINT (1 3)"
+    assert taken("2026-01-02", "POINT(1 4)") == "POINT (1 4)"

@@ -968,3 +968,21 @@ def test_an_enumeration_is_checked_by_its_texts(engine, server):
     for name, arguments in failing.items():
         found = check(name).failing_rows(states, column="state", **arguments)
         assert engine.rows(found.count().as_table()) == [{"CountStar()": 1}], name
+
+
+def test_an_array_of_an_enumeration_is_shown_as_its_text(postgres_project):
+    postgres_project.sql("CREATE TYPE mood AS ENUM ('sad', 'glad')")
+    postgres_project.write(
+        {
+            "models/a.ff.sql": "{{ config(materialized='table', dialect='postgres') }} "
+            "select 1 as id, array['sad', 'glad']::mood[] as moods",
+            "models/schema.yml": "models: [{name: a, tests: [expression: {expression: id > 1}]}]",
+        }
+    )
+    assert postgres_project.fft("run").code == 0
+
+    checked, shown = postgres_project.fft("test"), postgres_project.fft("show", "a")
+
+    assert (checked.code, shown.code) == (1, 0)
+    assert "{sad,glad}" in checked.out
+    assert "{sad,glad}" in shown.out

@@ -176,7 +176,7 @@ def like(column: ir.Column, value: object, what: str) -> ir.Scalar:
     dtype = column.type()
     try:
         return _literal(value, dtype)
-    except (InvalidOperation, TypeError, ValueError) as error:
+    except (AttributeError, InvalidOperation, TypeError, ValueError) as error:
         raise BadValue(
             f'{what} holds "{value}", and the column "{column.get_name()}" is of the type "{dtype}"',
             hint="cast the column in its model to a type that all engines have"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import re
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -78,12 +79,18 @@ def main() -> NoReturn:
     # What a command makes stays, and there may be a lot of it: looking through it for garbage, again and again, cost a
     # third of the time with 5,000 models.
     gc.set_threshold(500_000, 50, 100)
+    # Who starts a process without them, as some daemons do, has nobody to be told anything.
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     code = call(sys.argv[1:])
     # All is said: whoever is impatient now shall not get a traceback out of the interpreter's last steps.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Nor is it worth looking through once more at the end of the process.
     gc.freeze()
     sys.exit(code)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def call(arguments: list[str]) -> int:
@@ -105,10 +112,6 @@ def _called(arguments: list[str], asked: Output) -> int:
         return _told(_usage(error), asked)
     except (KeyboardInterrupt, click.Abort):
         return _told(Interrupted("interrupted", hint="what was not committed is rolled back; run it again"), asked)
-    except BrokenPipeError:
-        # The reader has gone, as `fft list | head` does; the rest has nobody to be told to.
-        sys.stderr.close()
-        return 0
     except Exception as error:
         return _told(_unexpected(error), asked)
 

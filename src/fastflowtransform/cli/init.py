@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -26,5 +27,5 @@ def command(output: Output, folder: Path) -> int:
     for path in write_starter(folder):
         console.event("written", path=str(path))
         console.say(f"wrote {path}")
-    console.say(f"\nnext: cd {folder} && fft seed && fft run && fft test")
+    console.say(f"\nnext: cd {shlex.quote(str(folder))} && fft seed && fft run && fft test")
     return 0

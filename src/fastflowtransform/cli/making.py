@@ -16,7 +16,7 @@ from fastflowtransform.compile import require_translations
 from fastflowtransform.console import Console
 from fastflowtransform.contract import require_types
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import counted
+from fastflowtransform.errors import UnwritableFolder, counted
 from fastflowtransform.gate import Audit
 from fastflowtransform.ledger import Command, Ledger
 from fastflowtransform.model import Check
@@ -83,27 +83,35 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
         looked_at = sum(len(asked) for node, asked in checks.items() if node in project.sources)
         console.begin(f"{project.name}: {words} on {engine.name} ({opened.profile.name})", len(names) + looked_at)
         past = _past(opened, engine, models, wanted, console)
+        artifacts.forget_results(folder)
         how = How(Audit(checks, project, engine), past, wanted.manner)
         made = run(steps, project, engine, console, how)
         seconds, stopped = time.perf_counter() - began, made.ending is not Ending.OVER
         result = RunResult(wanted.command, made.steps, made.checks, seconds, opened.options, stopped)
         # Before anything else is sent: a user who is impatient may cut that short.
-        _write(project, result)
+        unwritten = _write(project, result)
         told = functools.partial(_told, console, result)
         left_behind(made.ending, told)
         past.ended(result, console)
-    return told()
+    code = told()
+    if unwritten is not None:
+        raise unwritten
+    return code
 
 
-def _write(project: Project, result: RunResult) -> None:
-    """Write what came of the steps into the project's folder."""
+def _write(project: Project, result: RunResult) -> UnwritableFolder | None:
+    """Write what came of the steps into the project's folder; return why it cannot be, for when they have been told."""
     folder = project.folder
-    artifacts.write_manifest(project)
-    artifacts.write_results(folder, result)
-    for step in result.steps:
-        if step.error is not None and step.error.sql is not None:
-            path = artifacts.write_sql(folder, "failed", step.name, step.error.sql)
-            step.error.hint = _with_sql(step.error.hint, path)
+    try:
+        artifacts.write_manifest(project)
+        artifacts.write_results(folder, result)
+        for step in result.steps:
+            if step.error is not None and step.error.sql is not None:
+                path = artifacts.write_sql(folder, "failed", step.name, step.error.sql)
+                step.error.hint = _with_sql(step.error.hint, path)
+    except UnwritableFolder as error:
+        return error
+    return None
 
 
 def _told(console: Console, result: RunResult) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from fastflowtransform.config import is_timeout
 from fastflowtransform.console import Output
 from fastflowtransform.errors import UsageError
 from fastflowtransform.settings import is_jobs
@@ -222,6 +223,21 @@ class _Jobs(click.ParamType[str]):
         return str(value)
 
 
+class _Seconds(click.ParamType[float]):
+    """A length of time above 0."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0
+        if not is_timeout(seconds):
+            self.fail(f'"{value}" is no number of seconds above 0', param, ctx)
+        return seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the command line says of how many at once, and how long each: `jobs` as the profile has it."""
@@ -240,7 +256,7 @@ def limits_options(what: str) -> Callable[[Callable[..., int]], Callable[..., in
 
         decorated = click.option(
             "--timeout",
-            type=click.FloatRange(0, min_open=True),
+            type=_Seconds(),
             metavar="SECONDS",
             help=f"Cancel the work on a {what} that takes longer, and roll it back.",
         )(gathered)

@@ -62,6 +62,7 @@ def command(output: Output, chosen: Chosen, limits: Limits, other: Path | None, 
             f"{opened.project.name}: {counted(len(seeds), 'seed')} on {engine.name} ({opened.profile.name})", len(seeds)
         )
         manner = opened.manner(limits)
+        artifacts.forget_results(folder)
         results, ending = seed.load_all(seeds.values(), existing, engine, console, manner, full_refresh=full_refresh)
         seconds = time.perf_counter() - began
         result = RunResult("seed", results, (), seconds, opened.options, ending is not Ending.OVER)

@@ -62,6 +62,7 @@ def command(
     # For reading, so that not even the profile's own schema is made: what is written is in the scratch schema.
     with opened.connected(console, read_only=True) as engine:
         console.begin(f"{project.name}: {counted(len(cases), 'unit test')} on {engine.name}", len(cases))
+        artifacts.forget_results(project.folder)
         results = run_cases(cases, project, engine, console)
     result = RunResult("utest", checks=results, seconds=time.perf_counter() - began)
     artifacts.write_results(project.folder, result)

@@ -101,9 +101,9 @@ class DuckDBEngine:
     @functools.cached_property
     def connection(self) -> Backend:
         """Ibis' backend, made when an expression needs it: its import is more than half of what a plan takes."""
-        import ibis
+        from fastflowtransform.engines.duckdb_compiler import Compiling
 
-        return ibis.duckdb.from_connection(self._duckdb)
+        return Compiling.from_connection(self._duckdb)
 
     @classmethod
     def database(cls, profile: Profile) -> str:
@@ -156,7 +156,7 @@ class DuckDBEngine:
         try:
             return self._columns.table(self.name_of(relation))
         except RelationMissing as error:
-            if relation.name not in error.message:
+            if not error.names(relation.name):
                 raise  # The view is there, and what it reads is not.
             raise RelationMissing(f'there is no table or view "{relation}"', hint=RelationMissing.usual) from error
 

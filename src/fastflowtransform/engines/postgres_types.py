@@ -151,7 +151,8 @@ def arrow_schema(schema: pa.Schema, types: Schema) -> pa.Schema:
 def _arrow_type(given: pa.DataType, dtype: dt.DataType) -> pa.DataType:
     import pyarrow as pa
 
-    if dtype.is_array():
+    # An array of a type that Ibis does not know, such as an enum, comes as a text.
+    if dtype.is_array() and pa.types.is_list(given):
         return pa.list_(_arrow_type(given.value_type, dtype.value_type))
     if not dtype.is_decimal():
         return given

@@ -147,7 +147,7 @@ class SparkEngine:
         try:
             return self._named(relation.name, relation.database)
         except RelationMissing as error:
-            if relation.name.casefold() not in error.message.casefold():
+            if not error.names(relation.name):
                 raise  # The view is there, and what it reads is not.
             raise RelationMissing(f'there is no table or view "{relation}"', hint=RelationMissing.usual) from error
 
