@@ -459,6 +459,13 @@ FAILURES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "models/b.ff.sql:2",
         "",
     ),
+    "a model of comments": (
+        {"models/a.ff.sql": "-- select 1 as x\n"},
+        "M105",
+        "empty but for comments",
+        "models/a.ff.sql:1",
+        "write a SELECT",
+    ),
     "an empty model": (
         {"models/a.ff.sql": "{# nothing #}\n;"},
         "M105",
@@ -712,6 +719,25 @@ def test_what_came_of_a_run_is_told_where_it_cannot_be_written(project: ProjectF
     assert answer.err.startswith("E100 ")
     assert 'P115 cannot write "manifest.json": "' in answer.err
     assert "1 failed" in answer.out
+
+
+def test_a_file_whose_name_is_no_text_is_told(project: ProjectFolder):
+    project.write({"models/a.ff.sql": "select 1 as x"})
+    Path(os.fsdecode(os.fsencode(project.folder) + b"/models/lat\xe9.ff.sql")).write_text("select 1 as x")
+
+    answer = project.fft("run")
+
+    assert answer.code == 2
+    assert answer.err.startswith('P114 the name "lat\\udce9.ff.sql" is not UTF-8\n')
+
+
+def test_a_project_without_models_is_told_what_one_is(project: ProjectFolder):
+    project.write({"models/orders.sql": "select 1 as x"})
+
+    answer = project.fft("run")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert "a model is a file such as models/orders.ff.sql" in answer.out
 
 
 def test_a_folder_without_a_project_is_told(project: ProjectFolder):

@@ -15,7 +15,15 @@ from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
 from fastflowtransform.document import Section, read_document
 from fastflowtransform.engines.base import MARKS
-from fastflowtransform.errors import DuplicateName, Location, RelationMissing, UnknownRef, UnknownSource, hint_from
+from fastflowtransform.errors import (
+    DuplicateName,
+    Location,
+    RelationMissing,
+    UnknownRef,
+    UnknownSource,
+    UnreadableFile,
+    hint_from,
+)
 from fastflowtransform.graph import Graph
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Said, Seed, Source
@@ -254,7 +262,12 @@ def _read_own_checks(folder: Path) -> dict[str, OwnCheck]:
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.name.endswith(endings) and path.is_file())
+    found = sorted(path for path in folder.rglob("*") if path.name.endswith(endings) and path.is_file())
+    for path in found:
+        shown = path.name.encode(errors="backslashreplace").decode()
+        if shown != path.name:
+            raise UnreadableFile(f'the name "{shown}" is not UTF-8', at=Location(path.parent), hint="rename the file")
+    return found
 
 
 def _named(found: Iterable[Any], others: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
         words = _listed(counted(number, noun) for number, noun in parts if number or noun == "model" and not names)
         looked_at = sum(len(asked) for node, asked in checks.items() if node in project.sources)
         console.begin(f"{project.name}: {words} on {engine.name} ({opened.profile.name})", len(names) + looked_at)
+        if not project.models:
+            console.say("there are no models: a model is a file such as models/orders.ff.sql, or orders.ff.py")
         past = _past(opened, engine, models, wanted, console)
         artifacts.forget_results(folder)
         how = How(Audit(checks, project, engine), past, wanted.manner)

@@ -18,6 +18,8 @@ def require_one_select(connection: DuckDBPyConnection, text: str, interrupted: C
 
     with translated(text, interrupted):
         statements = connection.extract_statements(text)
+    if not statements:
+        raise BadSql("a model's SQL is empty but for comments", hint="write a SELECT")
     # A PIVOT is several statements to DuckDB, without a text of their own.
     texts = [statement.query for statement in statements if statement.query.strip()]
     alone = len(texts) == len(statements) == 1 or (statements and not texts)
