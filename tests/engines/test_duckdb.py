@@ -106,3 +106,17 @@ def test_a_geometry_that_changes_is_written_as_what_it_is(project):
     assert taken("2026-01-01", "POINT(1 2)") == "POINT (1 2)"
     assert taken("2026-01-01", "POINT(1 3)") == "POINT (1 3)"
     assert taken("2026-01-02", "POINT(1 4)") == "POINT (1 4)"
+
+
+def test_an_interrupt_that_meets_ibis_as_it_connects_is_one_and_leaves_nothing_behind(monkeypatch):
+    engine = engine_with()
+
+    def interrupted(*_: object) -> None:
+        raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ibis.backends.duckdb.Backend._post_connect", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.sql("select 1 as x")
+
+    assert engine.rows(engine.sql("select 1 as x")) == [{"x": 1}]

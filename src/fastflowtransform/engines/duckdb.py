@@ -103,7 +103,9 @@ class DuckDBEngine:
         """Ibis' backend, made when an expression needs it: its import is more than half of what a plan takes."""
         from fastflowtransform.engines.duckdb_compiler import Compiling
 
-        return Compiling.from_connection(self._duckdb)
+        # It sends a setting, which may be what an interrupt meets.
+        with translated(None, self._interrupted):
+            return Compiling.from_connection(self._duckdb)
 
     @classmethod
     def database(cls, profile: Profile) -> str:
