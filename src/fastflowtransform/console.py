@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,8 @@ _STYLES = {
     Status.SKIPPED: "dim",
     Status.CANCELLED: "yellow",
 }
+_GONE = (errno.EPIPE, errno.EIO)
+"""What a pipe says whose reader has gone, and a terminal that was closed."""
 _FEW = 20
 """Columns of a seed that are shown in a line."""
 
@@ -335,7 +338,7 @@ def _put(text: str, stream: TextIO) -> None:
         print(text, file=stream, flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        if stream is sys.stderr or isinstance(error, BrokenPipeError):
+        if stream is sys.stderr or error.errno in _GONE:
             return
         sys.stdout = sys.stderr
         hint = "what was done is in fft history; write to another place"

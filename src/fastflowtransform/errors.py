@@ -113,7 +113,7 @@ class UsageError(FftError):
 
 
 class Interrupted(UsageError):
-    """The command was stopped from outside (Ctrl-C, SIGTERM); what had not been committed was rolled back."""
+    """The command was stopped from outside (Ctrl-C, SIGTERM, SIGHUP); what had not been committed was rolled back."""
 
     code = "C130"
     exit_code = 130

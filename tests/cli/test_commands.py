@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,12 @@ def orders(project: ProjectFolder) -> ProjectFolder:
     project.write(MODELS)
     assert project.fft("seed").code == 0
     return project
+
+
+def results(project: ProjectFolder) -> dict[str, Any]:
+    """Return what the last command wrote."""
+    written: dict[str, Any] = json.loads((project.folder / "target" / "run_results.json").read_text())
+    return written
 
 
 def events(text: str) -> list[dict[str, object]]:
@@ -371,7 +379,7 @@ def test_a_reader_that_goes_away_stops_nothing(orders: ProjectFolder, command: s
     assert (answer.returncode, answer.stderr) == (0, "")
     if "list" not in command:
         assert orders.sql("FROM total") == [(30,)]
-        assert json.loads((orders.folder / "target" / "run_results.json").read_text())["exit_code"] == 0
+        assert results(orders)["exit_code"] == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
@@ -408,7 +416,30 @@ def test_what_cannot_begin_leaves_the_results_of_the_last_command(orders: Projec
     assert (listed.code, "fct" in listed.out, "base" in listed.out) == (0, True, False)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal_that_closes_stops_a_run_that_is_noted_all_the_same(orders: ProjectFolder):
+    orders.write(
+        {
+            "models/total.ff.sql": "{{ config(materialized='table') }} "
+            "select count(*) as v from range(100000000) a, range(1000000) b where hash(a.range + b.range) = 0"
+        }
+    )
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "fastflowtransform", "run", str(orders.folder), "-v"]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        shown = b""
+        while b"CREATE OR REPLACE TABLE" not in shown or b"total" not in shown:
+            shown += os.read(ours, 4096)
+        os.close(ours)
+        os.kill(process.pid, signal.SIGHUP)
+        assert process.wait(timeout=60) == 130
+
+    statuses = {step["name"]: step["status"] for step in results(orders)["steps"]}
+    assert statuses["total"] == "cancelled"
+    assert orders.sql("SELECT status FROM fft_run ORDER BY started_at DESC LIMIT 1") == [("cancelled",)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_interrupted_rolls_back_and_says_so(orders: ProjectFolder, number: signal.Signals):
     orders.fft("run")
     orders.write(

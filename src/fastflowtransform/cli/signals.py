@@ -1,14 +1,16 @@
-"""Ctrl-C and SIGTERM, heard while a warehouse's own code runs."""
+"""Ctrl-C, SIGTERM and a terminal that closes, heard while a warehouse's own code runs."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
@@ -39,7 +41,7 @@ def _listen(heard: int, cancel: Callable[[], None]) -> None:
 
 
 class Ends:
-    """What Ctrl-C and SIGTERM do to a command.
+    """What Ctrl-C, SIGTERM and SIGHUP do to a command.
 
     The first asks it to stop. A second one does not disturb it in that, but tells it not to wait for anything. The
     third ends the process as it is, and what was not committed goes with it.
@@ -50,6 +52,8 @@ class Ends:
         self._stop: Callable[[], None] | None = None
 
     def __call__(self, number: int, frame: object) -> None:
+        if number == signal.SIGHUP:
+            _leave_the_terminal()
         self._asked += 1
         if self._asked > 2:
             os._exit(130)
@@ -66,6 +70,13 @@ class Ends:
             yield
         finally:
             self._stop = None
+
+
+def _leave_the_terminal() -> None:
+    """Let what was for a terminal that has closed go nowhere; a file or a pipe still gets all."""
+    for number in (sys.stdout.fileno(), sys.stderr.fileno()):
+        if stat.S_ISCHR(os.fstat(number).st_mode):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 @contextlib.contextmanager
