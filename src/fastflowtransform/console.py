@@ -326,6 +326,12 @@ class Console:
         return RichConsole(highlight=False, soft_wrap=False)
 
 
+def drop(stream: TextIO) -> None:
+    """Let all that is written to a stream from now on go nowhere."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
 def _put(text: str, stream: TextIO) -> None:
     """Write a line. What nobody can read any more, as after `fft run | head`, is dropped, and the work goes on.
 
@@ -337,7 +343,7 @@ def _put(text: str, stream: TextIO) -> None:
     try:
         print(text, file=stream, flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        drop(stream)
         if stream is sys.stderr or error.errno in _GONE:
             return
         sys.stdout = sys.stderr

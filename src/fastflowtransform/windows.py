@@ -147,13 +147,8 @@ def _length(step: str, first: Point) -> int | Decimal | timedelta:
 
 def _number(first: Point, last: Point, length: int | Decimal | timedelta) -> int:
     """Return how many steps it takes to reach the last point."""
-    if isinstance(length, timedelta):
-        assert isinstance(first, datetime)
-        assert isinstance(last, datetime)
-        return -((first - last) // length)
-    assert not isinstance(first, datetime)
-    assert not isinstance(last, datetime)
-    return math.ceil((Decimal(last) - Decimal(first)) / Decimal(length))
+    step = length // timedelta(microseconds=1) if isinstance(length, timedelta) else length
+    return math.ceil((_key(last) - _key(first)) / Decimal(step))
 
 
 def _after(bound: Point, length: int | Decimal | timedelta) -> Point:

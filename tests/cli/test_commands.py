@@ -26,6 +26,11 @@ MODELS = {
     "models/schema.yml": "models: [{name: fct, columns: [{name: id, tests: [not_null, unique]}]}]",
 }
 
+ENDLESS = (
+    "{{ config(materialized='table') }} "
+    "select count(*) as v from range(100000000) a, range(1000000) b where hash(a.range + b.range) = 0"
+)
+
 
 @pytest.fixture
 def orders(project: ProjectFolder) -> ProjectFolder:
@@ -417,12 +422,7 @@ def test_what_cannot_begin_leaves_the_results_of_the_last_command(orders: Projec
 
 
 def test_a_terminal_that_closes_stops_a_run_that_is_noted_all_the_same(orders: ProjectFolder):
-    orders.write(
-        {
-            "models/total.ff.sql": "{{ config(materialized='table') }} "
-            "select count(*) as v from range(100000000) a, range(1000000) b where hash(a.range + b.range) = 0"
-        }
-    )
+    orders.write({"models/total.ff.sql": ENDLESS})
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "fastflowtransform", "run", str(orders.folder), "-v"]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
@@ -442,12 +442,7 @@ def test_a_terminal_that_closes_stops_a_run_that_is_noted_all_the_same(orders: P
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_interrupted_rolls_back_and_says_so(orders: ProjectFolder, number: signal.Signals):
     orders.fft("run")
-    orders.write(
-        {
-            "models/total.ff.sql": "{{ config(materialized='table') }} "
-            "select count(*) as v from range(100000000) a, range(1000000) b where hash(a.range + b.range) = 0"
-        }
-    )
+    orders.write({"models/total.ff.sql": ENDLESS})
     command = [sys.executable, "-m", "fastflowtransform", "run", str(orders.folder), "-v"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

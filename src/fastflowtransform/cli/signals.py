@@ -10,6 +10,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from fastflowtransform.console import drop
+
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -74,9 +76,9 @@ class Ends:
 
 def _leave_the_terminal() -> None:
     """Let what was for a terminal that has closed go nowhere; a file or a pipe still gets all."""
-    for number in (sys.stdout.fileno(), sys.stderr.fileno()):
-        if stat.S_ISCHR(os.fstat(number).st_mode):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    for stream in (sys.stdout, sys.stderr):
+        if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):
+            drop(stream)
 
 
 @contextlib.contextmanager
