@@ -51,6 +51,8 @@ def test_a_stretch_is_cut_into_windows(start: str, end: str, step: str | None, w
     ("start", "end", "step", "words"),
     [
         ("x", "2", None, '--from "x" is neither a number nor a date'),
+        ("0.5", "inf", "1", '--to "inf" is neither a number nor a date'),
+        ("nan", "2.5", "1", '--from "nan" is neither a number nor a date'),
         ("1", "2026-01-01", None, "differ in kind"),
         ("2", "2", None, '--to "2" is not after --from "2"'),
         ("1", "2", "1 day", '--step "1 day" is no number above 0'),

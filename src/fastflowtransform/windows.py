@@ -114,10 +114,9 @@ def point(text: str, what: str) -> Point:
     given = text.strip()
     if re.fullmatch(r"[+-]?\d+", given):
         return int(given)
-    try:
-        return Decimal(given)
-    except InvalidOperation:
-        pass
+    with contextlib.suppress(InvalidOperation):
+        if (number := Decimal(given)).is_finite():
+            return number
     try:
         found = datetime.fromisoformat(given)
     except ValueError as error:
