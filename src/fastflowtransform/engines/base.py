@@ -231,6 +231,48 @@ class Together(Protocol):
         ...
 
 
+class Landed(Protocol):
+    """Rows that are written and not committed: they are looked at where they are to stand.
+
+    Attributes
+    ----------
+    rows
+        These.
+    number
+        How many they are.
+    before
+        The table without them; None where they are all of it.
+    """
+
+    rows: Named
+    number: int
+    before: Named | None
+
+    def stay(self, key: tuple[str, ...] = (), *, null_safe: bool = False, same: int = 0) -> WriteCounts:
+        """Let the table have them, in place of the rows of the same keys, of which `same` are just like them."""
+        ...
+
+    def go(self) -> None:
+        """Take them away again; what else the block writes is committed with its end."""
+        ...
+
+
+@runtime_checkable
+class Landing(Protocol):
+    """An engine that shows rows in their place before they are committed, so that they need to be written once."""
+
+    def adding(self, relation: Relation, rows: Rows, table: Named) -> AbstractContextManager[Landed | None]:
+        """Add rows to a table in a transaction that ends with the block, by column name.
+
+        None where the table might refuse rows, or change them: then nothing is written, and no transaction begins.
+        """
+        ...
+
+    def building(self, relation: Relation, rows: Rows, *, over: Kind | None) -> AbstractContextManager[Landed]:
+        """Make a table of rows beside what stands there, in a transaction that ends with the block."""
+        ...
+
+
 class Engine(Protocol):
     """One warehouse, open.
 

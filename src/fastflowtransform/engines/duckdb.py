@@ -8,9 +8,9 @@ import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastflowtransform.engines import duckdb_landing as landing
 from fastflowtransform.engines import duckdb_marks as marks
 from fastflowtransform.engines import duckdb_notes as noting
 from fastflowtransform.engines.base import (
@@ -28,7 +28,10 @@ from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_columns import Columns
-from fastflowtransform.engines.duckdb_errors import MEMORY, first_line, opened, translated
+from fastflowtransform.engines.duckdb_errors import first_line, opened, translated
+from fastflowtransform.engines.duckdb_landing import Added, Beside
+from fastflowtransform.engines.duckdb_merging import Keyed, insertion, merged
+from fastflowtransform.engines.duckdb_profile import Settings, schema_of
 from fastflowtransform.engines.duckdb_selects import require_one_select
 from fastflowtransform.engines.duckdb_transactions import Transactions
 from fastflowtransform.engines.interrupting import Interrupt
@@ -51,10 +54,6 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
     from fastflowtransform.engines.base import Readable
-
-_VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
-
-_ANEW, _IN_PLACE = "delete + insert", "update + insert"
 
 
 class DuckDBEngine:
@@ -91,7 +90,7 @@ class DuckDBEngine:
         self._database = database
         self._common = threading.Lock()
         """Held while something is made that all tables share: two transactions that make it at once conflict."""
-        # As Ibis sets them: it may be loaded later, or not at all.
+        # As Ibis sets them.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
         ((self._catalog,),) = self._rows("SELECT current_catalog()")
         self._known = self._schemas()
@@ -110,7 +109,7 @@ class DuckDBEngine:
     @classmethod
     def database(cls, profile: Profile) -> str:
         """Return the schema that the profile names, or `main`."""
-        return profile.with_variables(_VARIABLES).text("schema") or "main"
+        return schema_of(profile)
 
     @classmethod
     def connect(
@@ -125,18 +124,9 @@ class DuckDBEngine:
         BadValue
             DuckDB does not take a setting.
         """
-        options = profile.with_variables(_VARIABLES)
-        path = options.required_text("path")
-        schema = options.text("schema") or "main"
-        settings: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": options.integer("threads")}
-        spilled = options.text("temp_directory")
-        settings["temp_directory"] = None if spilled is None else str(profile.folder / spilled)
-        options.close()
-        target = MEMORY if path == MEMORY else str(profile.folder / path)
-        if read_only and target != MEMORY and not Path(target).exists():
-            target = MEMORY
-        given = {key: value for key, value in settings.items() if value is not None}
-        engine = cls(opened(target, read_only and target != MEMORY, given, options.at), schema, on_statement)
+        schema, settings = schema_of(profile), Settings.of(profile)
+        target, is_read_only = settings.opening(read_only=read_only)
+        engine = cls(opened(target, is_read_only, settings.given, settings.at), schema, on_statement)
         if not read_only:
             engine._create_schema(schema)
             engine._known = engine._schemas()
@@ -169,8 +159,7 @@ class DuckDBEngine:
     def asked(self, text: str) -> Named:
         """Return what a SELECT gives, without running it."""
         require_one_select(self._duckdb, text, self._interrupted)
-        columns = self._columns.of(text)
-        return self._texts.named(text, columns, lambda: self._columns.schema(columns))
+        return self._of(text, self._columns.of(text))
 
     def select(self, text: str) -> Select:
         """Return a SELECT, which DuckDB has parsed and not bound."""
@@ -185,7 +174,7 @@ class DuckDBEngine:
         """Return the SQL of an expression, with each text given to `sql` in front of it."""
         if isinstance(table, Rows):
             return self.preparing.select(table)
-        # Rows that Python holds are shown to DuckDB under their name.
+        # Rows that Python holds are shown to DuckDB.
         self.connection._run_pre_execute_hooks(table)
         return self._texts.compiled(self.connection, table, pretty=pretty)
 
@@ -234,7 +223,7 @@ class DuckDBEngine:
         )
         found = {Relation(schema, name).folded: Kind(kind) for schema, name, kind in rows}
         return {
-            relation: Standing(kind, self._merge_into(relation) if kind is Kind.TABLE else "")
+            relation: Standing(kind, self._belongings_of(relation).merge if kind is Kind.TABLE else "")
             for folded, relation in wanted.items()
             if (kind := found.get(folded)) is not None
         }
@@ -279,11 +268,9 @@ class DuckDBEngine:
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
             kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
-            counted = self._run(f"CREATE OR REPLACE TABLE {name} AS\n{select}").fetchall()
+            written = self._made(f"CREATE OR REPLACE TABLE {name} AS\n{select}", relation)
             for statement in kept:
                 self._run(statement)
-            # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
-            written = int((counted or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
             if mark is not None:
                 marks.mark(name, self._name(_marks_of(relation)), _key(relation), mark, self._rows, self._run)
             return self._alongside.done(WriteCounts(written, 0, "create table as select"))
@@ -343,7 +330,8 @@ class DuckDBEngine:
         """Add rows by column name, in one transaction with the change of columns."""
         with self._selected(fresh) as select, self._transactions.one():
             self._alter(relation, changes, select)
-            return self._alongside.done(WriteCounts(self._insert(relation, fresh, select), 0, "insert"))
+            written = self._count(insertion(self._name(relation), fresh.columns, select))
+            return self._alongside.done(WriteCounts(written, 0, "insert"))
 
     def merge(
         self,
@@ -355,28 +343,38 @@ class DuckDBEngine:
         changes: ColumnChanges = UNCHANGED,
         guard: Guard = UNGUARDED,
     ) -> WriteCounts:
-        """Delete the rows of `fresh`'s keys and insert `fresh`, in one transaction.
-
-        Where the table has a unique index, the rows are updated in their place: DuckDB does not see within a
-        transaction that a deleted key is free again.
-        """
-        name, equal = self._name(relation), "IS NOT DISTINCT FROM" if null_safe else "="
-        same = " AND ".join(f"old.{quoted(column)} {equal} fresh.{quoted(column)}" for column in key)
-        way = self._merge_into(relation)
+        """Delete the rows of `fresh`'s keys and insert `fresh`, or update these rows, in one transaction."""
+        into = Keyed(self._name(relation), key, null_safe)
+        in_place = self._belongings_of(relation).unique
         with self._selected(fresh) as select, self._transactions.one():
             self._alter(relation, changes, select)
-            if way == _ANEW:
-                deleted = self._count(f"DELETE FROM {name} AS old USING ({select}) AS fresh WHERE {same}")
-                inserted = self._insert(relation, fresh, select)
-                # More are deleted than come anew where something else had put a key into the table twice.
-                counts = WriteCounts(max(inserted - deleted, 0), min(deleted, inserted), way)
-                return self._alongside.done(counts)
-            values = ", ".join(f"{quoted(c)} = fresh.{quoted(c)}" for c in fresh.columns if c not in key)
-            updated = (
-                self._count(f"UPDATE {name} AS old SET {values} FROM ({select}) AS fresh WHERE {same}") if values else 0
-            )
-            new = f"SELECT * FROM ({select}) AS fresh WHERE NOT EXISTS (SELECT 1 FROM {name} AS old WHERE {same})"
-            return self._alongside.done(WriteCounts(self._insert(relation, fresh, new), updated, way))
+            return self._alongside.done(merged(self._count, into, fresh.columns, select, in_place=in_place))
+
+    @contextlib.contextmanager
+    def adding(self, relation: Relation, rows: Rows, table: Named) -> Iterator[Added | None]:
+        """Add rows to a table without constraints, if their types are just the columns'."""
+        name, types = self._name(relation), {column: table.columns.get(column, "") for column in rows.columns}
+        with self._selected(rows) as select:
+            same = types in (rows.columns, self._columns.of(select) if types != rows.columns else None)
+            if not same or self._belongings_of(relation).constrained:
+                yield None
+                return
+            with self._transactions.one():
+                number = self._count(insertion(name, types, select))
+                new, old = (self._of(text(name, types), types) for text in (landing.added, landing.committed))
+                yield Added(name, new, number, old, self._count, self._alongside.done)
+
+    @contextlib.contextmanager
+    def building(self, relation: Relation, rows: Rows, *, over: Kind | None) -> Iterator[Beside]:
+        """Make a table in the schema of the other one, which takes that one's name if it is to stay."""
+        self._create_schema(relation.database)
+        kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
+        beside = Relation(relation.database, f"__fft_new_{next(self._numbers)}")
+        with self._selected(rows) as select, self._transactions.one():
+            number = self._made(f"CREATE TABLE {self._name(beside)} AS\n{select}", beside)
+            new = self.found(beside)
+            replacing = landing.replacing(self._name(relation), over, new.name, relation.name, kept)
+            yield Beside(new, number, replacing, self._run, self._alongside.done)
 
     def scratch(self) -> str:
         """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
@@ -411,12 +409,15 @@ class DuckDBEngine:
         finally:
             self._duckdb.close()
 
-    def _insert(self, relation: Relation, fresh: ir.Table | Rows, select: str) -> int:
-        columns = ", ".join(map(quoted, fresh.columns))
-        return self._count(f"INSERT INTO {self._name(relation)} ({columns}) SELECT {columns} FROM ({select}) AS fresh")
+    def _made(self, statement: str, relation: Relation) -> int:
+        """Make a table, and return how many rows it has."""
+        # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
+        counted = self._run(statement).fetchall() or self._rows(f"SELECT count(*) FROM {self._name(relation)}")
+        return int(counted[0][0])
 
-    def _merge_into(self, relation: Relation) -> str:
-        return _IN_PLACE if self._belongings_of(relation).unique else _ANEW
+    def _of(self, text: str, columns: Mapping[str, str]) -> Named:
+        """Return what a SELECT gives whose columns are known."""
+        return self._texts.named(text, columns, lambda: self._columns.schema(columns))
 
     def _belongings_of(self, relation: Relation) -> Belongings:
         """Return what hangs on a table. All tables are asked for at once: each question looks at every one of them."""
@@ -483,7 +484,7 @@ class DuckDBEngine:
             return self._duckdb.execute(statement)
 
     def _count(self, statement: str) -> int:
-        return int(self._run(statement).fetchall()[0][0])
+        return int(self._run(statement).fetchone()[0])
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         with translated(statement, self._interrupted):

@@ -6,24 +6,42 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fastflowtransform.engines.duckdb_merging import ANEW, IN_PLACE
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.relation import Relation
 
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What hangs on a table: the statements that give it its indexes and comments again, and whether one is unique."""
+    """What hangs on a table.
+
+    Parameters
+    ----------
+    statements
+        They give it its indexes and comments again.
+    unique
+        Whether there is a unique index or key.
+    constrained
+        Whether it refuses rows for any reason.
+    """
 
     statements: tuple[str, ...] = ()
     unique: bool = False
+    constrained: bool = False
+
+    @property
+    def merge(self) -> str:
+        """How rows are merged into the table."""
+        return IN_PLACE if self.unique else ANEW
 
 
 _HERE = "database_name = current_database()"
 _ALL = f"""
 SELECT schema_name, table_name, 'index', NULL, sql FROM duckdb_indexes() WHERE {_HERE} AND sql IS NOT NULL
 UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_indexes() WHERE {_HERE} AND is_unique
-UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_constraints()
-WHERE {_HERE} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')
+UNION ALL SELECT schema_name, table_name,
+if(constraint_type IN ('PRIMARY KEY', 'UNIQUE'), 'unique', 'constraint'), NULL, NULL FROM duckdb_constraints()
+WHERE {_HERE}
 UNION ALL SELECT schema_name, table_name, 'table', NULL, comment FROM duckdb_tables()
 WHERE {_HERE} AND comment IS NOT NULL
 UNION ALL SELECT schema_name, table_name, 'column', column_name, comment FROM duckdb_columns()
@@ -47,8 +65,8 @@ def belongings(
     for schema, table, kind, column, text in rows(_ALL):
         relation = Relation(schema, table)
         before = found.get(relation.folded, Belongings())
-        if kind == "unique":
-            found[relation.folded] = replace(before, unique=True)
+        if kind in ("unique", "constraint"):
+            found[relation.folded] = replace(before, unique=before.unique or kind == "unique", constrained=True)
             continue
         name = name_of(relation)
         on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{quoted(column or '')}"

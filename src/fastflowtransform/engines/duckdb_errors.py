@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastflowtransform.engines.duckdb_profile import MEMORY
 from fastflowtransform.errors import (
     BadValue,
     ConnectionFailed,
@@ -23,7 +24,6 @@ from fastflowtransform.errors import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY = ":memory:"
 _SUCH_AS = {"memory_limit": "write a number and a unit, such as 2GB", "threads": "give a whole number from 1 on"}
 
 

@@ -32,22 +32,24 @@ class Transactions:
         self._run = run
         self._insertion = insertion
         self._undone = undone
+        self._is_open = False
         self._held: dict[str, tuple[Notes, list[Mapping[str, Value]]]] | None = None
         """Rows for the tables of notes, by their names; None where nothing is committed together."""
 
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
-        """Commit what the block writes, or nothing of it; within `together`, that commits it."""
-        if self._held is not None:
+        """Commit what the block writes, or nothing of it; within another one, that one commits it."""
+        if self._is_open:
             yield
             return
-        committed = False
+        self._is_open, committed = True, False
         try:
             self._run("BEGIN TRANSACTION")
             yield
             self._run("COMMIT")
             committed = True
         finally:
+            self._is_open = False
             if not committed:
                 self._roll_back()
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Engine, Noting
-from fastflowtransform.errors import DuplicateKey, NullCursor, NullKey
+from fastflowtransform.engines.base import Engine, Landed, Noting
+from fastflowtransform.errors import DuplicateKey, EngineError, NullCursor, NullKey
 from fastflowtransform.incremental import Comparing, Watermark
 from fastflowtransform.model import Incremental, OnDuplicateKey, OnNullKey
 from fastflowtransform.rows import Newest, Rows
@@ -59,9 +59,9 @@ class Audit:
 
 @contextlib.contextmanager
 def audited(
-    engine: Engine, rows: Rows, incremental: Incremental, watermark: Newest | None
+    engine: Engine, rows: Rows, incremental: Incremental, watermark: Newest | None, landed: Landed | None = None
 ) -> Iterator[tuple[Rows, Audit]]:
-    """Stage a delta, and refuse what the settings refuse before anything else is written.
+    """Stage a delta, if it has not landed, and refuse what the settings refuse before anything else is written.
 
     Raises
     ------
@@ -72,11 +72,13 @@ def audited(
     NullCursor
         A row to be appended has no cursor.
     """
-    with engine.stage(rows) as staged:
+    with engine.stage(rows) if landed is None else contextlib.nullcontext(landed.rows) as staged:
         by = engine.capabilities.comparing
         ranged = isinstance(engine, Noting)
         (found,) = engine.rows(staged.into(_counts, incremental, watermark, by, ranged=ranged))
         counts = {name: int(str(found.get(name) or 0)) for name in _COUNTED}
+        if landed is not None:
+            _require_all(landed, counts, incremental)
         kept = _kept(staged, incremental) if counts["null_keys"] else staged
         newest = found.get(_NEWEST)
         if incremental.updated_at is not None and _NEWEST not in found:
@@ -89,6 +91,13 @@ def audited(
         if refusal is not None:
             raise refusal
         yield kept, audit
+
+
+def _require_all(landed: Landed, counts: Mapping[str, int], incremental: Incremental) -> None:
+    """Raise where others were counted than have landed: what tells them apart is not what it was taken for."""
+    dropped = counts["null_keys"] if incremental.on_null_key is OnNullKey.DROP else 0
+    if counts["rows"] + dropped != landed.number:
+        raise EngineError(f"{landed.number} rows were added to the table, and {counts['rows'] + dropped} are found")
 
 
 def _kept(rows: Rows, incremental: Incremental) -> Rows:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Capabilities, Engine, Guard, Kind, Noting, Standing, kind_of
+from fastflowtransform.engines.base import Capabilities, Engine, Guard, Kind, Landed, Landing, Noting, Standing, kind_of
 from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
 from fastflowtransform.incremental import STALE
 from fastflowtransform.materializations.audit import Audit, audited
@@ -16,7 +16,7 @@ from fastflowtransform.materializations.base import OPEN, SILENT, Action, Gate, 
 from fastflowtransform.materializations.columns import Fit, changed, fit
 from fastflowtransform.model import Incremental, Model, OnNullKey, SqlBody
 from fastflowtransform.results import Outcome, WriteCounts
-from fastflowtransform.rows import Built, Newest, Rows
+from fastflowtransform.rows import Built, Named, Newest, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -87,8 +87,7 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
 
 def _which(model: Model, incremental: Incremental) -> str:
     """Say which rows a run takes."""
-    own = isinstance(model.body, SqlBody) and model.body.own_delta
-    if own or incremental.delta is not None:
+    if _is_own(model) or incremental.delta is not None:
         return "the table stands: the rows of the model's own delta"
     if incremental.updated_at is None:
         return "the table stands, and there is no updated_at: the whole query"
@@ -116,7 +115,8 @@ def _build(write: _Write, query: Query) -> Outcome:
     engine, target, incremental = write.engine, write.target, write.incremental
     with query.given(is_incremental=False) as given:
         engine.preparing.says(rule.require_columns, given, write.rule)
-        with audited(engine, _windowed(given, incremental), write.rule, None) as (rows, audit):
+        new = _windowed(given, incremental)
+        with _building(write, new) as landed, audited(engine, new, write.rule, None, landed) as (rows, audit):
             rows = rows.then(rule.newest, write.rule, engine.capabilities.comparing) if audit.duplicates else rows
             twice = audit.duplicates and not write.gate.is_open
 
@@ -135,9 +135,21 @@ def _build(write: _Write, query: Query) -> Outcome:
             with engine.stage(rows) if twice else contextlib.nullcontext(rows) as new:
                 write.gate.judge(new)
                 with write.noted(new, audit.newest, None, outcome):
-                    return outcome(
-                        engine.replace(target.relation, new, over=kind_of(target.over), layout=target.model.layout)
-                    )
+                    if landed is not None and new is landed.rows:
+                        return outcome(landed.stay())
+                    over, layout = kind_of(target.over), target.model.layout
+                    written = outcome(engine.replace(target.relation, new, over=over, layout=layout))
+                    if landed is not None:
+                        landed.go()
+                    return written
+
+
+def _building(write: _Write, rows: Rows) -> contextlib.AbstractContextManager[Landed | None]:
+    """Let the rows of a new table land, unless a gate has to see them, and to keep them where they do not pass."""
+    engine, target = write.engine, write.target
+    if not (isinstance(engine, Landing) and write.gate.is_open):
+        return contextlib.nullcontext()
+    return engine.building(target.relation, rows, over=kind_of(target.over))
 
 
 def _increment(write: _Write, query: Query) -> Outcome:
@@ -151,7 +163,12 @@ def _increment(write: _Write, query: Query) -> Outcome:
     with _candidates(engine, query, incremental, reach) as candidates:
         engine.preparing.says(rule.require_columns, candidates, write.rule)
         fitted = fit(engine, candidates, table, target.model, incremental)
-        with audited(engine, fitted.rows, write.rule, watermark) as (rows, audit):
+        with (
+            _adding(write, reach, fitted, table) as landed,
+            audited(engine, fitted.rows, write.rule, watermark, landed) as (rows, audit),
+        ):
+            if landed is not None and landed.before is not None:
+                table, fitted = landed.before, replace(fitted, target=landed.before)
             before = None if watermark is None else watermark.text
             after = audit.newest if before is None or audit.late < audit.rows else before
             why = "the table has no watermark yet: the whole query" if whole else target.action.why
@@ -176,7 +193,34 @@ def _increment(write: _Write, query: Query) -> Outcome:
                 )
 
             take = _merge if incremental.unique_key else _append
-            return take(write, _Delta(rows, audit, reach, table, fitted, after, outcome))
+            return take(write, _Delta(rows, audit, reach, table, fitted, after, outcome, landed))
+
+
+def _adding(
+    write: _Write, reach: _Reach, fitted: Fit, table: Named
+) -> contextlib.AbstractContextManager[Landed | None]:
+    """Let a delta land in its table, where the rule has chosen its rows so that nearly all of them stay.
+
+    That is not so where rows are looked back for, or a day is taken again since its date is the cursor.
+    """
+    engine, settings, name = write.engine, write.incremental, write.incremental.updated_at
+    if not isinstance(engine, Landing) or name is None or reach.watermark is None or fitted.changes:
+        return contextlib.nullcontext()
+    chosen = settings.delta is None and settings.window is None and settings.lookback is None
+    if not (chosen and write.gate.is_open) or _is_own(write.target.model):
+        return contextlib.nullcontext()
+    if engine.preparing.says(_is_date, table, name):
+        return contextlib.nullcontext()
+    return engine.adding(write.target.relation, fitted.rows, table)
+
+
+def _is_date(rows: ir.Table, name: str) -> bool:
+    return bool(rows[name].type().is_date())
+
+
+def _is_own(model: Model) -> bool:
+    """Whether the query of an increment is the delta, as the user wrote it."""
+    return isinstance(model.body, SqlBody) and model.body.own_delta
 
 
 @contextlib.contextmanager
@@ -224,7 +268,7 @@ _NONE_LEFT_OUT = _LeftOut()
 
 @dataclass(frozen=True, slots=True)
 class _Delta:
-    """The staged delta, what is known of it, and what it goes into."""
+    """The delta where it is staged or has landed, what is known of it, and what it goes into."""
 
     rows: Rows
     audit: Audit
@@ -233,49 +277,73 @@ class _Delta:
     fitted: Fit
     newest: str | None
     outcome: Callable[[WriteCounts, _LeftOut], Outcome]
+    landed: Landed | None
 
 
 def _merge(write: _Write, delta: _Delta) -> Outcome:
     """Merge by key; a part of the rule that the audit shows to have nothing to do is left out."""
-    engine, settings, key = write.engine, write.rule, write.incremental.unique_key
-    audit, fresh, null_safe = delta.audit, delta.rows, _is_null_safe(delta.audit, settings)
-    left_out, is_left = _NONE_LEFT_OUT, False
-    by, watermark = engine.capabilities.comparing, delta.reach.watermark
+    engine, key, audit, landed = write.engine, write.incremental.unique_key, delta.audit, delta.landed
+    by, null_safe = engine.capabilities.comparing, _is_null_safe(audit, write.rule)
 
     def whole(rows: Rows) -> Rows:
         return changed(delta.table, delta.fitted.changes).then(rule.merged, rows, key, by, null_safe=null_safe)
 
     with contextlib.ExitStack() as stages:
-        if audit.duplicates:
-            fresh = stages.enter_context(engine.stage(fresh.then(rule.newest, settings, by)))
-        if audit.late:
-            doubtful = fresh.then(rule.doubtful, settings, watermark, by)
-            old = _near(engine, doubtful, delta, key)
-            settled: Rows = doubtful.into(rule.settled, old, settings, by, null_safe=null_safe)
-            late = _number(engine, doubtful) if audit.duplicates else audit.late
-            if late > _FEW:
-                settled = stages.enter_context(engine.stage(settled))
-            left_out = _counted(engine, settled)
-            fresh = fresh.then(rule.certain, settings, watermark, by)
-            is_left = left_out.rows < late
-            if is_left:
-                # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
-                if late <= _FEW:
-                    settled = stages.enter_context(engine.stage(settled))
-                fresh = fresh.then(_both, doubtful.then(rule.unsettled, settled, settings, by, null_safe=null_safe))
+        fresh, left_out, nothing = _fresh(write, delta, stages)
         write.gate.judge(fresh, whole)
-        if audit.late == audit.rows and not is_left and not delta.fitted.changes:
+        stays = not nothing and _stays(delta, left_out)
+        if landed is not None and not stays:
+            fresh = fresh if nothing else stages.enter_context(engine.stage(fresh))
+            landed.go()
+        if nothing:
             return delta.outcome(_NOTHING, left_out)
         with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
-            counts = engine.merge(
-                write.target.relation,
-                fresh,
-                key,
-                null_safe=null_safe,
-                changes=delta.fitted.changes,
-                guard=Guard(settings.updated_at, None if audit.late else audit.ends),
-            )
+            if landed is not None and stays:
+                counts = landed.stay(key, null_safe=null_safe, same=left_out.unchanged)
+            else:
+                counts = engine.merge(
+                    write.target.relation,
+                    fresh,
+                    key,
+                    null_safe=null_safe,
+                    changes=delta.fitted.changes,
+                    guard=Guard(write.rule.updated_at, None if audit.late else audit.ends),
+                )
     return delta.outcome(counts, left_out)
+
+
+def _fresh(write: _Write, delta: _Delta, stages: contextlib.ExitStack) -> tuple[Rows, _LeftOut, bool]:
+    """Return what is to be written, what is left out of it, and whether that is nothing."""
+    engine, settings, key, audit = write.engine, write.rule, write.incremental.unique_key, delta.audit
+    by, watermark, null_safe = engine.capabilities.comparing, delta.reach.watermark, _is_null_safe(audit, settings)
+    fresh, left_out, is_left = delta.rows, _NONE_LEFT_OUT, False
+    if audit.duplicates:
+        fresh = stages.enter_context(engine.stage(fresh.then(rule.newest, settings, by)))
+    if audit.late:
+        doubtful: Rows = fresh.then(rule.doubtful, settings, watermark, by)
+        if delta.landed is not None:
+            # DuckDB would take these few for most of the table, in which they are.
+            doubtful = stages.enter_context(engine.stage(doubtful))
+        old = _near(engine, doubtful, delta, key)
+        settled: Rows = doubtful.into(rule.settled, old, settings, by, null_safe=null_safe)
+        late = _number(engine, doubtful) if audit.duplicates else audit.late
+        if late > _FEW:
+            settled = stages.enter_context(engine.stage(settled))
+        left_out = _counted(engine, settled)
+        fresh = fresh.then(rule.certain, settings, watermark, by)
+        is_left = left_out.rows < late
+        if is_left:
+            # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
+            if late <= _FEW:
+                settled = stages.enter_context(engine.stage(settled))
+            fresh = fresh.then(_both, doubtful.then(rule.unsettled, settled, settings, by, null_safe=null_safe))
+    return fresh, left_out, audit.late == audit.rows and not is_left and not delta.fitted.changes
+
+
+def _stays(delta: _Delta, left_out: _LeftOut) -> bool:
+    """Whether what has landed is what is to be written, but for a few rows that stand there just so."""
+    landed = delta.landed is not None and delta.rows is delta.landed.rows
+    return landed and not delta.audit.duplicates and left_out.rows <= _FEW and not left_out.stale
 
 
 def _near(engine: Engine, doubtful: Rows, delta: _Delta, key: tuple[str, ...]) -> Rows:
@@ -316,13 +384,18 @@ def _how_many(rows: ir.Table) -> ir.Table:
 
 def _append(write: _Write, delta: _Delta) -> Outcome:
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
-    engine, rows, left_out = write.engine, delta.rows, _NONE_LEFT_OUT
+    engine, rows, left_out, landed = write.engine, delta.rows, _NONE_LEFT_OUT, delta.landed
     if delta.reach.watermark is not None and delta.audit.late:
         rows = rows.then(rule.delta, write.rule, delta.reach.watermark, engine.capabilities.comparing)
         left_out = _LeftOut(delta.audit.late, delta.audit.late)
     write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).then(_both, new))
     with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
-        counts = engine.append(write.target.relation, rows, delta.fitted.changes)
+        if landed is not None:
+            # The rule takes none that is not after the watermark, or it is refused.
+            assert rows is landed.rows
+            counts = landed.stay()
+        else:
+            counts = engine.append(write.target.relation, rows, delta.fitted.changes)
     return delta.outcome(counts, left_out)
 
 
@@ -371,13 +444,12 @@ def _candidates(engine: Engine, query: Query, incremental: Incremental, reach: _
     settings = _lasting(incremental)
     with query.given(is_incremental=not reach.whole) as full:
         engine.preparing.says(rule.require_columns, full, settings)
-        own = isinstance(query.model.body, SqlBody) and query.model.body.own_delta
         delta = None if reach.whole else query.delta()
         if delta is not None:
             yield _same_columns(delta, full, incremental, query.model)
         elif incremental.window is not None:
             yield _windowed(full, incremental)
-        elif reach.whole or own or reach.watermark is None:
+        elif reach.whole or _is_own(query.model) or reach.watermark is None:
             yield full
         else:
             yield full.then(rule.delta, settings, reach.watermark, engine.capabilities.comparing)

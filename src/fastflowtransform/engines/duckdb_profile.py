@@ -1,0 +1,59 @@
+"""What a profile says of a DuckDB database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastflowtransform.errors import Location
+from fastflowtransform.settings import Profile
+
+MEMORY = ":memory:"
+_VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
+
+
+def schema_of(profile: Profile) -> str:
+    """Return the schema that a profile names, or `main`."""
+    return profile.with_variables(_VARIABLES).text("schema") or "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The database that a profile means.
+
+    Parameters
+    ----------
+    path
+        Its file, or `MEMORY`.
+    given
+        DuckDB's own settings, by name.
+    at
+        Says where a setting stands.
+    """
+
+    path: str
+    given: Mapping[str, Any]
+    at: Callable[[str], Location]
+
+    @classmethod
+    def of(cls, profile: Profile) -> Settings:
+        """Read a profile's settings, which are to be all known ones."""
+        options = profile.with_variables(_VARIABLES)
+        path, _ = options.required_text("path"), options.text("schema")
+        given: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": options.integer("threads")}
+        spilled = options.text("temp_directory")
+        given["temp_directory"] = None if spilled is None else str(profile.folder / spilled)
+        options.close()
+        return cls(
+            path if path == MEMORY else str(profile.folder / path),
+            {name: value for name, value in given.items() if value is not None},
+            options.at,
+        )
+
+    def opening(self, *, read_only: bool) -> tuple[str, bool]:
+        """Return what to open, and whether read-only: where there is no file to be read, a database in memory."""
+        if read_only and self.path != MEMORY and Path(self.path).exists():
+            return self.path, True
+        return (MEMORY if read_only else self.path), False
