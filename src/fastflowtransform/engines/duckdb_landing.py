@@ -65,8 +65,8 @@ class Added:
         """Delete the committed rows of the same keys."""
         if not key:
             return self.done(WriteCounts(self.number, 0, "insert"))
-        assert self.rows.text is not None
-        deletion = Keyed(self.table, key, null_safe).deletion(self.rows.text)
+        # Columns that are not of the key would be read as well.
+        deletion = Keyed(self.table, key, null_safe).deletion(added(self.table, key))
         deleted = self.count(f"{deletion} AND old.rowid < {_FIRST}")
         return self.done(counted(self.number - same, deleted - same))
 
