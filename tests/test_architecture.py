@@ -39,7 +39,7 @@ FLOORS = {
     "work": ["work"],
     "thread": ["alone"],
     "shapes": ["attempts", "checks", "engines", "materializations", "sql_model", "workers"],
-    "reading": ["py_model", "python_source", "source_columns", "sources"],
+    "reading": ["py_model", "python_source", "reading", "source_columns", "sources"],
     "testing": ["frames", "own_checks"],
     "declaring": ["declared", "utest.mark"],
     "whole": [PACKAGE, "project"],

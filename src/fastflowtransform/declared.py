@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from fastflowtransform import checks
 from fastflowtransform.checks.nodes import Other
 from fastflowtransform.contract import Column, agreed, read_column, read_said
-from fastflowtransform.document import Section
+from fastflowtransform.document import Section, read_text
 from fastflowtransform.errors import BadValue, ConflictingSettings, DuplicateName, Location, UnknownRef, hint_from
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Contract, Enforcement, Input, OwnCheck, Said, Severity, Terms
@@ -53,7 +54,7 @@ class Known:
     sources
         Its sources, by their names in the graph.
     elsewhere
-        The models that are for other engines only; what is declared of them is left aside.
+        The models that are for other engines only, or were not read; what is declared of them is left aside.
     own
         The checks of its own, by name.
     scope
@@ -70,7 +71,9 @@ class Known:
     said: Mapping[str, Said | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept: Kept) -> Declared:
+def read_declarations(
+    folder: Path, tests: Iterable[Section], known: Known, kept: Kept, about: Set[str] | None = None
+) -> Declared:
     """Read the schema YAML below `models/`, and the checks of project.yml; each own check that stands alone is one too.
 
     Parameters
@@ -83,6 +86,9 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept
         What they can name.
     kept
         What files were parsed to before.
+    about
+        The models and seeds whose declarations are wanted: a file that names none of them is not parsed. None has all
+        files parsed.
 
     Raises
     ------
@@ -94,6 +100,8 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept
     models: dict[str, Description] = {}
     found = [_of_project(section, known) for section in tests]
     for path in sorted((folder / "models").rglob("*.y*ml")):
+        if about is not None and not _may_name(read_text(path), about):
+            continue
         document = kept.document(path, path.name)
         _require_version(document)
         for section in document.sections("models", "model"):
@@ -117,6 +125,13 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept
     ours = [check for check in found if not known.elsewhere & {check.node, *(other.node for other in others_of(check))}]
     _require_others(ours, known)
     return Declared(MappingProxyType(models), MappingProxyType(contracts), _named_once(ours))
+
+
+def _may_name(text: str, names: Iterable[str]) -> bool:
+    """Whether a YAML text may hold one of the names: a backslash may stand for any character."""
+    return "\\" in text or any(
+        name in text and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None for name in names
+    )
 
 
 def _together(name: str, first: Description, second: Description) -> Description:
@@ -174,7 +189,9 @@ def _node(section: Section, key: str, known: Known) -> str:
     name = section.required_text(key)
     if name not in known.nodes and name not in known.elsewhere:
         raise UnknownRef(
-            f'"{name}" is not in this project', at=section.at(key), hint=hint_from(name, known.nodes, "models")
+            f'"{name}" is not in this project',
+            at=section.at(key),
+            hint=hint_from(name, known.nodes | known.elsewhere, "models"),
         )
     return name
 

@@ -65,25 +65,28 @@ class Kept:
 
 
 @contextlib.contextmanager
-def keeping(folder: Path) -> Iterator[Kept]:
+def keeping(folder: Path, *, whole: bool = True) -> Iterator[Kept]:
     """Read what is kept of a project while the block runs, and write it where something was parsed in it.
 
     Parameters
     ----------
     folder
         The project's; what is kept stands in `target/`.
+    whole
+        Whether all that is asked for in the block is all that there is, so that the rest is of no use any more.
     """
     path, by = folder / "target" / NAME, made_by()
     entries = Entries(lambda: kept_file.read(path, by))
     # Until all files were read, what was not asked for is still wanted.
-    wanted = {**entries.read}
+    is_over = False
     try:
         yield Kept(entries)
-        wanted = {}
+        is_over = whole
     finally:
-        wanted.update(entries.used)
-        if wanted.keys() != entries.read.keys():
-            kept_file.write(path, by, wanted)
+        if is_over or entries.used:
+            wanted = entries.used if is_over else {**entries.read, **entries.used}
+            if wanted.keys() != entries.read.keys():
+                kept_file.write(path, by, wanted)
 
 
 def made_by() -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,6 @@ from fastflowtransform.errors import (
     RelationMissing,
     UnknownRef,
     UnknownSource,
-    UnreadableFile,
     hint_from,
 )
 from fastflowtransform.graph import Graph
@@ -29,6 +29,7 @@ from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Said, Seed, Source
 from fastflowtransform.own_checks import read_own_checks
 from fastflowtransform.py_model import read_python_models
+from fastflowtransform.reading import Reading, by_name, files_in, read_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.sources import read_sources
 from fastflowtransform.sql_model import read_sql_model
@@ -59,6 +60,8 @@ class Project:
         The SQL dialect of models that name none; None is the engine's own.
     elsewhere
         The names of the models that are for other engines only.
+    unread
+        The names of the models that were not read, since nothing that was asked for needs them.
     deferred
         Where others read a model or seed that this run leaves alone, by name: in another environment.
     """
@@ -74,6 +77,7 @@ class Project:
     scope: Scope
     dialect: str | None = None
     elsewhere: Set[str] = frozenset()
+    unread: Set[str] = frozenset()
     deferred: Mapping[str, Relation] = field(default_factory=lambda: MappingProxyType({}))
 
     def relation(self, node: str) -> Relation:
@@ -95,11 +99,11 @@ def how_to_have(missing: RelationMissing, name: str, project: Project) -> str | 
     It may be read through a view, whose own table has gone.
     """
     above = graphs.ancestors(project.graph, name)
-    named = [node for node in sorted(above) if missing.names(project.read_from(node).name)]
-    if not named:
+    meant = [node for node in sorted(above) if missing.names(project.read_from(node).name)]
+    if not meant:
         return None
     # A node can be called as a word of the message is.
-    node = max(named, key=lambda node: len(project.read_from(node).name))
+    node = max(meant, key=lambda node: len(project.read_from(node).name))
     if node in project.seeds:
         return f'"{node}" is a seed of this project: fft seed --select {node}'
     if (source := project.sources.get(node)) is not None:
@@ -126,9 +130,9 @@ def load(
     database: str,
     variables: Mapping[str, str],
     given: Mapping[str, Any] | None = None,
-    kept: Kept | None = None,
+    reading: Reading | None = None,
 ) -> Project:
-    """Read a project.
+    """Read a project, as a whole or in part.
 
     Parameters
     ----------
@@ -142,29 +146,30 @@ def load(
         The environment.
     given
         `--vars`, which win over `vars` of project.yml.
-    kept
-        What files were parsed to before; None has all of them parsed.
+    reading
+        What need not be parsed, since it was before, and which models need not be read.
 
     Raises
     ------
     FftError
         Whatever is wrong in a file, with its place.
     """
-    kept = Kept() if kept is None else kept
-    settings = _read_settings(folder)
+    reading = reading or Reading()
+    kept, settings = reading.kept, _read_settings(folder)
     scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}))
     scope = replace(scope, macros=tuple(_macros(folder, kept)))
-    everything = list(_read_models(folder, scope, settings, kept))
-    models = _named((model for model in everything if not model.engines or engine in model.engines), {})
-    elsewhere = {model.name: model for model in everything if model.name not in models}
-    _require_known(settings.defaults, models, elsewhere)
-    sources = {found.node: found for found in _named(read_sources(folder, database, scope, kept), {}).values()}
-    seeds = _named(_read_seeds(folder, database), models)
+    seeds = by_name(_read_seeds(folder, database))
+    read = read_models(folder, functools.partial(_read_model, scope, settings, kept), seeds.keys(), reading.only)
+    models = by_name((model for model in read.models if not model.engines or engine in model.engines), read.unread)
+    seeds = by_name(seeds.values(), {**models, **read.unread})
+    elsewhere = {model.name: model for model in read.models if model.name not in models}
+    _require_known(settings.defaults, models, elsewhere.keys() | read.unread.keys())
+    sources = {found.node: found for found in by_name(read_sources(folder, database, scope, kept)).values()}
     _require_places_of_their_own([*models.values(), *seeds.values()], database)
-    known = Known(
-        {*models, *seeds}, set(sources), set(elsewhere), _read_own_checks(folder), scope, _said(models, elsewhere)
-    )
-    declared = read_declarations(folder, settings.tests, known, kept)
+    aside = {*elsewhere, *read.unread}
+    known = Known({*models, *seeds}, set(sources), aside, _read_own_checks(folder), scope, _said(models, elsewhere))
+    about = {*models, *seeds} if read.unread else None
+    declared = read_declarations(folder, settings.tests, known, kept, about)
     models = {name: _described(model, declared) for name, model in models.items()}
     return Project(
         name=settings.name,
@@ -174,10 +179,11 @@ def load(
         seeds=MappingProxyType(seeds),
         sources=MappingProxyType(sources),
         checks=declared.checks,
-        graph=_graph(folder, models, seeds, sources, elsewhere),
+        graph=_graph(models, seeds, sources, _Others(folder, elsewhere, frozenset(read.unread))),
         scope=scope,
         dialect=settings.dialect,
         elsewhere=frozenset(elsewhere),
+        unread=frozenset(read.unread),
     )
 
 
@@ -185,24 +191,31 @@ def _said(*models: Mapping[str, Model]) -> dict[str, Said | None]:
     return {name: model.said for found in models for name, model in found.items()}
 
 
-def _require_known(defaults: Defaults, models: Mapping[str, Model], elsewhere: Mapping[str, Model]) -> None:
+def _require_known(defaults: Defaults, models: Mapping[str, Model], elsewhere: Set[str]) -> None:
     for name, section in defaults.incremental.items():
         if name not in models and name not in elsewhere:
             raise UnknownRef(
-                f'"{name}" is not in this project', at=section.at(), hint=hint_from(name, models, "models")
+                f'"{name}" is not in this project',
+                at=section.at(),
+                hint=hint_from(name, {*models, *elsewhere}, "models"),
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """What else can be meant by a name that no node has: a file, a model for other engines, one that was not read."""
+
+    folder: Path
+    elsewhere: Mapping[str, Model]
+    unread: Set[str]
+
+
 def _graph(
-    folder: Path,
-    models: Mapping[str, Model],
-    seeds: Mapping[str, Seed],
-    sources: Mapping[str, Source],
-    elsewhere: Mapping[str, Model],
+    models: Mapping[str, Model], seeds: Mapping[str, Seed], sources: Mapping[str, Source], others: _Others
 ) -> Graph:
     nodes: list[Model | Seed | Source] = [*models.values(), *seeds.values(), *sources.values()]
     places = {_node(found): found.at for found in nodes}
-    return graphs.build(_upstream(folder, models, seeds, sources, elsewhere), places)
+    return graphs.build(_upstream(models, seeds, sources, others), places)
 
 
 def _node(found: Model | Seed | Source) -> str:
@@ -231,7 +244,7 @@ def _read_settings(folder: Path) -> _Settings:
 
 def _macros(folder: Path, kept: Kept) -> Iterator[Template]:
     places: dict[str, Location] = {}
-    for path in _files(folder / "models" / "macros", (".sql", ".jinja")):
+    for path in files_in(folder / "models" / "macros", (".sql", ".jinja")):
         template = kept.template(path)
         for name in template.macros:
             if name in RESERVED:
@@ -242,46 +255,19 @@ def _macros(folder: Path, kept: Kept) -> Iterator[Template]:
         yield template
 
 
-def _read_models(folder: Path, scope: Scope, settings: _Settings, kept: Kept) -> Iterator[Model]:
-    macros = folder / "models" / "macros"
-    for path in _files(folder / "models", (".ff.sql", ".ff.py")):
-        if path.name.endswith(".ff.sql"):
-            if macros in path.parents:
-                continue
-            yield read_sql_model(path, scope, settings.defaults, kept)
-        else:
-            yield from read_python_models(path, scope, settings.defaults, settings.frame)
+def _read_model(scope: Scope, settings: _Settings, kept: Kept, path: Path) -> list[Model]:
+    """Return the models of one file."""
+    if path.name.endswith(".ff.py"):
+        return list(read_python_models(path, scope, settings.defaults, settings.frame))
+    return [read_sql_model(path, scope, settings.defaults, kept)]
 
 
 def _read_own_checks(folder: Path) -> dict[str, OwnCheck]:
-    own: dict[str, OwnCheck] = _named(read_own_checks(folder), {})
+    own: dict[str, OwnCheck] = by_name(read_own_checks(folder))
     for name, check in own.items():
         if name in built_in.BY_NAME:
             raise DuplicateName(f'"{name}" is the name of a built-in check', at=check.at, hint="rename it")
     return own
-
-
-def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.name.endswith(endings) and path.is_file())
-    for path in found:
-        shown = path.name.encode(errors="backslashreplace").decode()
-        if shown != path.name:
-            raise UnreadableFile(f'the name "{shown}" is not UTF-8', at=Location(path.parent), hint="rename the file")
-    return found
-
-
-def _named(found: Iterable[Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Return models or seeds by name; no two may share one, whatever their case."""
-    named: dict[str, Any] = {}
-    folded = {name.casefold(): other for name, other in others.items()}
-    for item in found:
-        first = folded.setdefault(item.name.casefold(), item)
-        if first is not item:
-            raise DuplicateName(
-                f'"{item.name}" is defined twice: here and at {first.at}', at=item.at, hint="rename one of them"
-            )
-        named[item.name] = item
-    return named
 
 
 def _require_places_of_their_own(found: Iterable[Model | Seed], database: str) -> None:
@@ -317,13 +303,13 @@ def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
                 raise DuplicateName(f'seed "{name}" stands here twice', at=section.at(), hint="keep one of the two")
             settings[name] = section
         document.close()
-    files = {file.name.partition(".")[0]: file for file in _files(folder / "seeds", seed_files.ENDINGS)}
+    files = {file.name.partition(".")[0]: file for file in files_in(folder / "seeds", seed_files.ENDINGS)}
     for name, section in settings.items():
         if name not in files:
             raise UnknownRef(
                 f'there is no seed file "{name}"', at=section.at("name"), hint=hint_from(name, files, "seeds")
             )
-    for file in _files(folder / "seeds", seed_files.ENDINGS):
+    for file in files_in(folder / "seeds", seed_files.ENDINGS):
         yield _seed(file, database, settings.get(file.name.partition(".")[0]))
 
 
@@ -352,11 +338,7 @@ def _described(model: Model, declared: Declared) -> Model:
 
 
 def _upstream(
-    folder: Path,
-    models: Mapping[str, Model],
-    seeds: Mapping[str, Seed],
-    sources: Mapping[str, Source],
-    elsewhere: Mapping[str, Model],
+    models: Mapping[str, Model], seeds: Mapping[str, Seed], sources: Mapping[str, Source], others: _Others
 ) -> dict[str, list[str]]:
     """Return what each node reads; a source that a seed of the project fills reads that seed."""
     filled = {seed.relation.folded: name for name, seed in seeds.items()}
@@ -368,14 +350,14 @@ def _upstream(
             if found.is_source and found.node not in sources:
                 raise _unknown_source(name, found, sources)
             if not found.is_source and found.name not in models and found.name not in seeds:
-                raise _unknown_ref(name, found, {*models, *seeds} - {name}, elsewhere, folder)
+                raise _unknown_ref(name, found, {*models, *seeds, *others.unread} - {name}, others)
         upstream[name] = [found.node for found in model.reads]
         reads = {found.name for found in model.reads}
-        if others := sorted(model.requires.keys() - reads):
+        if unknown := sorted(model.requires.keys() - reads):
             raise UnknownRef(
-                f'"{name}" requires columns of "{others[0]}", which it does not read',
+                f'"{name}" requires columns of "{unknown[0]}", which it does not read',
                 at=model.at,
-                hint=hint_from(others[0], reads, "inputs"),
+                hint=hint_from(unknown[0], reads, "inputs"),
             )
     return upstream
 
@@ -389,15 +371,15 @@ def _unknown_source(name: str, found: Input, sources: Mapping[str, Source]) -> U
     )
 
 
-def _unknown_ref(name: str, found: Input, known: Set[str], elsewhere: Mapping[str, Model], folder: Path) -> UnknownRef:
-    if (other := elsewhere.get(found.name)) is not None:
+def _unknown_ref(name: str, found: Input, known: Set[str], others: _Others) -> UnknownRef:
+    if (other := others.elsewhere.get(found.name)) is not None:
         return UnknownRef(
             f'"{name}" refers to "{found.name}", which is for other engines: {", ".join(other.engines)}',
             at=found.at,
             hint=f'see "{other.at}"',
         )
     hint = hint_from(found.name, known, "models")
-    beside = sorted((folder / "models").rglob(f"{glob.escape(found.name)}.sql"))
+    beside = sorted((others.folder / "models").rglob(f"{glob.escape(found.name)}.sql"))
     if beside:
-        hint = f'"{beside[0].relative_to(folder)}" is no model: rename it to "{found.name}.ff.sql"'
+        hint = f'"{beside[0].relative_to(others.folder)}" is no model: rename it to "{found.name}.ff.sql"'
     return UnknownRef(f'"{name}" refers to "{found.name}", which is not in this project', at=found.at, hint=hint)

@@ -134,6 +134,7 @@ _TERM = re.compile(
     """,
     re.VERBOSE,
 )
+_GLOB = frozenset("*?[")
 _SUFFIX = re.compile(r"(?<=.)\.ff(\.sql|\.py)?\Z")
 _SHAPE = "write a name, or a method and a value such as tag:x; before it +, 2+ or @, after it + or +2 (but not with @)"
 
@@ -232,6 +233,24 @@ def select(
 def asked(*options: Sequence[str]) -> frozenset[Method]:
     """Return the methods that the texts of options use."""
     return frozenset(_method(text) for texts in options for option in texts for text in re.split(r"[\s,]+", option))
+
+
+def named(include: Sequence[str]) -> frozenset[str] | None:
+    """Return the names in the texts of `--select` where they ask for nothing else but what these read; else None.
+
+    Examples
+    --------
+    >>> sorted(named(["orders 2+daily.ff"]))
+    ['daily', 'orders']
+    >>> named(["orders+"]), named(["tag:daily"]), named(["ord*"]), named([])
+    (None, None, None, None)
+    """
+    terms = [parse(text) for option in include for text in re.split(r"[\s,]+", option) if text]
+    plain = all(
+        term.method is Method.NAME and term.descendants == 0 and not term.at and _GLOB.isdisjoint(term.value)
+        for term in terms
+    )
+    return frozenset(term.value for term in terms) if terms and plain else None
 
 
 def _method(text: str) -> Method:

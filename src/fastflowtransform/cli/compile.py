@@ -28,7 +28,7 @@ def command(
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.compile import compile_models
 
-    opened = open_project(chosen, engine=dialect)
+    opened = open_project(chosen, engine=dialect, whole=False)
     console = Console(output, opened.project.folder)
     artifacts.prepare(opened.project.folder)
     names = opened.models(chosen)

@@ -105,7 +105,8 @@ def _write(project: Project, result: RunResult) -> UnwritableFolder | None:
     """Write what came of the steps into the project's folder; return why it cannot be, for when they have been told."""
     folder = project.folder
     try:
-        artifacts.write_manifest(project)
+        if not project.unread:
+            artifacts.write_manifest(project)
         artifacts.write_results(folder, result)
         for step in result.steps:
             if step.error is not None and step.error.sql is not None:

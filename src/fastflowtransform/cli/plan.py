@@ -48,7 +48,7 @@ def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str, stre
     from fastflowtransform.placing import ordered
     from fastflowtransform.proof import Cache
 
-    opened = open_project(chosen)
+    opened = open_project(chosen, whole=False)
     console = Console(output, opened.project.folder)
     models, seeds = opened.models_and_seeds(chosen)
     names = ordered(opened.project, models, [check for check in opened.project.checks if check.is_promised])

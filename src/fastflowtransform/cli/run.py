@@ -50,7 +50,7 @@ def command(
     from fastflowtransform.cli.making import Wanted, make
     from fastflowtransform.cli.session import open_project
 
-    opened = open_project(chosen)
+    opened = open_project(chosen, whole=audit)
     console = Console(output, opened.project.folder)
     checks = tuple(check for check in opened.project.checks if audit or check.is_promised)
     manner = opened.manner(limits, fail_fast=fail_fast)

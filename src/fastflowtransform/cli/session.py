@@ -22,9 +22,10 @@ from fastflowtransform.graph import order
 from fastflowtransform.kept import keeping
 from fastflowtransform.model import Materialized
 from fastflowtransform.project import Project
+from fastflowtransform.reading import Reading
 from fastflowtransform.relation import Relation
 from fastflowtransform.select import Kind as NodeKind
-from fastflowtransform.select import Selectable, select
+from fastflowtransform.select import Selectable, named, select
 from fastflowtransform.settings import Profile
 from fastflowtransform.state import read_manifest
 from fastflowtransform.work import Manner
@@ -99,20 +100,25 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def open_project(chosen: Chosen, engine: str | None = None) -> Opened:
-    """Read the settings and the project; `engine` stands in for the profile's."""
+def open_project(chosen: Chosen, engine: str | None = None, *, whole: bool = True) -> Opened:
+    """Read the settings and the project; `engine` stands in for the profile's.
+
+    Where it need not be the `whole` project, and the selection is a few names, only what these need is read.
+    """
     given = given_variables(chosen.variables)
     found = settings.find_project(chosen.folder)
     profile = settings.load(found, chosen.env)
     engine_type = engines.find(profile.engine, profile.options.at())
-    with keeping(found) as kept:
+    compares = chosen.state is not None or chosen.since is not None
+    only = None if whole or compares or chosen.exclude else named(chosen.select)
+    with keeping(found, whole=only is None) as kept:
         project = projects.load(
             found,
             engine=engine or engine_type.name,
             database=engine_type.database(profile),
             variables=profile.variables,
             given=given,
-            kept=kept,
+            reading=Reading(kept, only),
         )
     beside = compared(project, chosen)
     if chosen.defer:

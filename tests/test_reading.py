@@ -1,0 +1,205 @@
+"""A command about a few models reads these, what they read, and nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastflowtransform.graph import ancestors
+from fastflowtransform.kept import Kept
+from fastflowtransform.project import Project, load
+from fastflowtransform.reading import Reading
+from tests.conftest import ProjectFolder
+
+BROKEN = "{{ config( }}"
+SHOP = {
+    "models/base.ff.sql": "select 1 as id",
+    "models/total.ff.sql": "{{ config(materialized='table') }} select count(*) as n from {{ ref('base') }}",
+    "models/staging/other.ff.sql": "select 2 as id",
+}
+
+
+@pytest.fixture
+def shop(project: ProjectFolder) -> ProjectFolder:
+    project.write(SHOP)
+    return project
+
+
+def break_the_rest(project: ProjectFolder) -> None:
+    project.write(
+        {"models/staging/other.ff.sql": BROKEN, "models/staging/other.yml": "models: [{name: other, bad: 1}]"}
+    )
+
+
+def loaded(folder: Path, *only: str) -> Project:
+    reading = Reading(only=frozenset(only)) if only else None
+    return load(folder, engine="duckdb", database="demo", variables={}, reading=reading)
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> tuple[dict[str, str], str]:
+    """Draw the files of a project of SQL and Python models with their YAML, and one of its models."""
+    names = draw(st.lists(st.sampled_from([f"m_{n}" for n in range(12)]), unique=True, min_size=1))
+    files, functions = {"seeds/codes.csv": "code\na\n"}, ["from fastflowtransform import model\n"]
+    for number, name in enumerate(names):
+        above = draw(st.lists(st.sampled_from([*names[:number], "codes"]), unique=True, max_size=3))
+        if draw(st.integers(0, 3)) == 0:
+            functions.append(f"@model(deps={above})\ndef {name}(*tables):\n    return tables[0]\n")
+        else:
+            refs = "".join(f" union all select 1 from {{{{ ref('{other}') }}}}" for other in above)
+            files[f"models/{name}.ff.sql"] = f"select 1{refs}"
+        others = draw(st.lists(st.sampled_from(names), max_size=1))
+        tests = "".join(
+            f"      - relationships: {{column: id, to: \"ref('{other}')\", field: id}}\n" for other in others
+        )
+        begin = f"models:\n  - name: {name}\n    description: of {name}\n    tests:\n      - not_null: {{column: id}}\n"
+        files[f"models/{name}.yml"] = begin + tests
+    if len(functions) > 1:
+        files["models/functions.ff.py"] = "\n".join(functions)
+    return files, draw(st.sampled_from(names))
+
+
+@given(projects())
+def test_what_is_read_of_a_project_is_the_same_as_when_all_of_it_is(drawn):
+    files, name = drawn
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for path, text in {"project.yml": "name: shop\n", **files}.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+
+        whole, part = loaded(folder), loaded(folder, name)
+
+    wanted = ({name} | ancestors(whole.graph, name)) & whole.models.keys()
+    assert part.models.keys() == wanted
+    assert part.unread == whole.models.keys() - wanted
+    for model in wanted:
+        assert part.models[model].inputs == whole.models[model].inputs
+        assert part.models[model].description == whole.models[model].description
+        assert part.graph.upstream[model] == whole.graph.upstream[model]
+    known = wanted | whole.seeds.keys()
+    assert {check.name for check in part.checks} == {
+        check.name
+        for check in whole.checks
+        if check.node in known
+        and all(value.node in known for value in check.arguments.values() if hasattr(value, "node"))
+    }
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "compile"])
+def test_what_is_broken_elsewhere_is_not_in_the_way_of_a_command_about_one_model(shop, command):
+    break_the_rest(shop)
+
+    assert shop.fft(command, "--select", "total").code == (1 if command == "run" else 0)
+    assert shop.fft(command, "--select", "+total").code == 0
+    assert shop.fft(command).code == 2
+
+
+@pytest.mark.parametrize("selection", ["total+", "tot*", "tag:x total", "@total", "path:models/total.ff.sql"])
+def test_a_selection_that_may_mean_any_model_reads_them_all(shop, selection):
+    break_the_rest(shop)
+
+    assert "other" in shop.fft("plan", "--select", selection).err
+
+
+@pytest.mark.parametrize("options", [["build"], ["test"], ["run", "--audit"], ["list"]])
+def test_commands_about_checks_read_all_models(shop, options):
+    break_the_rest(shop)
+
+    answer = shop.fft(*options, "--select", "+total")
+
+    assert answer.code == 2 and "other" in answer.err
+
+
+def test_a_model_that_is_not_there_is_told_with_the_nearest_one_of_all(shop):
+    answer = shop.fft("plan", "--select", "otherr")
+
+    assert answer.code == 2
+    assert 'did you mean "other"?' in answer.err
+
+
+def test_a_ref_to_a_model_that_is_not_there_is_told_with_the_nearest_one_of_all(shop):
+    shop.write({"models/base.ff.sql": "select * from {{ ref('otherr') }}"})
+
+    assert 'did you mean "other"?' in shop.fft("plan", "--select", "total").err
+
+
+def test_two_files_of_one_name_are_found_although_neither_is_read(shop):
+    shop.write({"models/again/other.ff.sql": "select 3 as id"})
+
+    answer = shop.fft("plan", "--select", "total")
+
+    assert answer.code == 2
+    assert '"other" is defined twice' in answer.err
+
+
+def test_a_yaml_file_that_spells_a_name_in_another_way_is_read(shop):
+    shop.write({"models/total.yml": 'models: [{name: "tot\\x61l", tests: [{not_null: {column: n}}]}]'})
+
+    (check,) = loaded(shop.folder, "total").checks
+
+    assert check.node == "total"
+
+
+def test_a_yaml_file_is_left_alone_where_it_only_names_longer_names(shop):
+    shop.write({"models/totals.ff.sql": "select 1 as n", "models/totals.yml": "models: [{name: totals, bad: 1}]"})
+
+    assert shop.fft("plan", "--select", "total").code == 0
+
+
+def test_the_manifest_stays_as_it_is_where_not_all_was_read(shop):
+    assert shop.fft("run").code == 0
+    before = (shop.folder / "target" / "manifest.json").read_text()
+    shop.write({"models/total.ff.sql": SHOP["models/total.ff.sql"] + " where true"})
+
+    assert shop.fft("run", "--select", "total").code == 0
+
+    assert (shop.folder / "target" / "manifest.json").read_text() == before
+
+
+def test_what_is_kept_of_files_that_were_not_read_stays(shop):
+    shop.write(
+        {"models/other.yml": "models: [{name: other, description: x}]", "models/total.yml": "models: [{name: total}]"}
+    )
+    kept = shop.folder / "target" / "parsed.bin"
+    assert shop.fft("plan").code == 0
+    before = kept.read_bytes()
+
+    assert shop.fft("plan", "--select", "total").code == 0
+
+    assert kept.read_bytes() == before
+
+
+def test_a_python_model_is_read_with_all_of_its_file_and_others_of_that_are_left_out(shop):
+    shop.write(
+        {
+            "models/functions.ff.py": """
+            from fastflowtransform import model
+
+            @model
+            def near(base):
+                return base
+
+            @model
+            def far(other):
+                return other
+            """
+        }
+    )
+
+    part = loaded(shop.folder, "near")
+
+    assert part.models.keys() == {"near", "base"}
+    assert part.unread == {"far", "total", "other"}
+
+
+def test_all_is_read_without_anything_kept(shop):
+    assert load(shop.folder, engine="duckdb", database="demo", variables={}, reading=Reading(Kept())).models.keys() == {
+        "base",
+        "total",
+        "other",
+    }
