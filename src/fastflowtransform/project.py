@@ -156,8 +156,7 @@ def load(
     """
     reading = reading or Reading()
     kept, settings = reading.kept, _read_settings(folder)
-    scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}))
-    scope = replace(scope, macros=tuple(_macros(folder, kept)))
+    scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}), tuple(_macros(folder, kept)))
     seeds = by_name(_read_seeds(folder, database))
     read = read_models(folder, functools.partial(_read_model, scope, settings, kept), seeds.keys(), reading.only)
     models = by_name((model for model in read.models if not model.engines or engine in model.engines), read.unread)
@@ -168,8 +167,7 @@ def load(
     _require_places_of_their_own([*models.values(), *seeds.values()], database)
     aside = {*elsewhere, *read.unread}
     known = Known({*models, *seeds}, set(sources), aside, _read_own_checks(folder), scope, _said(models, elsewhere))
-    about = {*models, *seeds} if read.unread else None
-    declared = read_declarations(folder, settings.tests, known, kept, about)
+    declared = read_declarations(folder, settings.tests, known, kept, known.nodes if read.unread else None)
     models = {name: _described(model, declared) for name, model in models.items()}
     return Project(
         name=settings.name,

@@ -256,6 +256,10 @@ class Landed(Protocol):
         """Take them away again; what else the block writes is committed with its end."""
         ...
 
+    def undo(self) -> None:
+        """Take back all that the block has written, which writes nothing more."""
+        ...
+
 
 @runtime_checkable
 class Landing(Protocol):

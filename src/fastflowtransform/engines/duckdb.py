@@ -268,7 +268,7 @@ class DuckDBEngine:
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
             kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
-            written = self._made(f"CREATE OR REPLACE TABLE {name} AS\n{select}", relation)
+            written = self._made(f"CREATE OR REPLACE TABLE {name} AS\n{select}", name)
             for statement in kept:
                 self._run(statement)
             if mark is not None:
@@ -356,25 +356,25 @@ class DuckDBEngine:
         name, types = self._name(relation), {column: table.columns.get(column, "") for column in rows.columns}
         with self._selected(rows) as select:
             same = types in (rows.columns, self._columns.of(select) if types != rows.columns else None)
-            if not same or self._belongings_of(relation).constrained:
+            if not same or self._belongings_of(relation).constrained or landing.hides_numbers(table.columns):
                 yield None
                 return
             with self._transactions.one():
-                number = self._count(insertion(name, types, select))
                 new, old = (self._of(text(name, types), types) for text in (landing.added, landing.committed))
-                yield Added(name, new, number, old, self._count, self._alongside.done)
+                number = self._made(insertion(name, types, select), f"({new.text})")
+                yield Added(name, new, number, old, self._count, self._alongside.done, self._transactions.undo)
 
     @contextlib.contextmanager
     def building(self, relation: Relation, rows: Rows, *, over: Kind | None) -> Iterator[Beside]:
         """Make a table in the schema of the other one, which takes that one's name if it is to stay."""
         self._create_schema(relation.database)
         kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
-        beside = Relation(relation.database, f"__fft_new_{next(self._numbers)}")
+        beside = Relation(relation.database, f"__fft_new_{relation.name}")
         with self._selected(rows) as select, self._transactions.one():
-            number = self._made(f"CREATE TABLE {self._name(beside)} AS\n{select}", beside)
+            number = self._made(f"CREATE TABLE {self._name(beside)} AS\n{select}", self._name(beside))
             new = self.found(beside)
             replacing = landing.replacing(self._name(relation), over, new.name, relation.name, kept)
-            yield Beside(new, number, replacing, self._run, self._alongside.done)
+            yield Beside(new, number, replacing, self._run, self._alongside.done, self._transactions.undo)
 
     def scratch(self) -> str:
         """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
@@ -409,11 +409,10 @@ class DuckDBEngine:
         finally:
             self._duckdb.close()
 
-    def _made(self, statement: str, relation: Relation) -> int:
-        """Make a table, and return how many rows it has."""
+    def _made(self, statement: str, name: str) -> int:
+        """Write rows, and return how many they are; `name` gives them."""
         # A PIVOT is several statements to DuckDB, and then it does not say how many rows it wrote.
-        counted = self._run(statement).fetchall() or self._rows(f"SELECT count(*) FROM {self._name(relation)}")
-        return int(counted[0][0])
+        return int((self._run(statement).fetchall() or self._rows(f"SELECT count(*) FROM {name}"))[0][0])
 
     def _of(self, text: str, columns: Mapping[str, str]) -> Named:
         """Return what a SELECT gives whose columns are known."""

@@ -32,6 +32,11 @@ def committed(table: str, columns: Iterable[str]) -> str:
     return f"SELECT {', '.join(map(quoted, columns))} FROM {table} WHERE rowid < {_FIRST}"
 
 
+def hides_numbers(columns: Iterable[str]) -> bool:
+    """Whether a table has a column of the name by which the numbers of its rows are asked for."""
+    return any(name.casefold() == "rowid" for name in columns)
+
+
 def replacing(table: str, over: Kind | None, beside: str, name: str, belongings: Iterable[str]) -> tuple[str, ...]:
     """Return the statements that give the table `beside` the name of another one, with what hangs on that."""
     dropped = () if over is None else (f"DROP {over.value.upper()} {table}",)
@@ -52,6 +57,8 @@ class Added:
         Sends a statement, and returns how many rows it changed.
     done
         Is told what the write comes to.
+    undo
+        Takes back what the transaction has written.
     """
 
     table: str
@@ -60,6 +67,7 @@ class Added:
     before: Named
     count: Callable[[str], int] = field(repr=False)
     done: Callable[[WriteCounts], WriteCounts] = field(repr=False)
+    undo: Callable[[], None] = field(repr=False)
 
     def stay(self, key: tuple[str, ...] = (), *, null_safe: bool = False, same: int = 0) -> WriteCounts:
         """Delete the committed rows of the same keys."""
@@ -89,6 +97,8 @@ class Beside:
         Sends a statement.
     done
         Is told what the write comes to.
+    undo
+        Takes back what the transaction has written.
     """
 
     rows: Named
@@ -96,6 +106,7 @@ class Beside:
     replacing: tuple[str, ...]
     run: Callable[[str], object] = field(repr=False)
     done: Callable[[WriteCounts], WriteCounts] = field(repr=False)
+    undo: Callable[[], None] = field(repr=False)
     before: ClassVar[None] = None
 
     def stay(self, key: tuple[str, ...] = (), *, null_safe: bool = False, same: int = 0) -> WriteCounts:

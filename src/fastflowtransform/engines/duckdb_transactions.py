@@ -46,12 +46,18 @@ class Transactions:
         try:
             self._run("BEGIN TRANSACTION")
             yield
-            self._run("COMMIT")
+            if self._is_open:
+                self._run("COMMIT")
             committed = True
         finally:
             self._is_open = False
             if not committed:
                 self._roll_back()
+
+    def undo(self) -> None:
+        """Take back what the block of `one` has written, which has changed no table's name or columns."""
+        self._is_open = False
+        self._run("ROLLBACK")
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:

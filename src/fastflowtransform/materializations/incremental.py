@@ -292,11 +292,13 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
         fresh, left_out, nothing = _fresh(write, delta, stages)
         write.gate.judge(fresh, whole)
         stays = not nothing and _stays(delta, left_out)
-        if landed is not None and not stays:
-            fresh = fresh if nothing else stages.enter_context(engine.stage(fresh))
-            landed.go()
         if nothing:
+            if landed is not None:
+                landed.undo()
             return delta.outcome(_NOTHING, left_out)
+        if landed is not None and not stays:
+            fresh = stages.enter_context(engine.stage(fresh))
+            landed.go()
         with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
             if landed is not None and stays:
                 counts = landed.stay(key, null_safe=null_safe, same=left_out.unchanged)
@@ -322,8 +324,9 @@ def _fresh(write: _Write, delta: _Delta, stages: contextlib.ExitStack) -> tuple[
     if audit.late:
         doubtful: Rows = fresh.then(rule.doubtful, settings, watermark, by)
         if delta.landed is not None:
-            # DuckDB would take these few for most of the table, in which they are.
-            doubtful = stages.enter_context(engine.stage(doubtful))
+            # An engine would take them for a good part of the table, in which they are.
+            few = audit.late <= _FEW
+            doubtful = doubtful.then(_at_most, _FEW) if few else stages.enter_context(engine.stage(doubtful))
         old = _near(engine, doubtful, delta, key)
         settled: Rows = doubtful.into(rule.settled, old, settings, by, null_safe=null_safe)
         late = _number(engine, doubtful) if audit.duplicates else audit.late
@@ -338,6 +341,10 @@ def _fresh(write: _Write, delta: _Delta, stages: contextlib.ExitStack) -> tuple[
                 settled = stages.enter_context(engine.stage(settled))
             fresh = fresh.then(_both, doubtful.then(rule.unsettled, settled, settings, by, null_safe=null_safe))
     return fresh, left_out, audit.late == audit.rows and not is_left and not delta.fitted.changes
+
+
+def _at_most(rows: ir.Table, number: int) -> ir.Table:
+    return rows.limit(number)
 
 
 def _stays(delta: _Delta, left_out: _LeftOut) -> bool:
