@@ -120,3 +120,146 @@ def test_an_interrupt_that_meets_ibis_as_it_connects_is_one_and_leaves_nothing_b
             engine.sql("select 1 as x")
 
     assert engine.rows(engine.sql("select 1 as x")) == [{"x": 1}]
+
+
+EVENTS = "{{ config(materialized='incremental', unique_key='id', updated_at='ts') }} select * from raw.events"
+"""An incremental model over a table that each test fills."""
+
+
+def events(project: ProjectFolder, select: str, *, model: str = EVENTS) -> None:
+    """Let the source hold what a SELECT gives, and a model take it in."""
+    with duckdb.connect(str(project.folder / "w.duckdb")) as connection:
+        connection.execute(f"create schema if not exists raw; create or replace table raw.events as {select}")
+    project.write({"models/m.ff.sql": model})
+
+
+def test_what_an_increment_takes_is_written_once(project):
+    events(project, "select range as id, timestamp '2026-01-01' + to_days(range::int) as ts from range(5)")
+    assert project.fft("run").code == 0
+    events(project, "select range as id, timestamp '2026-01-01' + to_days(range::int) as ts from range(3, 9)")
+
+    answer = project.fft("run", "-v")
+
+    assert answer.code == 0
+    assert "TEMP TABLE" not in answer.out and answer.out.count('INSERT INTO "demo"."m"') == 1
+    assert project.sql("select count(*), count(distinct id) from m") == [(9, 9)]
+
+
+def test_what_a_first_build_takes_is_written_once(project):
+    events(project, "select range as id, timestamp '2026-01-01' as ts from range(5)")
+
+    answer = project.fft("run", "-v")
+
+    assert answer.code == 0
+    assert "TEMP TABLE" not in answer.out and answer.out.count("CREATE TABLE") == 3  # The ledger's are two.
+    assert project.sql("select count(*) from m") == [(5,)]
+
+
+def test_a_build_of_rows_with_twins_leaves_nothing_beside(project):
+    events(project, "select range % 3 as id, timestamp '2026-01-01' + to_days(range::int) as ts from range(7)")
+
+    assert project.fft("run").code == 0
+
+    assert project.sql("select id, day(ts) from m order by id") == [(0, 7), (1, 5), (2, 6)]
+    assert project.sql("select count(*) from duckdb_tables() where table_name like '%fft_new%'") == [(0,)]
+
+
+@pytest.mark.parametrize("model", [EVENTS, EVENTS.replace("unique_key='id', ", "")])
+def test_a_delta_that_is_a_pivot_is_counted(project, model):
+    pivot = model.replace("select * from", "pivot raw.events on kind using sum(v) group by id, ts --")
+    events(project, "select 1 as id, timestamp '2026-01-01' as ts, 'a' as kind, 1 as v", model=pivot)
+    assert project.fft("run").code == 0
+    events(project, "select 2 as id, timestamp '2026-01-02' as ts, 'a' as kind, 2 as v", model=pivot)
+
+    answer = project.fft("run")
+
+    assert answer.code == 0, answer.err
+    assert project.sql("select id, a::int from m order by id") == [(1, 1), (2, 2)]
+
+
+def test_a_column_called_rowid_is_one_like_any_other(project):
+    events(project, "select 1 as id, 36028797018960001 as rowid, timestamp '2026-01-01' as ts")
+    assert project.fft("run").code == 0
+    events(project, "select 1 as id, 7::bigint as rowid, timestamp '2026-01-02' as ts")
+
+    assert project.fft("run").code == 0
+
+    assert project.sql('select id, m."rowid" from m') == [(1, 7)]
+
+
+def test_a_row_that_the_table_refuses_and_the_rule_drops_is_dropped(project):
+    model = EVENTS.replace("unique_key", "on_null_key='drop', unique_key")
+    events(project, "select 1 as id, timestamp '2026-01-01' as ts", model=model)
+    assert project.fft("run").code == 0
+    with duckdb.connect(str(project.folder / "w.duckdb")) as connection:
+        connection.execute("alter table demo.m alter id set not null")
+    events(project, "select unnest([2, null]) as id, timestamp '2026-01-02' as ts", model=model)
+
+    answer = project.fft("run")
+
+    assert answer.code == 0, answer.err
+    assert project.sql("select id from m order by id") == [(1,), (2,)]
+
+
+def test_rows_that_are_not_found_where_they_were_added_are_an_error_that_leaves_the_table(project, monkeypatch):
+    """DuckDB may number the rows of a transaction in another way one day."""
+    events(project, "select 1 as id, timestamp '2026-01-01' as ts")
+    assert project.fft("run").code == 0
+    events(project, "select unnest([1, 2]) as id, timestamp '2026-01-02' as ts")
+    monkeypatch.setattr("fastflowtransform.engines.duckdb_landing._FIRST", 36_028_797_018_960_001)
+
+    answer = project.fft("run")
+
+    assert answer.code == 1
+    assert "2 rows were added to the table, and 1 are found" in answer.err
+    assert project.sql("select id, day(ts) from m") == [(1, 1)]
+
+
+@pytest.mark.parametrize("number", [3, 1_000, 1_001, 5_000])
+def test_rows_at_the_watermark_stay_as_they_are_however_many_they_are(project, number):
+    stands = f"select range as id, timestamp '2026-01-01' as ts, 'old' as v from range({number})"
+    events(project, stands)
+    assert project.fft("run").code == 0
+    events(project, f"{stands} union all select {number - 1}, timestamp '2026-01-02', 'new'")
+
+    answer = project.fft("run", "--json")
+
+    assert answer.code == 0
+    assert '"updated": 1' in answer.out and f'"unchanged": {number - 1}' in answer.out, answer.out
+    assert project.sql("select count(*), count(*) filter (v = 'new') from m") == [(number, 1)]
+
+
+def test_a_python_models_rows_are_written_once_too(project):
+    project.write(
+        {
+            "sources.yml": "sources: [{name: raw, schema: raw, tables: [{name: events}]}]",
+            "models/p.ff.py": """
+            from fastflowtransform import model
+
+            @model(materialized="incremental", unique_key="id", updated_at="ts", deps=["source:raw.events"])
+            def p(events):
+                return events
+            """,
+        }
+    )
+    events(project, "select 1 as id, timestamp '2026-01-01' as ts")
+    assert project.fft("run", "--select", "p").code == 0
+    events(project, "select 2 as id, timestamp '2026-01-02' as ts")
+
+    answer = project.fft("run", "-v", "--select", "p")
+
+    assert answer.code == 0
+    assert "TEMP TABLE" not in answer.out
+    assert project.sql("select id from p order by id") == [(1,), (2,)]
+
+
+def test_rows_of_a_type_that_the_table_spells_otherwise_are_kept_aside_first(project):
+    events(project, "select 1 as id, timestamp '2026-01-01' as ts, 'a' as v")
+    assert project.fft("run").code == 0
+    events(project, "select 2 as id, timestamp '2026-01-02' as ts, 'b'::enum('a', 'b') as v")
+
+    answer = project.fft("run", "-v")
+
+    assert answer.code == 0, answer.err
+    assert "TEMP TABLE" in answer.out
+    assert project.sql("select id, v from m order by id") == [(1, "a"), (2, "b")]
