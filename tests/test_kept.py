@@ -16,6 +16,7 @@ from fastflowtransform.errors import FftError, Location
 from fastflowtransform.kept import NAME, keeping, made_by
 from fastflowtransform.model import SqlBody
 from fastflowtransform.project import Project, load
+from fastflowtransform.reading import Reading
 from fastflowtransform.sql_model import Name, render
 from fastflowtransform.template import compile_template
 from tests.conftest import ProjectFolder
@@ -77,7 +78,8 @@ def change(folder: Path, name: str, other: str | None) -> None:
 def told(folder: Path, variables: dict[str, str], given: dict[str, Any], engine: str, kept: Any = None) -> object:
     """Return all that a load gives, or its error."""
     try:
-        project = load(folder, engine=engine, database="main", variables=variables, given=given, kept=kept)
+        reading = Reading(kept) if kept else None
+        project = load(folder, engine=engine, database="main", variables=variables, given=given, reading=reading)
         return project.models, project.sources, project.checks, project.graph, sql(project)
     except FftError as error:
         return type(error), str(error)

@@ -20,6 +20,10 @@ from fastflowtransform.own_checks import inputs_of, read_parameters
 from fastflowtransform.template import Scope
 from fastflowtransform.terms import read_terms
 
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""Names that YAML has one spelling for: no other may be folded, is a number, or has a quote to be doubled."""
+_WORD = re.compile(r"\w+")
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
@@ -41,6 +45,8 @@ class Declared:
     models: Mapping[str, Description]
     contracts: Mapping[str, Contract]
     checks: tuple[Check, ...]
+    needed: frozenset[str]
+    """The unread models that promised checks look at: they have to be read too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,10 @@ class Known:
     sources
         Its sources, by their names in the graph.
     elsewhere
-        The models that are for other engines only, or were not read; what is declared of them is left aside.
+        The models that are for other engines only; what is declared of them is left aside.
+    unread
+        The models that were not read. What is declared of them is left aside, and so are the YAML files that name none
+        of those that were, and checks that look at unread ones, unless they are promised.
     own
         The checks of its own, by name.
     scope
@@ -66,14 +75,13 @@ class Known:
     nodes: Set[str]
     sources: Set[str] = frozenset()
     elsewhere: Set[str] = frozenset()
+    unread: Set[str] = frozenset()
     own: Mapping[str, OwnCheck] = field(default_factory=lambda: MappingProxyType({}))
     scope: Scope = field(default_factory=Scope)
     said: Mapping[str, Said | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def read_declarations(
-    folder: Path, tests: Iterable[Section], known: Known, kept: Kept, about: Set[str] | None = None
-) -> Declared:
+def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept: Kept) -> Declared:
     """Read the schema YAML below `models/`, and the checks of project.yml; each own check that stands alone is one too.
 
     Parameters
@@ -86,9 +94,6 @@ def read_declarations(
         What they can name.
     kept
         What files were parsed to before.
-    about
-        The models and seeds whose declarations are wanted: a file that names none of them is not parsed. None has all
-        files parsed.
 
     Raises
     ------
@@ -99,8 +104,10 @@ def read_declarations(
     """
     models: dict[str, Description] = {}
     found = [_of_project(section, known) for section in tests]
+    names = known.said.keys() if known.unread else frozenset()
+    looks = bool(known.unread) and all(map(_PLAIN.fullmatch, names))
     for path in sorted((folder / "models").rglob("*.y*ml")):
-        if about is not None and not _may_name(read_text(path), about):
+        if looks and not _may_name(read_text(path), names):
             continue
         document = kept.document(path, path.name)
         _require_version(document)
@@ -122,16 +129,17 @@ def read_declarations(
     contracts = dict(_contracts(models, known))
     for name, contract in contracts.items():
         found += _promised(name, contract)
-    ours = [check for check in found if not known.elsewhere & {check.node, *(other.node for other in others_of(check))}]
+    ours = [check for check in found if not known.elsewhere & {check.node, *_seen(check)}]
     _require_others(ours, known)
-    return Declared(MappingProxyType(models), MappingProxyType(contracts), _named_once(ours))
+    about = [check for check in _named_once(ours) if check.node not in known.unread]
+    needed = frozenset(node for check in about if check.is_promised for node in _seen(check)) & known.unread
+    left = tuple(check for check in about if not known.unread & _seen(check))
+    return Declared(MappingProxyType(models), MappingProxyType(contracts), left, needed)
 
 
-def _may_name(text: str, names: Iterable[str]) -> bool:
-    """Whether a YAML text may hold one of the names: a backslash may stand for any character."""
-    return "\\" in text or any(
-        name in text and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None for name in names
-    )
+def _may_name(text: str, names: Set[str]) -> bool:
+    """Whether a YAML text may hold one of the names: words stand in it as they are, or with a backslash."""
+    return "\\" in text or not names.isdisjoint(_WORD.findall(text))
 
 
 def _together(name: str, first: Description, second: Description) -> Description:
@@ -150,6 +158,8 @@ def _contracts(models: Mapping[str, Description], known: Known) -> Iterator[tupl
     """Yield the contract of each model that has one."""
     for name in dict.fromkeys((*models, *known.said)):
         beside = models[name].said if name in models else ()
+        if name in known.unread:
+            continue
         if name not in known.said and name not in known.elsewhere:
             for said in beside:
                 if said.enforcement is not None or said.promised is not None:
@@ -187,11 +197,11 @@ def _require_version(document: Section) -> None:
 
 def _node(section: Section, key: str, known: Known) -> str:
     name = section.required_text(key)
-    if name not in known.nodes and name not in known.elsewhere:
+    if not (name in known.nodes or name in known.elsewhere or name in known.unread):
         raise UnknownRef(
             f'"{name}" is not in this project',
             at=section.at(key),
-            hint=hint_from(name, known.nodes | known.elsewhere, "models"),
+            hint=hint_from(name, known.nodes | known.unread, "models"),
         )
     return name
 
@@ -305,6 +315,10 @@ def _name(section: Section, kind: str, node: str, arguments: Mapping[str, Any]) 
     return "_".join([kind, node, *(words or others)])
 
 
+def _seen(check: Check) -> set[str]:
+    return {other.node for other in others_of(check)}
+
+
 def others_of(check: Check) -> tuple[Input, ...]:
     """Return what a check reads besides the node that it is about."""
     others = [value.node for value in check.arguments.values() if isinstance(value, Other)]
@@ -315,9 +329,9 @@ def others_of(check: Check) -> tuple[Input, ...]:
 def _require_others(found: Iterable[Check], known: Known) -> None:
     for check in found:
         for other in others_of(check):
-            if other.node in known.nodes or other.node in known.sources:
+            if other.node in known.nodes or other.node in known.sources or other.node in known.unread:
                 continue
-            names, what = (known.sources, "sources") if other.is_source else (known.nodes, "models")
+            names, what = (known.sources, "sources") if other.is_source else (known.nodes | known.unread, "models")
             raise UnknownRef(
                 f'check "{check.name}" names "{other.name}", which is not in this project',
                 at=other.at,

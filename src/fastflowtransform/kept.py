@@ -73,20 +73,23 @@ def keeping(folder: Path, *, whole: bool = True) -> Iterator[Kept]:
     folder
         The project's; what is kept stands in `target/`.
     whole
-        Whether all that is asked for in the block is all that there is, so that the rest is of no use any more.
+        Whether the block reads all of the project: else nothing is written, since what is kept of the rest would stay
+        for ever.
     """
     path, by = folder / "target" / NAME, made_by()
     entries = Entries(lambda: kept_file.read(path, by))
+    if not whole:
+        yield Kept(entries)
+        return
     # Until all files were read, what was not asked for is still wanted.
-    is_over = False
+    wanted = {**entries.read}
     try:
         yield Kept(entries)
-        is_over = whole
+        wanted = {}
     finally:
-        if is_over or entries.used:
-            wanted = entries.used if is_over else {**entries.read, **entries.used}
-            if wanted.keys() != entries.read.keys():
-                kept_file.write(path, by, wanted)
+        wanted.update(entries.used)
+        if wanted.keys() != entries.read.keys():
+            kept_file.write(path, by, wanted)
 
 
 def made_by() -> bytes:

@@ -26,10 +26,10 @@ from fastflowtransform.errors import (
 )
 from fastflowtransform.graph import Graph
 from fastflowtransform.kept import Kept
-from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Said, Seed, Source
+from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Seed, Source
 from fastflowtransform.own_checks import read_own_checks
 from fastflowtransform.py_model import read_python_models
-from fastflowtransform.reading import Reading, by_name, files_in, read_models
+from fastflowtransform.reading import File, Read, Reading, by_name, files_in, read_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.sources import read_sources
 from fastflowtransform.sql_model import read_sql_model
@@ -99,11 +99,11 @@ def how_to_have(missing: RelationMissing, name: str, project: Project) -> str | 
     It may be read through a view, whose own table has gone.
     """
     above = graphs.ancestors(project.graph, name)
-    meant = [node for node in sorted(above) if missing.names(project.read_from(node).name)]
-    if not meant:
+    named = [node for node in sorted(above) if missing.names(project.read_from(node).name)]
+    if not named:
         return None
     # A node can be called as a word of the message is.
-    node = max(meant, key=lambda node: len(project.read_from(node).name))
+    node = max(named, key=lambda node: len(project.read_from(node).name))
     if node in project.seeds:
         return f'"{node}" is a seed of this project: fft seed --select {node}'
     if (source := project.sources.get(node)) is not None:
@@ -155,21 +155,40 @@ def load(
         Whatever is wrong in a file, with its place.
     """
     reading = reading or Reading()
-    kept, settings = reading.kept, _read_settings(folder)
-    scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}), tuple(_macros(folder, kept)))
-    seeds = by_name(_read_seeds(folder, database))
-    read = read_models(folder, functools.partial(_read_model, scope, settings, kept), seeds.keys(), reading.only)
-    models = by_name((model for model in read.models if not model.engines or engine in model.engines), read.unread)
-    seeds = by_name(seeds.values(), {**models, **read.unread})
-    elsewhere = {model.name: model for model in read.models if model.name not in models}
-    _require_known(settings.defaults, models, elsewhere.keys() | read.unread.keys())
+    settings = _read_settings(folder)
+    scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}))
+    scope = replace(scope, macros=tuple(_macros(folder, reading.kept)))
+    project, needed = _read(folder, database, settings, scope, reading)
+    while needed:
+        reading = replace(reading, only=project.models.keys() | needed)
+        project, needed = _read(folder, database, settings, scope, reading)
+    return project
+
+
+def _read(
+    folder: Path, database: str, settings: _Settings, scope: Scope, reading: Reading
+) -> tuple[Project, frozenset[str]]:
+    """Return a project, and the names of models that were not read and that its promised checks look at."""
+    kept = reading.kept
     sources = {found.node: found for found in by_name(read_sources(folder, database, scope, kept)).values()}
-    _require_places_of_their_own([*models.values(), *seeds.values()], database)
-    aside = {*elsewhere, *read.unread}
-    known = Known({*models, *seeds}, set(sources), aside, _read_own_checks(folder), scope, _said(models, elsewhere))
-    declared = read_declarations(folder, settings.tests, known, kept, known.nodes if read.unread else None)
-    models = {name: _described(model, declared) for name, model in models.items()}
-    return Project(
+    read_file = functools.partial(_read_model, scope, settings, kept)
+    read = read_models(folder, read_file, scope.engine, reading.only, functools.partial(_behind, sources, database))
+    others = _Others(folder, read.elsewhere, read.unread.keys())
+    _require_known(settings.defaults, read)
+    seeds = by_name(_read_seeds(folder, database), {**read.models, **read.unread})
+    _require_places_of_their_own([*read.models.values(), *read.unread.values(), *seeds.values()], database)
+    known = Known(
+        nodes={*read.models, *seeds},
+        sources=set(sources),
+        elsewhere=set(read.elsewhere),
+        unread=set(read.unread),
+        own=_read_own_checks(folder),
+        scope=scope,
+        said={name: model.said for name, model in {**read.models, **read.elsewhere}.items()},
+    )
+    declared = read_declarations(folder, settings.tests, known, kept)
+    models = {name: _described(model, declared) for name, model in read.models.items()}
+    project = Project(
         name=settings.name,
         folder=folder,
         database=database,
@@ -177,31 +196,43 @@ def load(
         seeds=MappingProxyType(seeds),
         sources=MappingProxyType(sources),
         checks=declared.checks,
-        graph=_graph(models, seeds, sources, _Others(folder, elsewhere, frozenset(read.unread))),
+        graph=_graph(models, seeds, sources, others),
         scope=scope,
         dialect=settings.dialect,
-        elsewhere=frozenset(elsewhere),
+        elsewhere=frozenset(read.elsewhere),
         unread=frozenset(read.unread),
     )
+    return project, declared.needed
 
 
-def _said(*models: Mapping[str, Model]) -> dict[str, Said | None]:
-    return {name: model.said for found in models for name, model in found.items()}
+def _behind(sources: Mapping[str, Source], database: str, read: Input) -> str:
+    """Return the name of the model or seed that an input is; a source may be the table of a model."""
+    source = sources.get(read.node)
+    if source is None or source.relation.database.casefold() != database.casefold():
+        return read.name
+    return source.relation.name
 
 
-def _require_known(defaults: Defaults, models: Mapping[str, Model], elsewhere: Set[str]) -> None:
+def _require_known(defaults: Defaults, read: Read) -> None:
+    known = {*read.models, *read.unread}
     for name, section in defaults.incremental.items():
-        if name not in models and name not in elsewhere:
-            raise UnknownRef(
-                f'"{name}" is not in this project',
-                at=section.at(),
-                hint=hint_from(name, {*models, *elsewhere}, "models"),
-            )
+        if name not in known and name not in read.elsewhere:
+            raise UnknownRef(f'"{name}" is not in this project', at=section.at(), hint=hint_from(name, known, "models"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Others:
-    """What else can be meant by a name that no node has: a file, a model for other engines, one that was not read."""
+    """Where to look for what is meant by a name that no node has.
+
+    Parameters
+    ----------
+    folder
+        Where a file may be that is no model.
+    elsewhere
+        The models that are for other engines only.
+    unread
+        The names of models that were not read.
+    """
 
     folder: Path
     elsewhere: Mapping[str, Model]
@@ -268,9 +299,9 @@ def _read_own_checks(folder: Path) -> dict[str, OwnCheck]:
     return own
 
 
-def _require_places_of_their_own(found: Iterable[Model | Seed], database: str) -> None:
+def _require_places_of_their_own(found: Iterable[Model | File | Seed], database: str) -> None:
     """Raise `DuplicateName` where two of them would be the same table."""
-    taken: dict[tuple[str, str], Model | Seed] = {}
+    taken: dict[tuple[str, str], Model | File | Seed] = {}
     for item in found:
         relation = item.relation if isinstance(item, Seed) else Relation(database, item.name)
         if relation.name.casefold() == MARKS:

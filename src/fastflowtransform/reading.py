@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from fastflowtransform.errors import DuplicateName, Location, UnreadableFile
 from fastflowtransform.kept import Kept
-from fastflowtransform.model import Model
+from fastflowtransform.model import Input, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +22,8 @@ class Reading:
     kept
         What files were parsed to before.
     only
-        Names of models and seeds that are wanted, with all that they read: of no other SQL model the file is read,
-        nor a YAML file that names none of them. All are read where a name is not known, so that the error can say
-        which are. None has all of them read.
+        Names of models that are wanted, with all that they read; None has all models read. They all are as well where
+        one of the names is not known, so that the error can say which are.
     """
 
     kept: Kept = field(default_factory=Kept)
@@ -45,25 +43,43 @@ Item = TypeVar("Item", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """A file that holds the SQL model of its name."""
+class File:
+    """A SQL model that was not read: its file tells its name."""
 
     name: str
     at: Location
+    engines: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Models that were read, and those that were not, by name."""
+    """The models of a project, by name, in the order of their files.
 
-    models: list[Model]
-    unread: Mapping[str, Named] = field(default_factory=lambda: MappingProxyType({}))
+    Parameters
+    ----------
+    models
+        Those that were read.
+    unread
+        Those that nothing needs.
+    elsewhere
+        Those that are for other engines only.
+    """
+
+    models: Mapping[str, Model]
+    unread: Mapping[str, Model | File]
+    elsewhere: Mapping[str, Model]
 
 
 def read_models(
-    folder: Path, read: Callable[[Path], list[Model]], seeds: Set[str], only: Set[str] | None = None
+    folder: Path,
+    read: Callable[[Path], Sequence[Model]],
+    engine: str,
+    only: Set[str] | None,
+    behind: Callable[[Input], str],
 ) -> Read:
     """Read the models below `models/`.
+
+    What the functions of a Python file are called is known once it is read, so all Python files are.
 
     Parameters
     ----------
@@ -71,38 +87,45 @@ def read_models(
         The project's.
     read
         Gives the models of a file.
-    seeds
-        The names of the seeds.
+    engine
+        The engine's name.
     only
-        As `Reading` has it. What the functions of a Python file are called is known once it is read, so all are.
+        As `Reading` has it.
+    behind
+        Gives the name of the model or seed that an input is, if it is one; in whatever case.
 
     Raises
     ------
     DuplicateName
-        Two files are called alike.
+        Two models have one name.
     """
-    macros = f"{folder / 'models' / 'macros'}{os.sep}"
-    paths = [path for path in files_in(folder / "models", (".ff.sql", ".ff.py")) if not str(path).startswith(macros)]
-    if only is None:
-        return Read([model for path in paths for model in read(path)])
-    by_python = {path: read(path) for path in paths if path.name.endswith(".ff.py")}
-    functions = [model for models in by_python.values() for model in models]
-    files = by_name(_File(_stem(path), Location(path, 1)) for path in paths if path not in by_python)
-    if not only <= {*files, *seeds, *(model.name for model in functions)}:
-        return Read([model for path in paths for model in (by_python[path] if path in by_python else read(path))])
-    found, wanted = dict[str, list[Model]](), sorted(only, reverse=True)
-    while wanted:
-        name = wanted.pop()
-        if name not in found:
-            file = files.pop(name, None)
-            found[name] = read(file.at.path) if file else [model for model in functions if model.name == name]
-            wanted += [above.name for model in found[name] for above in model.reads if not above.is_source]
-    left = {model.name: model for model in functions if model.name not in found}
-    return Read([model for models in found.values() for model in models], {**files, **left})
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".ff.sql")
+    macros = folder / "models" / "macros"
+    found: list[Model | File] = []
+    for path in files_in(folder / "models", (".ff.sql", ".ff.py")):
+        if path.name.endswith(".ff.sql") and macros in path.parents:
+            continue
+        if only is None or path.name.endswith(".ff.py"):
+            found += read(path)
+        else:
+            found.append(File(path.name.removesuffix(".ff.sql"), Location(path, 1)))
+    here = by_name(item for item in found if not item.engines or engine in item.engines)
+    elsewhere = {item.name: item for item in found if isinstance(item, Model) and item.name not in here}
+    if only is not None and not only <= here.keys():
+        return read_models(folder, read, engine, None, behind)
+    needed: dict[str, Model] = {}
+    folded = {name.casefold(): name for name in here}
+    waiting = sorted(here if only is None else only)
+    while waiting:
+        name = folded.get(waiting.pop().casefold())
+        if name is not None and name not in needed:
+            item = here[name]
+            needed[name] = read(item.at.path)[0] if isinstance(item, File) else item
+            waiting += [behind(above) for above in needed[name].reads]
+    return Read(
+        {name: needed[name] for name in here if name in needed},
+        {name: item for name, item in here.items() if name not in needed},
+        elsewhere,
+    )
 
 
 def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -232,20 +232,25 @@ def select(
 
 def asked(*options: Sequence[str]) -> frozenset[Method]:
     """Return the methods that the texts of options use."""
-    return frozenset(_method(text) for texts in options for option in texts for text in re.split(r"[\s,]+", option))
+    return frozenset(_method(text) for texts in options for text in _terms(texts))
 
 
-def named(include: Sequence[str]) -> frozenset[str] | None:
-    """Return the names in the texts of `--select` where they ask for nothing else but what these read; else None.
+def _terms(options: Iterable[str]) -> Iterator[str]:
+    for option in options:
+        yield from re.split(r"[\s,]+", option)
+
+
+def names_alone(include: Sequence[str]) -> frozenset[str] | None:
+    """Return the names in the texts of `--select`, where they mean these and what these read, and nothing else.
 
     Examples
     --------
-    >>> sorted(named(["orders 2+daily.ff"]))
+    >>> sorted(names_alone(["orders 2+daily.ff"]))
     ['daily', 'orders']
-    >>> named(["orders+"]), named(["tag:daily"]), named(["ord*"]), named([])
+    >>> names_alone(["orders+"]), names_alone(["tag:daily"]), names_alone(["ord*"]), names_alone([])
     (None, None, None, None)
     """
-    terms = [parse(text) for option in include for text in re.split(r"[\s,]+", option) if text]
+    terms = [parse(text) for text in _terms(include) if text]
     plain = all(
         term.method is Method.NAME and term.descendants == 0 and not term.at and _GLOB.isdisjoint(term.value)
         for term in terms

@@ -25,7 +25,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.reading import Reading
 from fastflowtransform.relation import Relation
 from fastflowtransform.select import Kind as NodeKind
-from fastflowtransform.select import Selectable, named, select
+from fastflowtransform.select import Selectable, names_alone, select
 from fastflowtransform.settings import Profile
 from fastflowtransform.state import read_manifest
 from fastflowtransform.work import Manner
@@ -109,8 +109,7 @@ def open_project(chosen: Chosen, engine: str | None = None, *, whole: bool = Tru
     found = settings.find_project(chosen.folder)
     profile = settings.load(found, chosen.env)
     engine_type = engines.find(profile.engine, profile.options.at())
-    compares = chosen.state is not None or chosen.since is not None
-    only = None if whole or compares or chosen.exclude else named(chosen.select)
+    only = None if whole or chosen.state is not None or chosen.exclude else names_alone(chosen.select)
     with keeping(found, whole=only is None) as kept:
         project = projects.load(
             found,
