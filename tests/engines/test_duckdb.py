@@ -263,3 +263,72 @@ def test_rows_of_a_type_that_the_table_spells_otherwise_are_kept_aside_first(pro
     assert answer.code == 0, answer.err
     assert "TEMP TABLE" in answer.out
     assert project.sql("select id, v from m order by id") == [(1, "a"), (2, "b")]
+
+
+def test_a_row_that_is_unchanged_is_not_written_again(project):
+    events(project, "select range as id, timestamp '2026-01-01' as ts from range(3)")
+    assert project.fft("run").code == 0
+    before = project.sql("select id, m.rowid from m order by id")
+    events(project, "select range as id, timestamp '2026-01-01' + to_days((range = 3)::int) as ts from range(4)")
+
+    answer = project.fft("run", "--json")
+
+    assert '"inserted": 1' in answer.out and '"unchanged": 3' in answer.out
+    assert project.sql("select id, m.rowid from m order by id")[:3] == before
+
+
+@pytest.mark.parametrize("number", [1, 1_001])
+def test_stale_rows_are_left_out_whatever_has_landed_beside_them(project, number):
+    events(project, f"select range as id, timestamp '2026-01-01' as ts, 'old' as v from range({number})")
+    assert project.fft("run").code == 0
+    stale = f"select range as id, null::timestamp as ts, 'stale' as v from range({number})"
+    events(project, f"{stale} union all select {number}, timestamp '2026-01-02', 'new'")
+
+    answer = project.fft("run", "--json")
+
+    assert '"inserted": 1' in answer.out and f'"stale": {number}' in answer.out, answer.out
+    assert project.sql("select v, count(*) from m group by v order by v") == [("new", 1), ("old", number)]
+
+
+def test_twins_are_kept_aside_once(project):
+    events(project, "select 1 as id, timestamp '2026-01-01' as ts")
+    assert project.fft("run").code == 0
+    events(project, "select 1 as id, timestamp '2026-01-02' + to_days(range::int) as ts from range(3)")
+
+    answer = project.fft("run", "-v")
+
+    assert answer.code == 0
+    assert answer.out.count("CREATE TEMP TABLE") == 1
+    assert project.sql("select id, day(ts) from m") == [(1, 4)]
+
+
+def test_keys_are_compared_by_code_point_whatever_the_collation_of_the_table(project):
+    """Once the rows are in the table, DuckDB would compare them as the table does."""
+    events(project, "select 'A' as id, timestamp '2026-01-01' as ts")
+    assert project.fft("run").code == 0
+    with duckdb.connect(str(project.folder / "w.duckdb")) as connection:
+        connection.execute("create or replace table demo.m (id varchar collate nocase, ts timestamp)")
+        connection.execute("insert into demo.m values ('A', timestamp '2026-01-01')")
+    events(project, "select unnest(['B', 'b']) as id, timestamp '2026-01-02' as ts")
+
+    answer = project.fft("run", "-v")
+
+    assert answer.code == 0
+    assert project.sql("select id from m order by encode(id)") == [("A",), ("B",), ("b",)]
+
+
+def test_a_table_that_is_called_as_one_beside_is_not_in_the_way(project):
+    events(project, "select 1 as id, timestamp '2026-01-01' as ts")
+    project.write({"models/__fft_new_m.ff.sql": EVENTS})
+
+    assert project.fft("run").code == 0
+    assert project.fft("run", "--full-refresh").code == 0
+
+
+def test_rows_do_not_land_in_a_transaction_that_holds_others():
+    engine = engine_with()
+    engine._run("CREATE TABLE t AS SELECT 1 AS id")
+    found = engine.found(Relation("main", "t"))
+
+    with engine.together(), engine.adding(Relation("main", "t"), engine.asked("SELECT 2 AS id"), found) as landed:
+        assert landed is None

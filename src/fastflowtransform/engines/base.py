@@ -232,28 +232,38 @@ class Together(Protocol):
 
 
 class Landed(Protocol):
-    """Rows that are written and not committed: they are looked at where they are to stand.
+    """Rows that are written and not committed: they are looked at where they are to stand."""
 
-    Attributes
-    ----------
-    rows
-        These.
-    number
-        How many they are.
-    before
-        The table without them; None where they are all of it.
-    """
+    @property
+    def rows(self) -> Named:
+        """The rows."""
 
-    rows: Named
-    number: int
-    before: Named | None
+    @property
+    def number(self) -> int:
+        """How many they are."""
 
-    def stay(self, key: tuple[str, ...] = (), *, null_safe: bool = False, same: int = 0) -> WriteCounts:
-        """Let the table have them, in place of the rows of the same keys, of which `same` are just like them."""
+    def stay(self) -> WriteCounts:
+        """Let them be committed."""
         ...
 
     def go(self) -> None:
         """Take them away again; what else the block writes is committed with its end."""
+        ...
+
+
+class Joined(Landed, Protocol):
+    """Rows that have landed in a table with others."""
+
+    @property
+    def before(self) -> Named:
+        """The table without them."""
+
+    def without(self, rows: Rows, key: tuple[str, ...], *, null_safe: bool) -> Joined:
+        """Take those away again whose keys `rows` has, and return what is left."""
+        ...
+
+    def supersede(self, key: tuple[str, ...], *, null_safe: bool) -> WriteCounts:
+        """Let them stay, in place of the table's rows of the same keys."""
         ...
 
     def undo(self) -> None:
@@ -265,10 +275,11 @@ class Landed(Protocol):
 class Landing(Protocol):
     """An engine that shows rows in their place before they are committed, so that they need to be written once."""
 
-    def adding(self, relation: Relation, rows: Rows, table: Named) -> AbstractContextManager[Landed | None]:
-        """Add rows to a table in a transaction that ends with the block, by column name.
+    def adding(self, relation: Relation, rows: Rows, table: Named) -> AbstractContextManager[Joined | None]:
+        """Add rows to a table in a transaction of its own, which ends with the block; by column name.
 
-        None where the table might refuse rows, or change them: then nothing is written, and no transaction begins.
+        None where the table might refuse rows, change them or compare them otherwise: then nothing is written, and no
+        transaction begins.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -29,7 +30,7 @@ from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_columns import Columns
 from fastflowtransform.engines.duckdb_errors import first_line, opened, translated
-from fastflowtransform.engines.duckdb_landing import Added, Beside
+from fastflowtransform.engines.duckdb_landing import Added, Beside, Sending
 from fastflowtransform.engines.duckdb_merging import Keyed, insertion, merged
 from fastflowtransform.engines.duckdb_profile import Settings, schema_of
 from fastflowtransform.engines.duckdb_selects import require_one_select
@@ -85,6 +86,7 @@ class DuckDBEngine:
         self._scratch = Scratch(self._rows)
         self._alongside = Alongside()
         self._transactions = Transactions(self._run, self._insertion, self._forget)
+        self._sending = Sending(self._run, self.compiled, self._alongside.done, self._transactions.undo)
         self._interrupt = Interrupt(opened.interrupt)
         self._belongings: Mapping[tuple[str, str], Belongings] | None = None
         self._database = database
@@ -330,7 +332,7 @@ class DuckDBEngine:
         """Add rows by column name, in one transaction with the change of columns."""
         with self._selected(fresh) as select, self._transactions.one():
             self._alter(relation, changes, select)
-            written = self._count(insertion(self._name(relation), fresh.columns, select))
+            written = self._sending.count(insertion(self._name(relation), fresh.columns, select))
             return self._alongside.done(WriteCounts(written, 0, "insert"))
 
     def merge(
@@ -348,33 +350,34 @@ class DuckDBEngine:
         in_place = self._belongings_of(relation).unique
         with self._selected(fresh) as select, self._transactions.one():
             self._alter(relation, changes, select)
-            return self._alongside.done(merged(self._count, into, fresh.columns, select, in_place=in_place))
+            return self._alongside.done(merged(self._sending.count, into, fresh.columns, select, in_place=in_place))
 
     @contextlib.contextmanager
     def adding(self, relation: Relation, rows: Rows, table: Named) -> Iterator[Added | None]:
         """Add rows to a table without constraints, if their types are just the columns'."""
         name, types = self._name(relation), {column: table.columns.get(column, "") for column in rows.columns}
         with self._selected(rows) as select:
-            same = types in (rows.columns, self._columns.of(select) if types != rows.columns else None)
-            if not same or self._belongings_of(relation).constrained or landing.hides_numbers(table.columns):
+            # An expression's types are Ibis' own, so DuckDB is asked.
+            same = types == rows.columns or types == self._columns.of(select)
+            constrained = self._belongings_of(relation).constrained or landing.hides_numbers(table.columns)
+            if not same or constrained or self._transactions.is_open:
                 yield None
                 return
             with self._transactions.one():
                 new, old = (self._of(text(name, types), types) for text in (landing.added, landing.committed))
-                number = self._made(insertion(name, types, select), f"({new.text})")
-                yield Added(name, new, number, old, self._count, self._alongside.done, self._transactions.undo)
+                yield Added(name, new, self._made(insertion(name, types, select), f"({new.text})"), old, self._sending)
 
     @contextlib.contextmanager
     def building(self, relation: Relation, rows: Rows, *, over: Kind | None) -> Iterator[Beside]:
         """Make a table in the schema of the other one, which takes that one's name if it is to stay."""
         self._create_schema(relation.database)
         kept = self._belongings_of(relation).statements if over is Kind.TABLE else ()
-        beside = Relation(relation.database, f"__fft_new_{relation.name}")
+        beside = Relation(relation.database, f"__fft_new_{os.urandom(8).hex()}")
         with self._selected(rows) as select, self._transactions.one():
             number = self._made(f"CREATE TABLE {self._name(beside)} AS\n{select}", self._name(beside))
             new = self.found(beside)
             replacing = landing.replacing(self._name(relation), over, new.name, relation.name, kept)
-            yield Beside(new, number, replacing, self._run, self._alongside.done, self._transactions.undo)
+            yield Beside(new, number, replacing, self._sending)
 
     def scratch(self) -> str:
         """Empty a schema of this connection's own, and begin the names of texts and stages anew."""
@@ -481,9 +484,6 @@ class DuckDBEngine:
             self._on_statement(statement)
         with translated(statement, self._interrupted):
             return self._duckdb.execute(statement)
-
-    def _count(self, statement: str) -> int:
-        return int(self._run(statement).fetchone()[0])
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         with translated(statement, self._interrupted):

@@ -22,7 +22,7 @@ class Belongings:
     unique
         Whether there is a unique index or key.
     constrained
-        Whether it refuses rows for any reason.
+        Whether it may refuse rows, or compares them by another order than that of code points.
     """
 
     statements: tuple[str, ...] = ()
@@ -42,8 +42,8 @@ UNION ALL SELECT schema_name, table_name, 'unique', NULL, NULL FROM duckdb_index
 UNION ALL SELECT schema_name, table_name,
 if(constraint_type IN ('PRIMARY KEY', 'UNIQUE'), 'unique', 'constraint'), NULL, NULL FROM duckdb_constraints()
 WHERE {_HERE}
-UNION ALL SELECT schema_name, table_name, 'table', NULL, comment FROM duckdb_tables()
-WHERE {_HERE} AND comment IS NOT NULL
+UNION ALL SELECT schema_name, table_name, if(sql ILIKE '% COLLATE %', 'collated', 'table'), NULL, comment
+FROM duckdb_tables() WHERE {_HERE} AND (comment IS NOT NULL OR sql ILIKE '% COLLATE %')
 UNION ALL SELECT schema_name, table_name, 'column', column_name, comment FROM duckdb_columns()
 WHERE {_HERE} AND comment IS NOT NULL
 """
@@ -65,11 +65,13 @@ def belongings(
     for schema, table, kind, column, text in rows(_ALL):
         relation = Relation(schema, table)
         before = found.get(relation.folded, Belongings())
-        if kind in ("unique", "constraint"):
-            found[relation.folded] = replace(before, unique=before.unique or kind == "unique", constrained=True)
+        if kind in ("unique", "constraint", "collated"):
+            before = replace(before, unique=before.unique or kind == "unique", constrained=True)
+            found[relation.folded] = before
+        if text is None:
             continue
         name = name_of(relation)
-        on = f"TABLE {name}" if kind == "table" else f"COLUMN {name}.{quoted(column or '')}"
+        on = f"TABLE {name}" if kind in ("table", "collated") else f"COLUMN {name}.{quoted(column or '')}"
         statement = text if kind == "index" else f"COMMENT ON {on} IS {literal(text)}"
         found[relation.folded] = replace(before, statements=(*before.statements, statement))
     return found

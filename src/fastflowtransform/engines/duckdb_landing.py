@@ -7,14 +7,14 @@ table that they are meant for, and are written once: to keep them aside first co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.duckdb_merging import Keyed, counted
 from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.results import WriteCounts
-from fastflowtransform.rows import Named
+from fastflowtransform.rows import Named, Rows
 
 _FIRST = 36_028_797_018_960_000
 """The number of the first row that a transaction adds to a table, DuckDB's `MAX_ROW_ID`; others have lower ones.
@@ -44,8 +44,34 @@ def replacing(table: str, over: Kind | None, beside: str, name: str, belongings:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """What a connection does about rows that have landed.
+
+    Parameters
+    ----------
+    run
+        Sends a statement.
+    select
+        Gives the SELECT of rows.
+    done
+        Is told what a write comes to.
+    undo
+        Takes back what the transaction has written.
+    """
+
+    run: Callable[[str], Any]
+    select: Callable[[Rows], str]
+    done: Callable[[WriteCounts], WriteCounts]
+    undo: Callable[[], None]
+
+    def count(self, statement: str) -> int:
+        """Send a statement, and return how many rows it changed."""
+        return int(self.run(statement).fetchone()[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
-    """Rows that were added to a table, as `base.Landed` has them.
+    """Rows that were added to a table, as `base.Joined` has them.
 
     Parameters
     ----------
@@ -53,34 +79,38 @@ class Added:
         As statements take it.
     rows, number, before
         The rows, how many, and the table without them.
-    count
-        Sends a statement, and returns how many rows it changed.
-    done
-        Is told what the write comes to.
-    undo
-        Takes back what the transaction has written.
+    sending
+        What the connection does.
     """
 
     table: str
     rows: Named
     number: int
     before: Named
-    count: Callable[[str], int] = field(repr=False)
-    done: Callable[[WriteCounts], WriteCounts] = field(repr=False)
-    undo: Callable[[], None] = field(repr=False)
+    sending: Sending
 
-    def stay(self, key: tuple[str, ...] = (), *, null_safe: bool = False, same: int = 0) -> WriteCounts:
+    def stay(self) -> WriteCounts:
+        """Tell that they are there."""
+        return self.sending.done(WriteCounts(self.number, 0, "insert"))
+
+    def supersede(self, key: tuple[str, ...], *, null_safe: bool) -> WriteCounts:
         """Delete the committed rows of the same keys."""
-        if not key:
-            return self.done(WriteCounts(self.number, 0, "insert"))
         # Columns that are not of the key would be read as well.
         deletion = Keyed(self.table, key, null_safe).deletion(added(self.table, key))
-        deleted = self.count(f"{deletion} AND old.rowid < {_FIRST}")
-        return self.done(counted(self.number - same, deleted - same))
+        return self.sending.done(counted(self.number, self.sending.count(f"{deletion} AND old.rowid < {_FIRST}")))
+
+    def without(self, rows: Rows, key: tuple[str, ...], *, null_safe: bool) -> Added:
+        """Delete those of the same keys."""
+        deletion = Keyed(self.table, key, null_safe).deletion(self.sending.select(rows))
+        return replace(self, number=self.number - self.sending.count(f"{deletion} AND old.rowid >= {_FIRST}"))
 
     def go(self) -> None:
         """Delete them."""
-        self.count(f"DELETE FROM {self.table} WHERE rowid >= {_FIRST}")
+        self.sending.count(f"DELETE FROM {self.table} WHERE rowid >= {_FIRST}")
+
+    def undo(self) -> None:
+        """Roll back."""
+        self.sending.undo()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +123,21 @@ class Beside:
         The rows, and how many.
     replacing
         Statements that give them their name.
-    run
-        Sends a statement.
-    done
-        Is told what the write comes to.
-    undo
-        Takes back what the transaction has written.
+    sending
+        What the connection does.
     """
 
     rows: Named
     number: int
     replacing: tuple[str, ...]
-    run: Callable[[str], object] = field(repr=False)
-    done: Callable[[WriteCounts], WriteCounts] = field(repr=False)
-    undo: Callable[[], None] = field(repr=False)
-    before: ClassVar[None] = None
+    sending: Sending
 
-    def stay(self, key: tuple[str, ...] = (), *, null_safe: bool = False, same: int = 0) -> WriteCounts:
+    def stay(self) -> WriteCounts:
         """Drop what stands under the name, and give that to the new table."""
         for statement in self.replacing:
-            self.run(statement)
-        return self.done(WriteCounts(self.number, 0, "create table as select"))
+            self.sending.run(statement)
+        return self.sending.done(WriteCounts(self.number, 0, "create table as select"))
 
     def go(self) -> None:
         """Drop the new table."""
-        self.run(f"DROP TABLE {self.rows.name}")
+        self.sending.run(f"DROP TABLE {self.rows.name}")

@@ -21,6 +21,11 @@ class Transactions:
         Gives the statement that adds rows to a table for notes.
     undone
         Is called where a transaction was rolled back.
+
+    Attributes
+    ----------
+    is_open
+        Whether one goes on.
     """
 
     def __init__(
@@ -32,31 +37,31 @@ class Transactions:
         self._run = run
         self._insertion = insertion
         self._undone = undone
-        self._is_open = False
+        self.is_open = False
         self._held: dict[str, tuple[Notes, list[Mapping[str, Value]]]] | None = None
         """Rows for the tables of notes, by their names; None where nothing is committed together."""
 
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
         """Commit what the block writes, or nothing of it; within another one, that one commits it."""
-        if self._is_open:
+        if self.is_open:
             yield
             return
-        self._is_open, committed = True, False
+        self.is_open, committed = True, False
         try:
             self._run("BEGIN TRANSACTION")
             yield
-            if self._is_open:
+            if self.is_open:
                 self._run("COMMIT")
             committed = True
         finally:
-            self._is_open = False
+            self.is_open = False
             if not committed:
                 self._roll_back()
 
     def undo(self) -> None:
-        """Take back what the block of `one` has written, which has changed no table's name or columns."""
-        self._is_open = False
+        """Take back what the block of `one` has written, if it began the transaction and changed rows only."""
+        self.is_open = False
         self._run("ROLLBACK")
 
     @contextlib.contextmanager

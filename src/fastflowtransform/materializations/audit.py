@@ -1,4 +1,4 @@
-"""One look at a staged delta: what the rule has to do, and what the model's settings refuse."""
+"""One look at a delta, staged or landed: what the rule has to do, and what the model's settings refuse."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Audit:
         Different keys among them.
     null_keys
         Rows with a NULL in the key, dropped or not.
+    dropped
+        Those that `on_null_key: drop` leaves out.
     null_cursors
         Rows without a cursor.
     late
@@ -46,6 +48,7 @@ class Audit:
     rows: int = 0
     keys: int = 0
     null_keys: int = 0
+    dropped: int = 0
     null_cursors: int = 0
     late: int = 0
     newest: str | None = None
@@ -77,8 +80,10 @@ def audited(
         ranged = isinstance(engine, Noting)
         (found,) = engine.rows(staged.into(_counts, incremental, watermark, by, ranged=ranged))
         counts = {name: int(str(found.get(name) or 0)) for name in _COUNTED}
-        if landed is not None:
-            _require_all(landed, counts, incremental)
+        dropped = counts["null_keys"] if incremental.on_null_key is OnNullKey.DROP else 0
+        if landed is not None and counts["rows"] + dropped != landed.number:
+            # What the engine tells them from the others by is not what it was taken for.
+            raise EngineError(f"{landed.number} rows were added to the table, and {counts['rows'] + dropped} are found")
         kept = _kept(staged, incremental) if counts["null_keys"] else staged
         newest = found.get(_NEWEST)
         if incremental.updated_at is not None and _NEWEST not in found:
@@ -86,18 +91,11 @@ def audited(
             newest = highest["watermark"]
         # As many rows as there are keys are merged.
         ends = {**found, "rows": counts["keys"]} if ranged else None
-        audit = Audit(**counts, newest=None if newest is None else str(newest), ends=ends)
+        audit = Audit(**counts, dropped=dropped, newest=None if newest is None else str(newest), ends=ends)
         refusal = _refusal(engine, staged, audit, incremental)
         if refusal is not None:
             raise refusal
         yield kept, audit
-
-
-def _require_all(landed: Landed, counts: Mapping[str, int], incremental: Incremental) -> None:
-    """Raise where others were counted than have landed: what tells them apart is not what it was taken for."""
-    dropped = counts["null_keys"] if incremental.on_null_key is OnNullKey.DROP else 0
-    if counts["rows"] + dropped != landed.number:
-        raise EngineError(f"{landed.number} rows were added to the table, and {counts['rows'] + dropped} are found")
 
 
 def _kept(rows: Rows, incremental: Incremental) -> Rows:

@@ -1,4 +1,7 @@
-"""A table that takes in what is new: the rule of `incremental`, executed over rows that are staged once."""
+"""A table that takes in what is new: the rule of `incremental`, executed over rows that are kept aside once.
+
+Where an engine can (`base.Landing`), they are not staged, but land in the table at once, and are looked at there.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Capabilities, Engine, Guard, Kind, Landed, Landing, Noting, Standing, kind_of
-from fastflowtransform.errors import DeltaColumnsDiffer, NotATable
+from fastflowtransform.engines.base import (
+    Capabilities,
+    Engine,
+    Guard,
+    Joined,
+    Kind,
+    Landed,
+    Landing,
+    Noting,
+    Standing,
+    kind_of,
+)
+from fastflowtransform.errors import NotATable
 from fastflowtransform.incremental import STALE
 from fastflowtransform.materializations.audit import Audit, audited
 from fastflowtransform.materializations.base import OPEN, SILENT, Action, Gate, Journal, Query, Target, Verb
+from fastflowtransform.materializations.candidates import Reach, candidates, is_own, lasting, reach_of, windowed
 from fastflowtransform.materializations.columns import Fit, changed, fit
-from fastflowtransform.model import Incremental, Model, OnNullKey, SqlBody
+from fastflowtransform.model import Incremental, Model, OnNullKey
 from fastflowtransform.results import Outcome, WriteCounts
-from fastflowtransform.rows import Built, Named, Newest, Rows
+from fastflowtransform.rows import Built, Named, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -41,7 +56,7 @@ class _Write:
     @property
     def rule(self) -> Incremental:
         """The settings that what is kept is known by."""
-        return _lasting(self.incremental)
+        return lasting(self.incremental)
 
     @contextlib.contextmanager
     def noted(
@@ -57,11 +72,6 @@ class _Write:
                 noting.enter_context(engine.noting(name, rows.schema()[name], newest, over))
             noting.enter_context(self.journal.writing(engine, self.target.relation, outcome))
             yield
-
-
-def _lasting(incremental: Incremental) -> Incremental:
-    """Return the settings without what only this run has, or this model: so that others have the same ones."""
-    return replace(incremental, delta=None, window=None)
 
 
 def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, full_refresh: bool) -> Action:
@@ -87,7 +97,7 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
 
 def _which(model: Model, incremental: Incremental) -> str:
     """Say which rows a run takes."""
-    if _is_own(model) or incremental.delta is not None:
+    if is_own(model) or incremental.delta is not None:
         return "the table stands: the rows of the model's own delta"
     if incremental.updated_at is None:
         return "the table stands, and there is no updated_at: the whole query"
@@ -115,9 +125,10 @@ def _build(write: _Write, query: Query) -> Outcome:
     engine, target, incremental = write.engine, write.target, write.incremental
     with query.given(is_incremental=False) as given:
         engine.preparing.says(rule.require_columns, given, write.rule)
-        new = _windowed(given, incremental)
+        new = windowed(given, incremental)
         with _building(write, new) as landed, audited(engine, new, write.rule, None, landed) as (rows, audit):
             rows = rows.then(rule.newest, write.rule, engine.capabilities.comparing) if audit.duplicates else rows
+            stays = not audit.dropped and not audit.duplicates
             twice = audit.duplicates and not write.gate.is_open
 
             def outcome(written: WriteCounts) -> Outcome:
@@ -135,7 +146,7 @@ def _build(write: _Write, query: Query) -> Outcome:
             with engine.stage(rows) if twice else contextlib.nullcontext(rows) as new:
                 write.gate.judge(new)
                 with write.noted(new, audit.newest, None, outcome):
-                    if landed is not None and new is landed.rows:
+                    if landed is not None and stays:
                         return outcome(landed.stay())
                     over, layout = kind_of(target.over), target.model.layout
                     written = outcome(engine.replace(target.relation, new, over=over, layout=layout))
@@ -158,16 +169,16 @@ def _increment(write: _Write, query: Query) -> Outcome:
     table = engine.found(target.relation)
     if target.model.layout.set_by_user:
         engine.arrange(target.relation, target.model.layout)
-    reach = _reach(engine, table, target, incremental)
+    reach = reach_of(engine, table, target, incremental)
     watermark, whole = reach.watermark, reach.whole
-    with _candidates(engine, query, incremental, reach) as candidates:
-        engine.preparing.says(rule.require_columns, candidates, write.rule)
-        fitted = fit(engine, candidates, table, target.model, incremental)
+    with candidates(engine, query, incremental, reach) as taken:
+        engine.preparing.says(rule.require_columns, taken, write.rule)
+        fitted = fit(engine, taken, table, target.model, incremental)
         with (
             _adding(write, reach, fitted, table) as landed,
             audited(engine, fitted.rows, write.rule, watermark, landed) as (rows, audit),
         ):
-            if landed is not None and landed.before is not None:
+            if landed is not None:
                 table, fitted = landed.before, replace(fitted, target=landed.before)
             before = None if watermark is None else watermark.text
             after = audit.newest if before is None or audit.late < audit.rows else before
@@ -196,9 +207,7 @@ def _increment(write: _Write, query: Query) -> Outcome:
             return take(write, _Delta(rows, audit, reach, table, fitted, after, outcome, landed))
 
 
-def _adding(
-    write: _Write, reach: _Reach, fitted: Fit, table: Named
-) -> contextlib.AbstractContextManager[Landed | None]:
+def _adding(write: _Write, reach: Reach, fitted: Fit, table: Named) -> contextlib.AbstractContextManager[Joined | None]:
     """Let a delta land in its table, where the rule has chosen its rows so that nearly all of them stay.
 
     That is not so where rows are looked back for, or a day is taken again since its date is the cursor.
@@ -207,7 +216,7 @@ def _adding(
     if not isinstance(engine, Landing) or name is None or reach.watermark is None or fitted.changes:
         return contextlib.nullcontext()
     chosen = settings.delta is None and settings.window is None and settings.lookback is None
-    if not (chosen and write.gate.is_open) or _is_own(write.target.model):
+    if not (chosen and write.gate.is_open) or is_own(write.target.model):
         return contextlib.nullcontext()
     if engine.preparing.says(_is_date, table, name):
         return contextlib.nullcontext()
@@ -218,36 +227,16 @@ def _is_date(rows: ir.Table, name: str) -> bool:
     return bool(rows[name].type().is_date())
 
 
-def _is_own(model: Model) -> bool:
-    """Whether the query of an increment is the delta, as the user wrote it."""
-    return isinstance(model.body, SqlBody) and model.body.own_delta
-
-
 @contextlib.contextmanager
 def delta(engine: Engine, target: Target, query: Query) -> Iterator[ir.Table]:
     """Give the rows that `apply` would take up, before the rule decides about them; nothing is written."""
     incremental = target.model.incremental
     assert incremental is not None
-    reach = _Reach(None, True, -1)
+    reach = Reach(None, True, -1)
     if target.action.verb not in (Verb.CREATE, Verb.REPLACE):
-        reach = _reach(engine, engine.found(target.relation), target, incremental)
-    with _candidates(engine, query, incremental, reach) as candidates:
-        yield candidates.table()
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """The table's watermark, whether an increment takes the whole query, and the version of the table for both."""
-
-    watermark: Newest | None
-    whole: bool
-    version: int
-
-
-def _reach(engine: Engine, table: Rows, target: Target, incremental: Incremental) -> _Reach:
-    watermark, version = _watermark(engine, table, target, incremental)
-    whole = watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
-    return _Reach(watermark, whole, version)
+        reach = reach_of(engine, engine.found(target.relation), target, incremental)
+    with candidates(engine, query, incremental, reach) as taken:
+        yield taken.table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,12 +261,18 @@ class _Delta:
 
     rows: Rows
     audit: Audit
-    reach: _Reach
+    reach: Reach
     table: Rows
     fitted: Fit
     newest: str | None
     outcome: Callable[[WriteCounts, _LeftOut], Outcome]
-    landed: Landed | None
+    landed: Joined | None
+
+    @property
+    def lies_well(self) -> bool:
+        """Whether what has landed can stay, but for some of few rows: no key is there twice, and none was dropped."""
+        audit = self.audit
+        return not (audit.duplicates or audit.dropped or audit.late > _FEW)
 
 
 def _merge(write: _Write, delta: _Delta) -> Outcome:
@@ -289,23 +284,28 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
         return changed(delta.table, delta.fitted.changes).then(rule.merged, rows, key, by, null_safe=null_safe)
 
     with contextlib.ExitStack() as stages:
-        fresh, left_out, nothing = _fresh(write, delta, stages)
-        write.gate.judge(fresh, whole)
-        stays = not nothing and _stays(delta, left_out)
-        if nothing:
+        fresh = _fresh(write, delta, stages, null_safe=null_safe)
+        left_out = fresh.left_out
+        write.gate.judge(fresh.rows, whole)
+        if fresh.is_empty and not delta.fitted.changes:
             if landed is not None:
                 landed.undo()
             return delta.outcome(_NOTHING, left_out)
-        if landed is not None and not stays:
-            fresh = stages.enter_context(engine.stage(fresh))
+        stays = landed if delta.lies_well else None
+        if stays is not None and fresh.away is not None and left_out.rows:
+            stays = stays.without(fresh.away, key, null_safe=null_safe)
+        rows = fresh.rows
+        if landed is not None and stays is None:
+            # The newest of duplicates are kept aside already, with what is asked of them.
+            rows = rows if audit.duplicates else stages.enter_context(engine.stage(rows))
             landed.go()
         with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
-            if landed is not None and stays:
-                counts = landed.stay(key, null_safe=null_safe, same=left_out.unchanged)
+            if stays is not None:
+                counts = stays.supersede(key, null_safe=null_safe)
             else:
                 counts = engine.merge(
                     write.target.relation,
-                    fresh,
+                    rows,
                     key,
                     null_safe=null_safe,
                     changes=delta.fitted.changes,
@@ -314,43 +314,57 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
     return delta.outcome(counts, left_out)
 
 
-def _fresh(write: _Write, delta: _Delta, stages: contextlib.ExitStack) -> tuple[Rows, _LeftOut, bool]:
-    """Return what is to be written, what is left out of it, and whether that is nothing."""
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """What is to be written.
+
+    Parameters
+    ----------
+    rows
+        These rows; none, where `is_empty`.
+    left_out
+        How many of the delta's are not among them.
+    away
+        Rows that have the keys of those that were left out, and no others of the delta; None where none was.
+    """
+
+    rows: Rows
+    left_out: _LeftOut = _NONE_LEFT_OUT
+    away: Rows | None = None
+    is_empty: bool = False
+
+
+def _fresh(write: _Write, delta: _Delta, stages: contextlib.ExitStack, *, null_safe: bool) -> _Fresh:
+    """Return what is to be written: of twins the newest, less what is older than the table's row or just like it."""
     engine, settings, key, audit = write.engine, write.rule, write.incremental.unique_key, delta.audit
-    by, watermark, null_safe = engine.capabilities.comparing, delta.reach.watermark, _is_null_safe(audit, settings)
-    fresh, left_out, is_left = delta.rows, _NONE_LEFT_OUT, False
+    by, watermark, rows = engine.capabilities.comparing, delta.reach.watermark, delta.rows
     if audit.duplicates:
-        fresh = stages.enter_context(engine.stage(fresh.then(rule.newest, settings, by)))
-    if audit.late:
-        doubtful: Rows = fresh.then(rule.doubtful, settings, watermark, by)
-        if delta.landed is not None:
-            # An engine would take them for a good part of the table, in which they are.
-            few = audit.late <= _FEW
-            doubtful = doubtful.then(_at_most, _FEW) if few else stages.enter_context(engine.stage(doubtful))
-        old = _near(engine, doubtful, delta, key)
-        settled: Rows = doubtful.into(rule.settled, old, settings, by, null_safe=null_safe)
-        late = _number(engine, doubtful) if audit.duplicates else audit.late
-        if late > _FEW:
-            settled = stages.enter_context(engine.stage(settled))
-        left_out = _counted(engine, settled)
-        fresh = fresh.then(rule.certain, settings, watermark, by)
-        is_left = left_out.rows < late
-        if is_left:
-            # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
-            if late <= _FEW:
-                settled = stages.enter_context(engine.stage(settled))
-            fresh = fresh.then(_both, doubtful.then(rule.unsettled, settled, settings, by, null_safe=null_safe))
-    return fresh, left_out, audit.late == audit.rows and not is_left and not delta.fitted.changes
+        rows = stages.enter_context(engine.stage(rows.then(rule.newest, settings, by)))
+    if not audit.late:
+        return _Fresh(rows, is_empty=not audit.rows)
+    doubtful: Rows = rows.then(rule.doubtful, settings, watermark, by)
+    if delta.landed is not None and not audit.duplicates:
+        # An engine would take them for a good part of the table, in which they are.
+        few = audit.late <= _FEW
+        doubtful = doubtful.then(_at_most, _FEW) if few else stages.enter_context(engine.stage(doubtful))
+    old = _near(engine, doubtful, delta, key)
+    settled: Rows = doubtful.into(rule.settled, old, settings, by, null_safe=null_safe)
+    late = _number(engine, doubtful) if audit.duplicates else audit.late
+    if late > _FEW:
+        settled = stages.enter_context(engine.stage(settled))
+    left_out = _counted(engine, settled)
+    certain = rows.then(rule.certain, settings, watermark, by)
+    if left_out.rows == late:
+        return _Fresh(certain, left_out, doubtful, is_empty=audit.late == audit.rows)
+    # Only then, because Postgres has no statistics for a union's columns, and joins it at a guess.
+    if late <= _FEW:
+        settled = stages.enter_context(engine.stage(settled))
+    unsettled = doubtful.then(rule.unsettled, settled, settings, by, null_safe=null_safe)
+    return _Fresh(certain.then(_both, unsettled), left_out, settled)
 
 
 def _at_most(rows: ir.Table, number: int) -> ir.Table:
     return rows.limit(number)
-
-
-def _stays(delta: _Delta, left_out: _LeftOut) -> bool:
-    """Whether what has landed is what is to be written, but for a few rows that stand there just so."""
-    landed = delta.landed is not None and delta.rows is delta.landed.rows
-    return landed and not delta.audit.duplicates and left_out.rows <= _FEW and not left_out.stale
 
 
 def _near(engine: Engine, doubtful: Rows, delta: _Delta, key: tuple[str, ...]) -> Rows:
@@ -392,90 +406,19 @@ def _how_many(rows: ir.Table) -> ir.Table:
 def _append(write: _Write, delta: _Delta) -> Outcome:
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
     engine, rows, left_out, landed = write.engine, delta.rows, _NONE_LEFT_OUT, delta.landed
-    if delta.reach.watermark is not None and delta.audit.late:
-        rows = rows.then(rule.delta, write.rule, delta.reach.watermark, engine.capabilities.comparing)
-        left_out = _LeftOut(delta.audit.late, delta.audit.late)
-    write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).then(_both, new))
-    with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
-        if landed is not None:
-            # The rule takes none that is not after the watermark, or it is refused.
-            assert rows is landed.rows
-            counts = landed.stay()
-        else:
-            counts = engine.append(write.target.relation, rows, delta.fitted.changes)
+    with contextlib.ExitStack() as stages:
+        if delta.reach.watermark is not None and delta.audit.late:
+            rows = rows.then(rule.delta, write.rule, delta.reach.watermark, engine.capabilities.comparing)
+            left_out = _LeftOut(delta.audit.late, delta.audit.late)
+            if landed is not None:
+                # A cursor that is another one each time it is asked for.
+                rows = stages.enter_context(engine.stage(rows))
+                landed.go()
+                landed = None
+        write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).then(_both, new))
+        with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
+            if landed is not None:
+                counts = landed.stay()
+            else:
+                counts = engine.append(write.target.relation, rows, delta.fitted.changes)
     return delta.outcome(counts, left_out)
-
-
-def _watermark(engine: Engine, table: Rows, target: Target, incremental: Incremental) -> tuple[Newest | None, int]:
-    """Return the table's largest cursor, and the version of the table that has it.
-
-    Where an exact note says what it is, the table is not read; where one says what it was, the rows from there on are
-    asked first.
-    """
-    rule.require_target_columns(table.columns, target.model.name, incremental)
-    name = incremental.updated_at
-    if name is None:
-        return None, -1
-    by, version = engine.capabilities.comparing, -1
-
-    def highest(rows: Rows) -> Newest | None:
-        found = rule.highest_of(engine.rows(rows.into(rule.highest, name, by)))
-        return None if found is None else Newest(found, table, name)
-
-    if isinstance(engine, Noting) and rule.has_maximum(table.schema()[name]):
-        noted = engine.newest_noted(target.relation, name, table.schema()[name])
-        version = noted.version
-        if noted.newest is not None:
-            near = Newest(noted.newest, table, name)
-            if noted.is_exact:
-                return near, version
-            # There is none where somebody took the newest rows away.
-            if (found := highest(table.then(rule.from_on, name, near))) is not None:
-                return found, version
-    return highest(table), version
-
-
-def _is_empty(engine: Engine, table: Rows) -> bool:
-    return not engine.rows(table.into(_first))
-
-
-def _first(rows: ir.Table) -> ir.Table:
-    import ibis
-
-    return rows.limit(1).select(one=ibis.literal(1))
-
-
-@contextlib.contextmanager
-def _candidates(engine: Engine, query: Query, incremental: Incremental, reach: _Reach) -> Iterator[Rows]:
-    """Give the delta: all of the query, the user's own delta, or the rows that the watermark leaves."""
-    settings = _lasting(incremental)
-    with query.given(is_incremental=not reach.whole) as full:
-        engine.preparing.says(rule.require_columns, full, settings)
-        delta = None if reach.whole else query.delta()
-        if delta is not None:
-            yield _same_columns(delta, full, incremental, query.model)
-        elif incremental.window is not None:
-            yield _windowed(full, incremental)
-        elif reach.whole or _is_own(query.model) or reach.watermark is None:
-            yield full
-        else:
-            yield full.then(rule.delta, settings, reach.watermark, engine.capabilities.comparing)
-
-
-def _windowed(rows: Rows, incremental: Incremental) -> Rows:
-    """Keep the rows of this run's window; each run has another one."""
-    return rows if incremental.window is None else Built(rule.windowed(rows.table(), incremental))
-
-
-def _same_columns(given: Rows, full: Rows, incremental: Incremental, model: Model) -> Rows:
-    missing = [name for name in full.columns if name not in given.columns]
-    extra = [name for name in given.columns if name not in full.columns]
-    if not missing and not extra:
-        return given
-    assert incremental.delta is not None
-    words = [f'lacks "{name}"' for name in missing] + [f'has "{name}" besides' for name in extra]
-    raise DeltaColumnsDiffer(
-        f'the delta of "{model.name}" differs from its query: {", ".join(words)}',
-        at=incremental.delta.template.at,
-        hint="select the same columns in both",
-    )
