@@ -15,7 +15,12 @@ from sizes import Sizes
 
 RAW_BAR, IBIS_BAR = 1.2, 4
 BY_FFT = "fft, incremental model"
-STAGED, DIRECT = "raw: stage, delete using, insert", "raw: delete using, insert"
+RAW = {
+    "raw: stage, delete using, insert": "staged",
+    "raw: look for twins and NULL, delete using, insert": "checked",
+    "raw: delete using, insert": "direct",
+}
+STAGED, *_ = RAW
 IBIS = "Ibis' own upsert"
 
 
@@ -32,7 +37,7 @@ def measure(folder: Path, sizes: Sizes) -> None:
     heading(
         "upsert", f"{sizes.changed:,} changed rows of 8 columns into {sizes.rows:,}; a new copy of the file each time"
     )
-    merges = _merges(folder, sizes, sizes.rounds, (BY_FFT, STAGED, DIRECT, IBIS))
+    merges = _merges(folder, sizes, sizes.rounds, (BY_FFT, *RAW, IBIS))
     _print_alone({name: [merge.alone for merge in found] for name, found in merges.items()})
     _print_processes({name: [merge.process for merge in found] for name, found in merges.items()})
 
@@ -42,7 +47,7 @@ def _merges(folder: Path, sizes: Sizes, rounds: int, names: tuple[str, ...]) -> 
     child(python("child_events.py", made, sizes.rows, sizes.changed, sizes.rows, "wide"))
     project = shutil.copytree(HERE / "projects" / "increment", folder / "upsert_project")
     works = {BY_FFT: functools.partial(_by_fft, project, made, copy)}
-    for name, how in ((STAGED, "staged"), (DIRECT, "direct"), (IBIS, "ibis")):
+    for name, how in (*RAW.items(), (IBIS, "ibis")):
         works[name] = functools.partial(_by_hand, how, made, copy)
     works[BY_FFT]()
     merges = in_turns({name: works[name] for name in names}, rounds)
@@ -52,7 +57,7 @@ def _merges(folder: Path, sizes: Sizes, rounds: int, names: tuple[str, ...]) -> 
 
 def merges_alone(folder: Path, sizes: Sizes, rounds: int) -> dict[str, list[Cost]]:
     """Return what the merge takes without the process around it."""
-    merges = _merges(folder, sizes, rounds, (BY_FFT, STAGED, DIRECT))
+    merges = _merges(folder, sizes, rounds, (BY_FFT, *RAW))
     return {name: [merge.alone for merge in found] for name, found in merges.items()}
 
 
@@ -84,7 +89,7 @@ def _print_alone(costs: dict[str, list[Cost]]) -> None:
     print("The merge alone; for fft and Ibis in a process whose libraries are loaded:")
     _print_costs(costs)
     ours, theirs = smallest(costs[BY_FFT]), smallest(costs[IBIS])
-    for name in (STAGED, DIRECT):
+    for name in RAW:
         raw = smallest(costs[name])
         for word, ratio in (("wall", ours.wall / raw.wall), ("CPU", ours.cpu / raw.cpu)):
             print(f"  {word}: fft to {name} {ratio:.2f}  {at_most(ratio, RAW_BAR)}")
