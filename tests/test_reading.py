@@ -330,3 +330,27 @@ def test_a_seed_that_would_be_the_table_of_a_model_is_found_although_that_is_not
     answer = shop.fft("plan", "--select", "total")
 
     assert answer.code == 2 and "would both be the table" in answer.err
+
+
+def test_a_python_file_is_executed_once_whatever_is_asked_for(shop):
+    shop.write(
+        {
+            "models/p.ff.py": """
+            from pathlib import Path
+            from fastflowtransform import model
+
+            with Path(__file__).with_suffix(".log").open("a") as log:
+                log.write("executed ")
+
+            @model
+            def p(base):
+                return base
+            """,
+            "models/total.yml": FOREIGN_KEY,
+        }
+    )
+
+    for name in ("total", "othr"):
+        loaded(shop.folder, name)
+
+    assert (shop.folder / "models/p.ff.log").read_text() == "executed executed "

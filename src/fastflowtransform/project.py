@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import glob
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -158,20 +158,26 @@ def load(
     settings = _read_settings(folder)
     scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}))
     scope = replace(scope, macros=tuple(_macros(folder, reading.kept)))
-    project, needed = _read(folder, database, settings, scope, reading)
+    # What a file holds does not change meanwhile, and a Python file is not to be executed twice.
+    read_file = functools.cache(functools.partial(_read_model, scope, settings, reading.kept))
+    project, needed = _read(folder, database, settings, scope, read_file, reading)
     while needed:
         reading = replace(reading, only=project.models.keys() | needed)
-        project, needed = _read(folder, database, settings, scope, reading)
+        project, needed = _read(folder, database, settings, scope, read_file, reading)
     return project
 
 
 def _read(
-    folder: Path, database: str, settings: _Settings, scope: Scope, reading: Reading
+    folder: Path,
+    database: str,
+    settings: _Settings,
+    scope: Scope,
+    read_file: Callable[[Path], list[Model]],
+    reading: Reading,
 ) -> tuple[Project, frozenset[str]]:
     """Return a project, and the names of models that were not read and that its promised checks look at."""
     kept = reading.kept
     sources = {found.node: found for found in by_name(read_sources(folder, database, scope, kept)).values()}
-    read_file = functools.partial(_read_model, scope, settings, kept)
     read = read_models(folder, read_file, scope.engine, reading.only, functools.partial(_behind, sources, database))
     others = _Others(folder, read.elsewhere, read.unread.keys())
     _require_known(settings.defaults, read)

@@ -86,7 +86,7 @@ def read_models(
     folder
         The project's.
     read
-        Gives the models of a file.
+        Gives the models of a file; it is asked for a file again.
     engine
         The engine's name.
     only
@@ -112,20 +112,33 @@ def read_models(
     elsewhere = {item.name: item for item in found if isinstance(item, Model) and item.name not in here}
     if only is not None and not only <= here.keys():
         return read_models(folder, read, engine, None, behind)
-    needed: dict[str, Model] = {}
-    folded = {name.casefold(): name for name in here}
-    waiting = sorted(here if only is None else only)
-    while waiting:
-        name = folded.get(waiting.pop().casefold())
-        if name is not None and name not in needed:
-            item = here[name]
-            needed[name] = read(item.at.path)[0] if isinstance(item, File) else item
-            waiting += [behind(above) for above in needed[name].reads]
+    needed = here.keys() if only is None else _needed(here, read, only, behind)
     return Read(
-        {name: needed[name] for name in here if name in needed},
+        {name: _model(item, read) for name, item in here.items() if name in needed},
         {name: item for name, item in here.items() if name not in needed},
         elsewhere,
     )
+
+
+def _needed(
+    here: Mapping[str, Model | File],
+    read: Callable[[Path], Sequence[Model]],
+    only: Iterable[str],
+    behind: Callable[[Input], str],
+) -> Set[str]:
+    """Return names with those of all that they read."""
+    folded = {name.casefold(): name for name in here}
+    needed, waiting = set[str](), sorted(only)
+    while waiting:
+        name = folded.get(waiting.pop().casefold())
+        if name is not None and name not in needed:
+            needed.add(name)
+            waiting += [behind(above) for above in _model(here[name], read).reads]
+    return needed
+
+
+def _model(item: Model | File, read: Callable[[Path], Sequence[Model]]) -> Model:
+    return read(item.at.path)[0] if isinstance(item, File) else item
 
 
 def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
