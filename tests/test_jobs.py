@@ -395,6 +395,25 @@ def test_a_run_of_one_at_a_time_that_is_stopped_tells_as_much(project: ProjectFo
     assert results(project) == {"done": "success", "slow": "cancelled", "then": "skipped"}
 
 
+def test_an_interrupt_that_comes_late_does_not_end_what_is_done_again(project: ProjectFolder, monkeypatch):
+    """A signal may meet Python before the statement is sent, and the warehouse is told of it a moment later."""
+    project.write({"models/done.ff.sql": TABLE + "select 1 as id", "models/slow.ff.sql": TABLE + "select 2 as id"})
+    told, sent = Console.statement, []
+
+    def statement(console: Console, text: str) -> None:
+        sent.append(text)
+        creations = [each for each in sent if "CREATE" in each and "as id" in each]
+        if creations and creations[-1] is text and len(creations) in (2, 3):
+            raise KeyboardInterrupt
+        told(console, text)
+
+    monkeypatch.setattr(Console, "statement", statement)
+
+    assert project.fft("run", "-v").code == 130
+    assert results(project) == {"done": "success", "slow": "cancelled"}
+    assert project.sql("select id from done") == [(1,)]
+
+
 def test_a_function_that_does_not_return_is_left_behind_the_second_time(project: ProjectFolder):
     body = "import time\nimport pandas\nfrom fastflowtransform import model\n\n@model(materialized='table')\n"
     body += "def stuck() -> pandas.DataFrame:\n    print('stuck here', flush=True)\n"

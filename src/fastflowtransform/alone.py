@@ -151,7 +151,11 @@ class Alone(Generic[Result]):
             # At the end nobody knows whether it was committed.
             do = self._doing()
             for node in () if is_over else done:
-                result = do(node)
+                try:
+                    result = do(node)
+                except KeyboardInterrupt:
+                    # The warehouse has heard of the same one only now: it ends one statement, and then no more.
+                    result = do(node)
                 self._done[node] = result
                 if sharing.has_failed(result):
                     break

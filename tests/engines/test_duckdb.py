@@ -332,3 +332,17 @@ def test_rows_do_not_land_in_a_transaction_that_holds_others():
 
     with engine.together(), engine.adding(Relation("main", "t"), engine.asked("SELECT 2 AS id"), found) as landed:
         assert landed is None
+
+
+@pytest.mark.parametrize(("number", "is_staged"), [(1_000, False), (1_001, True)])
+def test_where_many_rows_stand_at_the_watermark_they_do_not_land_again(project, number, is_staged):
+    stands = f"select range as id, date '2026-01-01' as ts from range({number})"
+    events(project, stands)
+    assert project.fft("run").code == 0
+    events(project, f"{stands} union all select {number}, date '2026-01-02'")
+
+    answer = project.fft("run", "-v")
+
+    assert answer.code == 0
+    assert ("TEMP TABLE" in answer.out) is is_staged
+    assert project.sql("select count(*), max(day(ts)) from m") == [(number + 1, 2)]

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 _NOTHING = WriteCounts(0, 0, "nothing to write")
 _FEW = 1_000
 """Rows not after the watermark that are asked about as they are: as a rule all of them stand there already, and nothing
-more is asked. Of more, it is kept what came of it, for the target is not to be joined twice."""
+more is asked. Of more, it is kept what came of it, for the target is not to be joined twice; and they do not land, for
+nearly all of them would have to go again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,8 @@ def _increment(write: _Write, query: Query) -> Outcome:
 def _adding(write: _Write, reach: Reach, fitted: Fit, table: Named) -> contextlib.AbstractContextManager[Joined | None]:
     """Let a delta land in its table, where the rule has chosen its rows so that nearly all of them stay.
 
-    That is not so where rows are looked back for, or a day is taken again since its date is the cursor.
+    That is not so where rows are looked back for, or many stand at the watermark, such as the last load or day: they
+    are taken again.
     """
     engine, settings, name = write.engine, write.incremental, write.incremental.updated_at
     if not isinstance(engine, Landing) or name is None or reach.watermark is None or fitted.changes:
@@ -218,13 +220,10 @@ def _adding(write: _Write, reach: Reach, fitted: Fit, table: Named) -> contextli
     chosen = settings.delta is None and settings.window is None and settings.lookback is None
     if not (chosen and write.gate.is_open) or is_own(write.target.model):
         return contextlib.nullcontext()
-    if engine.preparing.says(_is_date, table, name):
+    again = table.then(rule.from_on, name, reach.watermark).then(_at_most, _FEW + 1)
+    if settings.unique_key and _number(engine, again) > _FEW:
         return contextlib.nullcontext()
     return engine.adding(write.target.relation, fitted.rows, table)
-
-
-def _is_date(rows: ir.Table, name: str) -> bool:
-    return bool(rows[name].type().is_date())
 
 
 @contextlib.contextmanager
