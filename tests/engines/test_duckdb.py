@@ -346,3 +346,17 @@ def test_where_many_rows_stand_at_the_watermark_they_do_not_land_again(project, 
     assert answer.code == 0
     assert ("TEMP TABLE" in answer.out) is is_staged
     assert project.sql("select count(*), max(day(ts)) from m") == [(number + 1, 2)]
+
+
+@pytest.mark.parametrize("mode", ["append_new_columns", "ignore"])
+def test_a_list_that_is_gone_from_the_query_is_null_in_new_rows(project, mode):
+    """Ibis has no text for a NULL of such a type."""
+    model = EVENTS.replace("unique_key", f"on_schema_change='{mode}', unique_key")
+    events(project, "select 1 as id, timestamp '2026-01-01' as ts, [1, 2] as v", model=model)
+    assert project.fft("run").code == 0
+    events(project, "select 2 as id, timestamp '2026-01-02' as ts", model=model)
+
+    answer = project.fft("run")
+
+    assert answer.code == 0, answer.err
+    assert project.sql("select id, v from m order by id") == [(1, [1, 2]), (2, None)]

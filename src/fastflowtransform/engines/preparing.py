@@ -136,7 +136,10 @@ class _Places:
             if given not in self.marks:
                 self.marks.append(given)
             return f"mark {self.marks.index(given)} of {given.spelt!r}"
-        self._has_built = self._has_built or isinstance(given, Built)
+        if isinstance(given, Built):
+            # Nothing is kept of it, and Ibis has no text for some of its expressions.
+            self._has_built = True
+            return "built"
         return repr(given)
 
     def can_be_kept(self, form: str) -> bool:
