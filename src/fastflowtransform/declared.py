@@ -104,7 +104,7 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept
     """
     models: dict[str, Description] = {}
     found = [_of_project(section, known) for section in tests]
-    names = known.said.keys() if known.unread else frozenset()
+    names = known.said.keys()
     looks = bool(known.unread) and all(map(_PLAIN.fullmatch, names))
     for path in sorted((folder / "models").rglob("*.y*ml")):
         if looks and not _may_name(read_text(path), names):

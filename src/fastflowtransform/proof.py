@@ -17,6 +17,7 @@ from fastflowtransform.fingerprint import digest, fingerprint_of
 from fastflowtransform.kept_file import key_of
 from fastflowtransform.ledger import Proof, Proven, kind_of_model
 from fastflowtransform.materializations.base import Target, Verb
+from fastflowtransform.materializations.candidates import has_own_delta
 from fastflowtransform.model import Frame, Materialized, Model, PythonBody, Source, SqlBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
@@ -118,7 +119,8 @@ class Prover:
         model = target.model
         state = None if target.over is None else self._engine.state(target.relation, target.over.kind)
         versions = {found.node: self._version(found.node) for found in model.reads}
-        if _reads_itself(model):
+        # What a run takes up depends on what the run before it wrote, in another way than the rule's own.
+        if has_own_delta(model):
             versions[THIS] = Version(state or _NOWHERE)
         unknown = [version.why for version in versions.values() if version.text is None]
         if unknown:
@@ -255,12 +257,6 @@ class Prover:
 def _is_expression(model: Model) -> bool:
     """Whether a Python model builds an expression, in which all that it does can be seen."""
     return isinstance(model.body, PythonBody) and model.body.frame is Frame.IBIS
-
-
-def _reads_itself(model: Model) -> bool:
-    """Whether what a run takes up depends on what the run before it wrote, in another way than the rule's own."""
-    own = isinstance(model.body, SqlBody) and model.body.own_delta
-    return own or (model.incremental is not None and model.incremental.delta is not None)
 
 
 def _forced(target: Target) -> str | None:

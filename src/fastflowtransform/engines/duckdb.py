@@ -126,13 +126,13 @@ class DuckDBEngine:
         BadValue
             DuckDB does not take a setting.
         """
-        schema, settings = schema_of(profile), Settings.of(profile)
+        settings = Settings.of(profile)
         target, is_read_only = settings.opening(read_only=read_only)
-        engine = cls(opened(target, is_read_only, settings.given, settings.at), schema, on_statement)
+        engine = cls(opened(target, is_read_only, settings.given, settings.at), settings.schema, on_statement)
         if not read_only:
-            engine._create_schema(schema)
+            engine._create_schema(settings.schema)
             engine._known = engine._schemas()
-            engine._use(schema)
+            engine._use(settings.schema)
         return engine
 
     def name_of(self, relation: Relation) -> tuple[str, ...]:

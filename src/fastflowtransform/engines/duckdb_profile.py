@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastflowtransform.document import Section
 from fastflowtransform.errors import Location
 from fastflowtransform.settings import Profile
 
@@ -16,7 +17,11 @@ _VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
 
 def schema_of(profile: Profile) -> str:
     """Return the schema that a profile names, or `main`."""
-    return profile.with_variables(_VARIABLES).text("schema") or "main"
+    return _schema(profile.with_variables(_VARIABLES))
+
+
+def _schema(options: Section) -> str:
+    return options.text("schema") or "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class Settings:
     ----------
     path
         Its file, or `MEMORY`.
+    schema
+        The schema that unqualified names mean.
     given
         DuckDB's own settings, by name.
     at
@@ -34,6 +41,7 @@ class Settings:
     """
 
     path: str
+    schema: str
     given: Mapping[str, Any]
     at: Callable[[str], Location]
 
@@ -41,13 +49,14 @@ class Settings:
     def of(cls, profile: Profile) -> Settings:
         """Read a profile's settings, which are to be all known ones."""
         options = profile.with_variables(_VARIABLES)
-        path, _ = options.required_text("path"), options.text("schema")
+        path, schema = options.required_text("path"), _schema(options)
         given: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": options.integer("threads")}
         spilled = options.text("temp_directory")
         given["temp_directory"] = None if spilled is None else str(profile.folder / spilled)
         options.close()
         return cls(
             path if path == MEMORY else str(profile.folder / path),
+            schema,
             {name: value for name, value in given.items() if value is not None},
             options.at,
         )

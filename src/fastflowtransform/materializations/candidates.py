@@ -28,6 +28,7 @@ class Reach:
 
 
 def reach_of(engine: Engine, table: Rows, target: Target, incremental: Incremental) -> Reach:
+    """Return how far back an increment of a table reaches."""
     watermark, version = _watermark(engine, table, target, incremental)
     whole = watermark is None and (incremental.updated_at is not None or _is_empty(engine, table))
     return Reach(watermark, whole, version)
@@ -44,7 +45,7 @@ def candidates(engine: Engine, query: Query, incremental: Incremental, reach: Re
             yield _same_columns(delta, full, incremental, query.model)
         elif incremental.window is not None:
             yield windowed(full, incremental)
-        elif reach.whole or is_own(query.model) or reach.watermark is None:
+        elif reach.whole or has_own_delta(query.model) or reach.watermark is None:
             yield full
         else:
             yield full.then(rule.delta, settings, reach.watermark, engine.capabilities.comparing)
@@ -74,9 +75,10 @@ def lasting(incremental: Incremental) -> Incremental:
     return replace(incremental, delta=None, window=None)
 
 
-def is_own(model: Model) -> bool:
-    """Whether the query of an increment is the delta, as the user wrote it."""
-    return isinstance(model.body, SqlBody) and model.body.own_delta
+def has_own_delta(model: Model) -> bool:
+    """Whether the user wrote what an increment takes up, beside the query or in it, and not the rule chooses that."""
+    own = isinstance(model.body, SqlBody) and model.body.own_delta
+    return own or (model.incremental is not None and model.incremental.delta is not None)
 
 
 def _watermark(engine: Engine, table: Rows, target: Target, incremental: Incremental) -> tuple[Newest | None, int]:

@@ -27,7 +27,7 @@ from fastflowtransform.errors import NotATable
 from fastflowtransform.incremental import STALE
 from fastflowtransform.materializations.audit import Audit, audited
 from fastflowtransform.materializations.base import OPEN, SILENT, Action, Gate, Journal, Query, Target, Verb
-from fastflowtransform.materializations.candidates import Reach, candidates, is_own, lasting, reach_of, windowed
+from fastflowtransform.materializations.candidates import Reach, candidates, has_own_delta, lasting, reach_of, windowed
 from fastflowtransform.materializations.columns import Fit, changed, fit
 from fastflowtransform.model import Incremental, Model, OnNullKey
 from fastflowtransform.results import Outcome, WriteCounts
@@ -98,7 +98,7 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
 
 def _which(model: Model, incremental: Incremental) -> str:
     """Say which rows a run takes."""
-    if is_own(model) or incremental.delta is not None:
+    if has_own_delta(model):
         return "the table stands: the rows of the model's own delta"
     if incremental.updated_at is None:
         return "the table stands, and there is no updated_at: the whole query"
@@ -217,8 +217,8 @@ def _adding(write: _Write, reach: Reach, fitted: Fit, table: Named) -> contextli
     engine, settings, name = write.engine, write.incremental, write.incremental.updated_at
     if not isinstance(engine, Landing) or name is None or reach.watermark is None or fitted.changes:
         return contextlib.nullcontext()
-    chosen = settings.delta is None and settings.window is None and settings.lookback is None
-    if not (chosen and write.gate.is_open) or is_own(write.target.model):
+    chosen = settings.window is None and settings.lookback is None and not has_own_delta(write.target.model)
+    if not (chosen and write.gate.is_open):
         return contextlib.nullcontext()
     again = table.then(rule.from_on, name, reach.watermark).then(_at_most, _FEW + 1)
     if settings.unique_key and _number(engine, again) > _FEW:
