@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -27,6 +25,7 @@ from fastflowtransform.run import How, Made, run
 from fastflowtransform.work import Manner
 from tests.conftest import ProjectFolder, duckdb_engine, postgres_dsn
 from tests.histories import examples
+from tests.processes import process
 
 SOURCES = "sources: [{name: raw, schema: demo, tables: [{name: events}]}]\n"
 TABLE = "{{ config(materialized='table') }} "
@@ -330,18 +329,18 @@ def test_statements_are_told_in_whole_lines_with_their_model(project: ProjectFol
 def stopped(project: ProjectFolder, *signals: signal.Signals, when: list[str], arguments: tuple[str, ...] = ()) -> Any:
     """Run a project in a process of its own, stop it when all of `when` was said, and return how it ended."""
     command = [sys.executable, "-m", "fastflowtransform", "run", str(project.folder), "-v", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    with process(command) as running:
+        assert running.stdout is not None
         said = ""
-        for line in process.stdout:
+        for line in running.stdout:
             said += line
             if all(words in said for words in when):
                 break
         for number in signals:
-            os.kill(process.pid, number)
+            running.send_signal(number)
             time.sleep(0.2)
-        out, err = process.communicate(timeout=60)
-    return process.returncode, said + out, err
+        out, err = running.communicate(timeout=60)
+    return running.returncode, said + out, err
 
 
 LEFT = {
@@ -350,6 +349,7 @@ LEFT = {
 }
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("ends", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)])
 @pytest.mark.never("spark", reason="its catalog is in the memory of this process; test_spark.py stops one", run=False)
 def test_a_run_that_is_stopped_tells_what_was_done_and_a_retry_does_the_rest(each_project: ProjectFolder, ends):
@@ -380,6 +380,7 @@ def test_a_run_that_is_stopped_tells_what_was_done_and_a_retry_does_the_rest(eac
     assert results(each_project) == {"slow1": "success", "slow2": "success", "then": "success"}
 
 
+@pytest.mark.timeout(120)
 def test_a_run_of_one_at_a_time_that_is_stopped_tells_as_much(project: ProjectFolder):
     project.write(
         {
@@ -414,6 +415,7 @@ def test_an_interrupt_that_comes_late_does_not_end_what_is_done_again(project: P
     assert project.sql("select id from done") == [(1,)]
 
 
+@pytest.mark.timeout(120)
 def test_a_function_that_does_not_return_is_left_behind_the_second_time(project: ProjectFolder):
     body = "import time\nimport pandas\nfrom fastflowtransform import model\n\n@model(materialized='table')\n"
     body += "def stuck() -> pandas.DataFrame:\n    print('stuck here', flush=True)\n"

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import Answer, ProjectFolder
+from tests.processes import process
 
 FCT = (
     "{{ config(materialized='incremental', unique_key='id', updated_at='ts') }} "
@@ -590,12 +591,12 @@ def endless(postgres_project: ProjectFolder) -> Iterator[subprocess.Popen[str]]:
     table(postgres_project, "select id, pg_sleep(60)::text as s from {{ source('raw', 'events') }}")
     postgres_project.write({"tests/unit/a.yml": base("given: {raw.events: [{id: 1}]}\n    expect: []")})
     command = [sys.executable, "-m", "fastflowtransform", "utest", str(postgres_project.folder), "-v"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*command, "--engine", "postgres"], **pipes) as process:
-        next(line for line in process.stdout if "> CREATE TABLE" in line)
-        yield process
+    with process([*command, "--engine", "postgres"]) as started:
+        next(line for line in started.stdout if "> CREATE TABLE" in line)
+        yield started
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.engine("postgres")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_cases_that_are_interrupted_leave_nothing_behind(endless, postgres_project: ProjectFolder, ending):
@@ -606,6 +607,7 @@ def test_cases_that_are_interrupted_leave_nothing_behind(endless, postgres_proje
     assert postgres_project.sql(SCHEMAS) == [("demo",)]
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.engine("postgres")
 def test_cases_whose_reader_goes_away_leave_nothing_behind(endless, postgres_project: ProjectFolder):
     endless.stdout.close()

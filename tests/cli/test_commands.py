@@ -15,6 +15,7 @@ import pytest
 
 from fastflowtransform import __version__, cli
 from tests.conftest import ProjectFolder
+from tests.processes import process
 
 MODELS = {
     "sources.yml": "sources: [{name: raw, tables: [{name: orders}]}]",
@@ -421,37 +422,39 @@ def test_what_cannot_begin_leaves_the_results_of_the_last_command(orders: Projec
     assert (listed.code, "fct" in listed.out, "base" in listed.out) == (0, True, False)
 
 
+@pytest.mark.timeout(120)
 def test_a_terminal_that_closes_stops_a_run_that_is_noted_all_the_same(orders: ProjectFolder):
     orders.write({"models/total.ff.sql": ENDLESS})
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "fastflowtransform", "run", str(orders.folder), "-v"]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+    with process(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as running:
         os.close(theirs)
         shown = b""
         while b"CREATE OR REPLACE TABLE" not in shown or b"total" not in shown:
             shown += os.read(ours, 4096)
         os.close(ours)
-        os.kill(process.pid, signal.SIGHUP)
-        assert process.wait(timeout=60) == 130
+        running.send_signal(signal.SIGHUP)
+        assert running.wait(timeout=60) == 130
 
     statuses = {step["name"]: step["status"] for step in results(orders)["steps"]}
     assert statuses["total"] == "cancelled"
     assert orders.sql("SELECT status FROM fft_run ORDER BY started_at DESC LIMIT 1") == [("cancelled",)]
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_interrupted_rolls_back_and_says_so(orders: ProjectFolder, number: signal.Signals):
     orders.fft("run")
     orders.write({"models/total.ff.sql": ENDLESS})
     command = [sys.executable, "-m", "fastflowtransform", "run", str(orders.folder), "-v"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    with process(command) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
             if "CREATE OR REPLACE TABLE" in line and "total" in line:
                 break
-        os.kill(process.pid, number)
-        _, err = process.communicate(timeout=60)
+        running.send_signal(number)
+        _, err = running.communicate(timeout=60)
 
-    assert process.returncode == 130, err
+    assert running.returncode == 130, err
     assert err.lstrip().startswith("C130 interrupted")
     assert orders.sql("FROM total") == [(30,)]

@@ -7,7 +7,6 @@ import itertools
 import select
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -43,6 +42,7 @@ from fastflowtransform.model import PLAIN, Index, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, WriteCounts
 from tests.conftest import ProjectFolder, postgres_dsn, postgres_engine
+from tests.processes import process
 
 pytestmark = pytest.mark.engine("postgres")
 
@@ -466,21 +466,22 @@ def test_waiting_for_another_run_leaves_the_servers_lock_timeout_as_it_was(engin
     limited.close()
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_cancels_its_statement_and_rolls_back(postgres_project, server, ending):
     slow = "{{ config(materialized='table', dialect='postgres') }} select 1 as id, pg_sleep(60)::text as s"
     postgres_project.write({"models/t.ff.sql": slow})
     postgres_project.sql("CREATE TABLE t AS SELECT 7 AS id")
     fft = [str(Path(sys.executable).with_name("fft")), "run", str(postgres_project.folder)]
-    running = subprocess.Popen(fft, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE%pg_sleep(60)%' AND state = 'active'"
-    for _ in range(400):
-        if server.execute(busy).fetchall() == [(1,)]:
-            break
-        time.sleep(0.05)
+    with process(fft) as running:
+        for _ in range(400):
+            if server.execute(busy).fetchall() == [(1,)]:
+                break
+            time.sleep(0.05)
 
-    running.send_signal(ending)
-    _, err = running.communicate(timeout=10)
+        running.send_signal(ending)
+        _, err = running.communicate(timeout=10)
 
     assert running.returncode == 130, err
     assert "C130" in err and "Traceback" not in err

@@ -36,6 +36,7 @@ from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, WriteCounts
 from tests.conftest import ProjectFolder, spark_engine
 from tests.conftest import spark_session as shared_session
+from tests.processes import process
 
 pytestmark = pytest.mark.engine("spark")
 
@@ -695,6 +696,7 @@ def test_the_next_process_finds_the_table_and_killed_at_its_merge_leaves_it_whol
     assert history(table)[-1]["operation"] == "CREATE TABLE AS SELECT"
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.slow
 def test_ctrl_c_ends_what_spark_computes_without_a_traceback(tmp_path: Path):
     write_project(
@@ -703,14 +705,14 @@ def test_ctrl_c_ends_what_spark_computes_without_a_traceback(tmp_path: Path):
         "range(10000000) a cross join range(10000000) b",
     )
     command = [sys.executable, "-m", "fastflowtransform", "run", "-v", "."]
-    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert running.stdout is not None
-    while not (line := running.stdout.readline()).startswith("  > CREATE TABLE"):
-        assert line
-    time.sleep(2)
+    with process(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        while not (line := running.stdout.readline()).startswith("  > CREATE TABLE"):
+            assert line
+        time.sleep(2)
 
-    running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
 
     assert (running.returncode, errors.split()[0]) == (130, "C130"), errors
     assert "Traceback" not in errors
