@@ -27,7 +27,7 @@ SRC = Path(__file__).parents[1] / "src" / PACKAGE
 # From the ground up. A package stands for its modules, less those that are named on a floor of their own.
 FLOORS = {
     "places": ["location"],
-    "words": ["errors", "relation"],
+    "words": ["errors", "names", "relation"],
     "grammar": ["plain_template"],
     "texts": ["document", "graph", "kept_file", "results", "schedule", "starter", "steady", "template", "windows"],
     "kept": ["kept"],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_ch
 from fastflowtransform.engines.notes import Notes, Value
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Frame, Layout
+from fastflowtransform.names import Folding
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
@@ -83,8 +84,8 @@ class Capabilities:
         What a Python model may take and give.
     layouts
         The settings of `Layout` that it makes something of.
-    case_sensitive
-        Whether `Orders` and `orders` are two tables.
+    folding
+        Which names it takes for one, of columns, tables and schemas.
     plain_names
         Whether the name of a table is made of letters of ASCII, digits and underscores only.
     longest_name
@@ -100,12 +101,17 @@ class Capabilities:
     comparing: Comparing = Comparing()
     frames: frozenset[Frame] = frozenset({Frame.IBIS, Frame.PANDAS, Frame.POLARS, Frame.ARROW})
     layouts: frozenset[str] = frozenset()
-    case_sensitive: bool = False
+    folding: Folding = Folding.ASCII
     plain_names: bool = False
     longest_name: int | None = None
     versions: bool = False
     many_writers: bool = True
     at_once: int | None = None
+
+    @property
+    def case_sensitive(self) -> bool:
+        """Whether `Orders` and `orders` are two tables, and `id` and `ID` two columns."""
+        return self.folding is Folding.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ from fastflowtransform.errors import (
 )
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Layout
+from fastflowtransform.names import Folding
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 from fastflowtransform.rows import Named, Rows
@@ -101,7 +102,7 @@ class PostgresEngine:
     capabilities: ClassVar[Capabilities] = Capabilities(
         comparing=Comparing(text_bytes="convert_to", encoding="UTF8", hashes_null_safe=False),
         layouts=frozenset({"indexes"}),
-        case_sensitive=True,
+        folding=Folding.NONE,
         longest_name=63,
         at_once=4,
     )

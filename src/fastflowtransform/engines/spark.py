@@ -39,6 +39,7 @@ from fastflowtransform.engines.spark_session import Session, opened
 from fastflowtransform.errors import BadSql, EngineError, RelationMissing
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Frame, Layout
+from fastflowtransform.names import Folding
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 from fastflowtransform.rows import Named, Rows
@@ -75,6 +76,7 @@ class SparkEngine:
         comparing=Comparing(text_bytes="encode", encoding="UTF-8"),
         frames=frozenset(Frame),
         layouts=frozenset({"partition_by", "cluster_by", "table_properties"}),
+        folding=Folding.UNICODE,
         plain_names=True,
         versions=True,
         many_writers=False,
