@@ -53,7 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let properties be tried with fewer and larger examples on Spark."""
+    """Try properties with fewer and larger examples on Spark; let the embedded server lock a file of its own."""
+    # Its lock is in the user's runtime folder; without one it is in /tmp, where another user's may be.
+    runtime = Path(tempfile.mkdtemp(prefix="fft-runtime-"))
+    atexit.register(shutil.rmtree, runtime, ignore_errors=True)
+    (runtime / "python_PostgresServer").mkdir()
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     if config.getoption("--engine") == "spark":
         histories.SIZE = 6
 

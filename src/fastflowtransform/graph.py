@@ -59,7 +59,7 @@ def build(upstream: Mapping[str, Iterable[str]], places: Mapping[str, Location])
     ['b', 'c']
     >>> build({"a": ["b"], "b": ["a"]}, {})
     Traceback (most recent call last):
-    fastflowtransform.errors.Cycle: G103 "a" depends on itself: a -> b -> a
+    fastflowtransform.errors.project.Cycle: G103 "a" depends on itself: a -> b -> a
     hint take out one of these references
     """
     parents = {node: frozenset(names) for node, names in upstream.items()}

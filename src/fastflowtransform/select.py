@@ -155,7 +155,7 @@ def parse(text: str) -> Term:
     Term(method=<Method.NAME: 'name'>, value='events_base', ancestors=0, descendants=None, at=False)
     >>> parse("tags:daily")
     Traceback (most recent call last):
-    fastflowtransform.errors.BadSelector: S100 "tags:daily" has an unknown method, "tags"
+    fastflowtransform.errors.project.BadSelector: S100 "tags:daily" has an unknown method, "tags"
     hint did you mean "tag"?
     """
     found = _TERM.fullmatch(text)
@@ -213,7 +213,7 @@ def select(
     ('events_base', 'daily')
     >>> select(graph, nodes, ["demo:daily"])
     Traceback (most recent call last):
-    fastflowtransform.errors.BadSelector: S100 "demo:daily" has an unknown method, "demo"
+    fastflowtransform.errors.project.BadSelector: S100 "demo:daily" has an unknown method, "demo"
     hint methods here: check, name, path, result, source, state, tag, type
     """
     kept = frozenset(nodes)

@@ -53,7 +53,7 @@ def present(table: ir.Table | Rows, names: Iterable[str], what: str) -> None:
     >>> import ibis
     >>> present(ibis.table({"event_id": "int64"}), ["evnt_id"], "column")
     Traceback (most recent call last):
-    fastflowtransform.errors.MissingColumn: M210 column is "evnt_id", which the table does not have
+    fastflowtransform.errors.project.MissingColumn: M210 column is "evnt_id", which the table does not have
     hint did you mean "event_id"?
     """
     for name in names:
@@ -77,7 +77,7 @@ def text_column(table: ir.Table, name: str) -> ir.StringColumn:
     >>> import ibis
     >>> text_column(ibis.table({"code": "int64"}), "code")
     Traceback (most recent call last):
-    fastflowtransform.errors.BadValue: P104 column "code" is of the type "int64", and holds no texts
+    fastflowtransform.errors.project.BadValue: P104 column "code" is of the type "int64", and holds no texts
     hint cast it to a text in its model, or take the check away
     """
     present(table, [name], "column")
