@@ -30,7 +30,7 @@ FLOORS = {
     "words": ["errors", "names", "relation"],
     "grammar": ["plain_template"],
     "texts": ["document", "graph", "kept_file", "results", "schedule", "starter", "steady", "template", "windows"],
-    "kept": ["kept"],
+    "kept": ["kept", "python_text"],
     "nouns": ["model", "report", "select", "settings"],
     "promises": ["contract"],
     "rule": ["config", "engines.notes", "engines.quoting", "incremental", "patterns", "seed_files", "terms"],

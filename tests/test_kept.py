@@ -232,3 +232,31 @@ def test_a_text_with_plain_calls_is_rendered_as_jinja_does(text: str):
 
     assert template.parts is not None
     assert template.render(context) == environment.from_string(text).render(context)
+
+
+def test_what_another_user_has_kept_is_not_read(one: ProjectFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    # issue 18, point 17: it holds code, and comes with a project as any other file
+    path = one.folder / "target" / NAME
+    assert kept_file.read(path, made_by())
+    monkeypatch.setenv("HOME", str(tmp_path / "another"))
+    kept_file._key.cache_clear()
+
+    found = kept_file.read(path, made_by())
+
+    kept_file._key.cache_clear()
+    assert found == {}
+
+
+def test_without_a_place_for_a_key_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    kept_file._key.cache_clear()
+
+    kept_file.write(tmp_path / "target" / NAME, made_by(), {b"a": b"b"})
+
+    kept_file._key.cache_clear()
+    assert not (tmp_path / "target").exists()
+
+
+def test_only_its_user_may_read_what_is_kept(one: ProjectFolder):
+    assert (one.folder / "target" / NAME).stat().st_mode & 0o777 == 0o600

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -13,8 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflowtransform.fingerprint import fingerprints, tokens
+from fastflowtransform.errors import Location
+from fastflowtransform.fingerprint import fingerprints, settings_of, tokens
+from fastflowtransform.model import Model, PythonBody, SqlBody
 from fastflowtransform.project import load
+from fastflowtransform.python_text import forget
+from fastflowtransform.template import compile_template
 from tests.conftest import ProjectFolder
 
 FILES = {
@@ -113,6 +118,7 @@ CHANGES = [
         {"base"},
     ),
     ({"models/s.yml": "models: [{name: base, description: x, columns: [{name: id, tests: [unique]}]}]"}, set(), set()),
+    ({"project.yml": FILES["project.yml"] + "dialect: postgres\n"}, set(), {"base", "priced", "total", "recent"}),
     ({"seeds/codes.csv": "code\nb\n"}, {"codes"}, set()),
     ({"seeds/schema.yml": "seeds: [{name: codes, columns: [{name: code, type: string}]}]"}, set(), {"codes"}),
     (
@@ -129,6 +135,79 @@ def test_a_change_of_the_body_and_one_of_the_config_are_told_apart(shop, files, 
 
     assert (changed(shop, "modified.body"), changed(shop, "modified.config")) == (body, config)
     assert changed(shop, "modified") == body | config
+
+
+IMPORTS = {
+    "relatively": "from .rates import RATE",
+    "relatively, the module": "from . import rates\nRATE = rates.RATE",
+    "in a function": "def scaled(t):\n    from .rates import RATE\n    return t.mutate(v=t.v * RATE)",
+    "by its name": "import importlib\nRATE = importlib.import_module('shared.rates').RATE",
+    "by its name, relatively": "import importlib\nRATE = importlib.import_module('.rates', __package__).RATE",
+    "by a name that is computed": "import importlib\nRATE = importlib.import_module('shared.' + 'rates').RATE",
+    "by its path": "import runpy, pathlib\nRATE = runpy.run_path(pathlib.Path(__file__).with_name('rates.py'))['RATE']",
+}
+
+
+@pytest.mark.parametrize("how", IMPORTS.values(), ids=IMPORTS)
+def test_what_a_helper_imports_is_a_part_of_the_function(project: ProjectFolder, how: str):
+    # issue 18, point 8
+    scaled = "" if "def scaled" in how else "\n\ndef scaled(t):\n    return t.mutate(v=t.v * RATE)\n"
+    project.write(
+        {
+            "models/base.ff.sql": "select 1 as id, 2 as v",
+            "models/t.ff.py": "from fastflowtransform import model\nfrom shared.money import scaled\n\n\n"
+            "@model(materialized='table')\ndef t(base):\n    return scaled(base)\n",
+            "shared/__init__.py": "",
+            "shared/money.py": how + scaled,
+            "shared/rates.py": "RATE = 2\n",
+        }
+    )
+    project.fft("run")
+    shutil.copytree(project.folder / "target", project.folder / "before")
+
+    project.write({"shared/rates.py": "RATE = 3\n"})
+    project.fft("run")
+
+    assert project.sql("select v from t") == [(6,)]
+    assert changed(project, "modified.body") == {"t"}
+
+
+def test_what_a_folder_of_pythonpath_gives_is_a_part_of_the_function(shop: ProjectFolder, tmp_path, monkeypatch):
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "fft_test_rates.py").write_text("RATE = 2\n")
+    monkeypatch.syspath_prepend(str(library))
+    shop.write({"helpers.py": "from fft_test_rates import RATE\n\ndef double(column):\n    return column * RATE\n"})
+    before = fingerprints(load(shop.folder, engine="duckdb", database="demo", variables={}))
+
+    (library / "fft_test_rates.py").write_text("RATE = 3\n")
+    forget(library)
+    after = fingerprints(load(shop.folder, engine="duckdb", database="demo", variables={}))
+
+    assert {name for name in after if after[name] != before[name]} == {"doubled"}
+
+
+def test_a_setting_that_a_model_gets_is_a_part_of_its_fingerprint_unless_it_is_descriptive():
+    more = make_dataclass("More", [("coloured", str, "red")], bases=(Model,), frozen=True, slots=True)
+    template = compile_template("select 1 as id", Location(Path("m.ff.sql"), 1))
+    model = more("m", SqlBody(template), Location(Path("m.ff.sql"), 1))
+    plain = settings_of(model)
+
+    assert settings_of(replace(model, coloured="blue")) != plain
+    assert settings_of(replace(model, description="blue", tags=frozenset({"a"}), meta={"a": 1})) == plain
+    assert settings_of(replace(model, at=Location(Path("m.ff.sql"), 9))) == plain
+
+
+SCALARS = st.one_of(st.booleans(), st.integers(0, 1), st.sampled_from([0.0, -0.0, 1.0, "1", "True", None]))
+
+
+@given(st.lists(SCALARS, min_size=2, max_size=2))
+def test_values_that_python_calls_equal_are_told_apart(values):
+    one, other = (
+        settings_of(Model("m", PythonBody(len), Location(Path("m")), requires={"a": (value,)})) for value in values
+    )
+
+    assert (one == other) == (repr(values[0]) == repr(values[1]))
 
 
 def test_nothing_is_modified_where_nothing_was_changed(shop: ProjectFolder):

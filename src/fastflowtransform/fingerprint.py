@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
-from fastflowtransform.errors import FftError, UnreadableFile
+from fastflowtransform.errors import FftError, Location, UnreadableFile
 from fastflowtransform.model import Model, PythonBody, Seed, Source, SqlBody
 from fastflowtransform.project import Project
 from fastflowtransform.python_source import source_of
@@ -28,6 +30,11 @@ class Fingerprint:
     def __str__(self) -> str:
         return f"{self.body} {self.config}"
 
+
+DESCRIPTIVE = frozenset({"at", "description", "meta", "name", "path", "tags", "timeout"})
+"""The fields of a node that say nothing of its rows or columns. All others are a part of its fingerprint."""
+_IN_THE_BODY = frozenset({"delta", "function", "inputs", "said", "template"})
+"""The fields that the fingerprint holds as what they come to: a rendered text, a function's code, a contract."""
 
 _TOKEN = re.compile(
     r"""
@@ -60,18 +67,42 @@ def tokens(sql: str) -> tuple[str, ...]:
 def fingerprints(project: Project) -> dict[str, Fingerprint]:
     """Return the fingerprint of each node, by its name in the graph."""
     found = {name: fingerprint_of(model, project) for name, model in project.models.items()}
-    found |= {name: Fingerprint(_content(seed), _settings(seed)) for name, seed in project.seeds.items()}
+    found |= {name: Fingerprint(_content(seed), _declared(seed)) for name, seed in project.seeds.items()}
     return found | {node: Fingerprint("", _declared(source)) for node, source in project.sources.items()}
 
 
 def fingerprint_of(model: Model, project: Project) -> Fingerprint:
     """Return the fingerprint of one model."""
-    return Fingerprint(_body(model, project), _config(model))
+    dialect = project.dialect if isinstance(model.body, SqlBody) and model.body.dialect is None else None
+    return Fingerprint(_body(model, project), digest(settings_of(model), dialect))
 
 
 def digest(*parts: object) -> str:
     """Return what tells parts from any others."""
     return hashlib.blake2b("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def settings_of(node: Model | Seed | Source) -> list[list[Any]]:
+    """Return all that a node says of itself, but for what only describes it; a field that is added counts at once."""
+    return _fields(node, DESCRIPTIVE | _IN_THE_BODY)
+
+
+def _fields(value: Any, without: Set[str]) -> list[list[Any]]:
+    names = [field.name for field in fields(value) if field.name not in without]
+    return [[name, _plain(getattr(value, name))] for name in names]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as lists and texts, which tell `1`, `1.0` and `True` apart; where it stands is left out."""
+    if isinstance(value, Location):
+        return None
+    if is_dataclass(value):
+        return _fields(value, _IN_THE_BODY)
+    if isinstance(value, Mapping):
+        return sorted([repr(key), _plain(item)] for key, item in value.items())
+    if isinstance(value, Set):
+        return sorted(map(repr, value))
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else repr(value)
 
 
 def _body(model: Model, project: Project) -> str:
@@ -96,21 +127,6 @@ def _text(template: Template, model: Model, project: Project, *, is_incremental:
         return (template.text,)
 
 
-def _config(model: Model) -> str:
-    """Digest what decides how the table is made; what only describes the model is left out."""
-    incremental = None if model.incremental is None else replace(model.incremental, delta=None)
-    contract = model.contract
-    promised = contract and (
-        contract.enforcement,
-        [(column.name, column.types) for column in contract.columns],
-        [(constraint.type, sorted(constraint.arguments.items())) for constraint in contract.constraints],
-    )
-    body = model.body.dialect if isinstance(model.body, SqlBody) else model.body.frame
-    layout = model.layout
-    lies = (layout.indexes, layout.partition_by, layout.cluster_by, sorted(layout.table_properties.items()))
-    return digest(model.materialized, incremental, lies, promised, sorted(model.requires.items()), body, model.engines)
-
-
 def _content(seed: Seed) -> str:
     try:
         with seed.path.open("rb") as file:
@@ -119,11 +135,7 @@ def _content(seed: Seed) -> str:
         raise UnreadableFile(f'cannot read the file: "{error.strerror}"', at=seed.at) from error
 
 
-def _settings(seed: Seed) -> str:
-    return digest(seed.relation.name, sorted(seed.types.items()))
-
-
-def _declared(source: Source) -> str:
-    freshness = source.freshness and asdict(replace(source.freshness, at=source.at))
-    limits = freshness and {key: value for key, value in freshness.items() if key != "at"}
-    return digest(source.relation.name, sorted(source.columns.items()), limits, source.version)
+def _declared(node: Seed | Source) -> str:
+    """Digest what is declared of a node: the name of its table too, and not the schema, which is the environment's."""
+    others = [[name, value] for name, value in settings_of(node) if name != "relation"]
+    return digest(node.relation.name, others)

@@ -1,7 +1,10 @@
 """A file in `target/` that keeps what a command has found for the next one.
 
-It is never the truth of anything: one that is missing, damaged or of another version counts as empty, and a folder that
-cannot be written to stays as it is. Both cost time, and nothing else.
+It is never the truth of anything: one that is missing, damaged, of another version or of another user counts as empty,
+and a folder that cannot be written to stays as it is. Both cost time, and nothing else.
+
+It is sealed with a key of the user's, since it holds code that runs and SQL that is sent: one that came with somebody
+else's project is not read. Where there is no place for a key, nothing is kept.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import hmac
 import marshal
 import os
 import sys
@@ -80,9 +84,10 @@ def read(path: Path, made_by: bytes) -> Mapping[bytes, bytes]:
         content = path.read_bytes()
     except OSError:
         return {}
-    by, digest, entries = content[:_DIGEST], content[_DIGEST : 2 * _DIGEST], content[2 * _DIGEST :]
+    by, seal, entries = content[:_DIGEST], content[_DIGEST : 2 * _DIGEST], content[2 * _DIGEST :]
     # Compared before it is unpacked: marshal trusts what it is given.
-    if by != made_by or digest != hashlib.sha256(entries).digest():
+    key = _key() if by == made_by else None
+    if key is None or not hmac.compare_digest(seal, _seal(key, by, entries)):
         return {}
     found: Mapping[bytes, bytes] = marshal.loads(entries)
     return found
@@ -90,15 +95,43 @@ def read(path: Path, made_by: bytes) -> Mapping[bytes, bytes]:
 
 def write(path: Path, made_by: bytes, entries: Mapping[bytes, bytes]) -> None:
     """Write beside the place and move it there, so that a reader never sees half of it, whoever else writes."""
+    if (key := _key()) is None:
+        return
     packed = marshal.dumps(dict(entries))
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
         ignored = path.parent / ".gitignore"
         if not ignored.exists():
             ignored.write_text("*\n", encoding="utf-8")
-        beside = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-        try:
-            beside.write_bytes(made_by + hashlib.sha256(packed).digest() + packed)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        _put(path, made_by + _seal(key, made_by, packed) + packed)
+
+
+def _seal(key: bytes, made_by: bytes, entries: bytes) -> bytes:
+    return hmac.digest(key, made_by + entries, "sha256")
+
+
+@functools.cache
+def _key() -> bytes | None:
+    """Return the user's own key, which is made once; None where there is no place for it that is the user's alone."""
+    try:
+        path = Path.home() / ".cache" / "fastflowtransform" / "key"
+        if not path.is_file():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _put(path, os.urandom(_DIGEST))
+        # Read again: of two commands that make it at once, one has the last word.
+        key = path.read_bytes()
+        is_own = not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
+    except (OSError, RuntimeError):
+        return None
+    return key if is_own and len(key) == _DIGEST else None
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file that only its user may read, as a whole."""
+    beside = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    try:
+        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -29,6 +29,7 @@ from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Seed, Source
 from fastflowtransform.own_checks import read_own_checks
 from fastflowtransform.py_model import read_python_models
+from fastflowtransform.python_text import forget
 from fastflowtransform.reading import File, Read, Reading, by_name, files_in, read_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.sources import read_sources
@@ -154,6 +155,7 @@ def load(
     FftError
         Whatever is wrong in a file, with its place.
     """
+    forget(folder)
     reading = reading or Reading()
     settings = _read_settings(folder)
     scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}))

@@ -18,6 +18,7 @@ from fastflowtransform.config import Defaults, read_config
 from fastflowtransform.document import Section
 from fastflowtransform.errors import BadPythonModel, BadValue, FftError, Location
 from fastflowtransform.model import Frame, Input, Model, PythonBody
+from fastflowtransform.python_text import compile_from_text, spec_of
 from fastflowtransform.sql_model import model_name, with_inputs
 from fastflowtransform.template import Scope, last_line
 
@@ -125,11 +126,12 @@ def _marked(module: ModuleType) -> Iterator[tuple[Callable[..., Any], _Mark]]:
 
 def load_module(path: Path, folder: Path) -> ModuleType:
     """Run the file as a module; the project's folder is importable, so that models can share functions."""
+    compile_from_text(folder)
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     name = "fft_models." + ".".join(path.relative_to(folder).with_suffix("").with_suffix("").parts)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    spec = spec_of(name, path)
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with UserCode(BadPythonModel, "loading the file", path):
