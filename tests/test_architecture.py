@@ -28,7 +28,7 @@ SRC = Path(__file__).parents[1] / "src" / PACKAGE
 FLOORS = {
     "places": ["location"],
     "words": ["errors", "names", "relation"],
-    "grammar": ["plain_template"],
+    "grammar": ["plain_template", "yaml_scalars"],
     "texts": ["document", "graph", "kept_file", "results", "schedule", "starter", "steady", "template", "windows"],
     "kept": ["kept", "python_text"],
     "nouns": ["model", "report", "select", "settings"],

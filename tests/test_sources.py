@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ from hypothesis import strategies as st
 
 from fastflowtransform.errors import CannotEdit, Location
 from fastflowtransform.freshness import judged
+from fastflowtransform.kept import Kept
 from fastflowtransform.model import Freshness
 from fastflowtransform.results import Status
 from fastflowtransform.source_columns import written
+from fastflowtransform.sources import read_sources
+from fastflowtransform.template import Scope
+from fastflowtransform.yaml_scalars import parse
 from tests.conftest import ProjectFolder
 
 AT = Location(Path("sources.yml"))
@@ -232,6 +237,133 @@ def test_sync_writes_columns_and_leaves_all_else_as_it_is(each_project):
         ("amount", "decimal"),
     ]
     assert "      - {name: other, tags: [a], columns: [{name: id, type: int32}]}" in text
+
+
+HOSTILE = [
+    "{{ env('HOME') }}",
+    "{{ 1/0 }}",
+    "{{ ''.__class__.__mro__ }}",
+    "{% for each in range(9) %}",
+    "{# note #}",
+    "{{",
+    "%}",
+    "!!python/object/apply:os.system ['true']",
+    "a'b",
+    'a"b',
+    "a\nb",
+    "a\r\n  - b: c",
+    "a: b",
+    "- a",
+    "# a",
+    "*a",
+    "&a b",
+    "a, b",
+    "]}",
+    "\\",
+    "\\n",
+    " a ",
+    "NO",
+    "~",
+    "012",
+    "<<",
+    "=",
+    "?",
+    "%",
+    "@",
+    "`",
+    "\x1b[31m",
+    "\x07",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\u202e",
+    "\ufeff",
+    "🙂",
+]
+"""Names of columns that mean something to YAML, to Jinja or to a terminal."""
+
+
+@pytest.mark.parametrize("engine", ["duckdb", pytest.param("postgres", marks=pytest.mark.engine("postgres"))])
+def test_names_of_columns_are_names_whatever_is_in_them(request, engine):
+    project = request.getfixturevalue("project" if engine == "duckdb" else "postgres_project")
+    columns = ", ".join('"{}" INTEGER'.format(name.replace('"', '""')) for name in HOSTILE)
+    project.write(
+        {
+            "sources.yml": "sources: [{name: raw, tables: [{name: events}]}]\n",
+            "models/m.ff.sql": "{{ config(materialized='table') }} select * from {{ source('raw', 'events') }}",
+            "models/p.ff.py": """
+                from fastflowtransform import model
+
+                @model(deps=["source:raw.events"], materialized="table")
+                def p(events):
+                    return events
+                """,
+        }
+    )
+    project.sql(f"CREATE TABLE events ({columns})")
+    project.sql(f"INSERT INTO events VALUES ({', '.join(map(str, range(len(HOSTILE))))})")
+
+    assert project.fft("source", "sync").code == 0
+    text = (project.folder / "sources.yml").read_text()
+    assert project.fft("source", "sync").out.count("as before") == 1
+    assert (project.folder / "sources.yml").read_text() == text
+    for command in (["compile"], ["utest", "--record", "m"], ["utest"], ["run"], ["test"], ["list"]):
+        answer = project.fft(*command)
+        assert (answer.code, answer.err) == (0, ""), command
+    (described,) = parse(text)["sources"][0]["tables"]
+    assert [column["name"] for column in described["columns"]] == HOSTILE
+    for table in ("m", "p"):
+        assert project.sql(f"SELECT * FROM {table}") == [tuple(range(len(HOSTILE)))]
+
+
+def test_names_of_a_seeds_columns_are_names_whatever_is_in_them(project):
+    # Blanks around a name are none of it.
+    names = [name for name in HOSTILE if name == name.strip()]
+    header = ",".join('"{}"'.format(name.replace('"', '""')) for name in names)
+    project.write({"seeds/s.csv": f"{header}\n{','.join(map(str, range(len(names))))}\n"})
+
+    assert project.fft("seed").err == ""
+
+    assert project.sql("SELECT column_name FROM duckdb_columns() WHERE table_name = 's'") == [(x,) for x in names]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), unique=True), st.booleans())
+def test_any_name_that_sync_writes_is_read_again_as_it_was(names, flow):
+    table = "{name: t}" if flow else "\n    - name: t"
+    text = f"sources:\n- name: raw\n  tables: {f'[{table}]' if flow else table}\n"
+    columns = dict.fromkeys(names, "decimal(10, 2)")
+
+    new, (changes,) = written(text, [columns], AT)
+
+    assert changes.added == tuple(names)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "sources.yml").write_text(new, encoding="utf-8")
+        (source,) = read_sources(Path(folder), "demo", Scope(), Kept())
+    assert dict(source.columns) == columns
+
+
+def test_values_of_sources_are_rendered_in_a_sandbox_and_only_where_a_template_is_allowed(project):
+    project.write(
+        {
+            "sources.yml": """
+                sources:
+                  - name: raw
+                    schema: "{{ var('place', 'demo') }}"
+                    description: "{{ 1/0 }}"
+                    tables:
+                      - name: events
+                        identifier: "{{ env('NAME', 'events') }}"
+                        description: "{% nothing %}"
+                        columns: [{name: "{{ 1/0 }}", type: int32, description: "{{ 1/0 }}"}]
+                """,
+            "models/m.ff.sql": "select 1 as id from {{ source('raw', 'events') }}",
+        }
+    )
+    assert project.fft("compile").code == 0
+
+    project.write({"sources.yml": "sources: [{name: raw, schema: \"{{ ''.__class__.__mro__ }}\"}]\n"})
+
+    assert "M100 the template fails: \"access to attribute '__class__'" in project.fft("list").err
 
 
 def test_sync_twice_changes_nothing_the_second_time(each_project):

@@ -27,7 +27,7 @@ from fastflowtransform.model import (
     OnSchemaChange,
     Said,
 )
-from fastflowtransform.template import compile_template
+from fastflowtransform.template import compile_value
 
 
 class Strategy(StrEnum):
@@ -358,7 +358,7 @@ def _deltas(section: Section, folder: Path) -> Iterator[_Setting]:
 
 
 def _delta(sql: str, at: Location) -> _Setting:
-    return _Setting("delta", Delta(compile_template(sql, _beginning(sql, at))), at)
+    return _Setting("delta", Delta(compile_value(sql, _beginning(sql, at))), at)
 
 
 def _beginning(sql: str, at: Location) -> Location:

@@ -7,8 +7,8 @@ unknown key, so the keys that are known are written once, where they are used.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Callable, Container, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from fastflowtransform.errors import (
     hint_from,
     nearest,
 )
+from fastflowtransform.yaml_scalars import Fraction, loader
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -52,6 +53,7 @@ class _Lined(dict[str, Any]):
     line: int
 
 
+_COLLECTIONS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _UNQUOTED = re.compile(r":\s+([>!%@`&*|=][^\s,}\]]+)")
 """A value that begins with what means something else to YAML, such as `>10`."""
 
@@ -99,7 +101,7 @@ class Section:
             return default
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             error = self.bad(key, "a text")
-            if isinstance(value, bool | date):
+            if isinstance(value, bool):
                 error.hint = "put it into quotes: YAML takes it for something else"
             raise error
         return str(value)
@@ -317,10 +319,10 @@ def parse_document(text: str, path: Path, title: str) -> Section:
     """Read the text of a YAML file, which is at `path`; otherwise as `read_document`."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    loading = loader(text)
     try:
-        node = loader.get_single_node()
-        values = None if node is None else _construct(loader, node, path)
+        node = loading.get_single_node()
+        values = None if node is None else _construct(loading, node, path)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         hint = 'put a value that begins with "{{" into quotes' if "{{" in text else None
@@ -331,7 +333,7 @@ def parse_document(text: str, path: Path, title: str) -> Section:
     except yaml.YAMLError as error:
         raise YamlSyntax(f'not valid YAML: "{error}"', at=Location(path)) from error
     finally:
-        loader.dispose()
+        loading.dispose()
     if values is None:
         return Section({}, Location(path), title)
     if not isinstance(values, _Lined):
@@ -354,10 +356,12 @@ def _packed(value: Any) -> Any:
         return (value.line, value.lines, {key: _packed(item) for key, item in value.items()})
     if isinstance(value, list):
         return [_packed(item) for item in value]
-    return value
+    return (value.written,) if isinstance(value, Fraction) else value
 
 
 def _unpacked(value: Any) -> Any:
+    if isinstance(value, tuple) and len(value) == 1:
+        return Fraction(value[0])
     if isinstance(value, tuple):
         lined = _Lined()
         lined.line, lined.lines, values = value
@@ -369,12 +373,18 @@ def _unpacked(value: Any) -> Any:
     return value
 
 
-def render_document(section: Section, render: Any) -> Section:
-    """Return the section with `render(text, location)` applied to each string in it.
+def render_values(
+    section: Section, render: Callable[[str, Location], str], keys: Container[str] | None = None
+) -> Section:
+    """Return the section with `render(text, location)` applied to each string under `keys`, however deep; None for all.
 
     Jinja runs on the values after the YAML is parsed, so that a value can never change the file's structure.
     """
-    return Section(_rendered(section.values, section.at(), render), section.at(), section.title)
+    lined = _Lined()
+    lined.lines, lined.line = {key: section.at(key).line or 1 for key in section.values}, section.at().line or 1
+    for key, value in section.values.items():
+        lined[key] = _rendered(value, section.at(key), render) if keys is None or key in keys else value
+    return Section(lined, section.at(), section.title)
 
 
 def _rendered(value: Any, at: Location, render: Any) -> Any:
@@ -391,26 +401,32 @@ def _rendered(value: Any, at: Location, render: Any) -> Any:
     return value
 
 
-def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
+def _construct(loading: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
     import yaml
 
+    if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+        raise YamlSyntax(
+            f'not valid YAML: a list or a mapping has the tag "{node.tag}"',
+            at=Location(path, node.start_mark.line + 1),
+            hint="take the tag away",
+        )
     if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
+        loading.flatten_mapping(node)
         lined = _Lined()
         lined.lines, lined.line = {}, node.start_mark.line + 1
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
+            key = loading.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str | int):
                 raise _bad_key(node, path, line)
             if str(key) in lined:
                 raise YamlSyntax(f'the key "{key}" stands here twice', at=Location(path, line))
-            lined[str(key)] = _construct(loader, value_node, path)
+            lined[str(key)] = _construct(loading, value_node, path)
             lined.lines[str(key)] = line
         return lined
     if isinstance(node, yaml.SequenceNode):
-        return [_construct(loader, item, path) for item in node.value]
-    return loader.construct_object(node, deep=True)
+        return [_construct(loading, item, path) for item in node.value]
+    return loading.construct_object(node, deep=True)
 
 
 def _bad_key(node: yaml.Node, path: Path, line: int) -> FftError:

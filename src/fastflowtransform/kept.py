@@ -95,4 +95,4 @@ def keeping(folder: Path, *, whole: bool = True) -> Iterator[Kept]:
 def made_by() -> bytes:
     """Return what the form of the entries depends on: the modules that parse, and what they parse with."""
     # A file's name is in each key, and so in the code that Jinja makes, for the lines of errors.
-    return kept_file.made_by(["document.py", "plain_template.py", "template.py"], ["jinja2", "yaml"])
+    return kept_file.made_by(["document.py", "plain_template.py", "template.py", "yaml_scalars.py"], ["jinja2", "yaml"])

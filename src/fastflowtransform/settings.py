@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from fastflowtransform.document import Section, read_document, read_text, render_document
+from fastflowtransform.document import Section, read_document, read_text, render_values
 from fastflowtransform.errors import EnvSyntax, Location, ProjectNotFound, UnknownProfile, hint_from
-from fastflowtransform.template import Scope, compile_template
+from fastflowtransform.template import Scope, compile_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def load(folder: Path, env: str | None = None) -> Profile:
     assert own is not None
     scope = Scope(variables=variables)
     context = {"env": scope.env, "project_dir": lambda: str(folder)}
-    section = render_document(own, lambda text, at: compile_template(text, at).render(context))
+    section = render_values(own, lambda text, at: compile_value(text, at).render(context))
     engine = section.required_text("engine")
     options = section.section(engine) or Section({}, section.at(), f'"{engine}" of profile "{name}"')
     jobs = section.text("jobs")

@@ -6,21 +6,18 @@ it is read again, and has to mean just what was wanted.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.contract import fits
 from fastflowtransform.errors import CannotEdit, Location
+from fastflowtransform.yaml_scalars import parse, quoted
 
 if TYPE_CHECKING:
     import yaml
 
 Columns = Mapping[str, str]
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORDS = {"false", "n", "no", "null", "off", "on", "true", "y", "yes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ def written(text: str, tables: Sequence[Columns | None], at: Location) -> tuple[
         raise _refusal(at)
     edits: list[_Edit] = []
     changes = []
-    wanted = _unshared(yaml.safe_load(text))
+    wanted = _unshared(parse(text))
     values = [table for source in wanted.get("sources") or () for table in source.get("tables") or ()]
     editor = _Editor(text)
     for node, value, columns in zip(nodes, values, tables, strict=True):
@@ -101,7 +98,7 @@ def written(text: str, tables: Sequence[Columns | None], at: Location) -> tuple[
             edits += editor.columns(node, columns, found)
     new = _applied(text, edits)
     try:
-        same = yaml.safe_load(new) == wanted
+        same = parse(new) == wanted
     except yaml.YAMLError:
         same = False
     if not same:
@@ -249,7 +246,7 @@ class _Editor:
         name = _value(item, "name")
         if name is None or name.value not in changes.retyped:
             return
-        spelt = _scalar(columns[name.value])
+        spelt = quoted(columns[name.value])
         old = _value(item, "type") or _value(item, "data_type")
         if old is not None:
             yield _Edit(old.start_mark.index, old.end_mark.index, _after_colon(self._text, old) + spelt)
@@ -314,20 +311,8 @@ def _after_colon(text: str, node: yaml.Node) -> str:
 
 
 def _entry(name: str, dtype: str) -> str:
-    return f"{{name: {_scalar(name)}, type: {_scalar(dtype)}}}"
+    return f"{{name: {quoted(name)}, type: {quoted(dtype)}}}"
 
 
 def _flow(entries: Sequence[str]) -> str:
     return f"[{', '.join(entries)}]"
-
-
-def _scalar(text: str) -> str:
-    """Return a text as YAML that means it, wherever it stands.
-
-    Examples
-    --------
-    >>> print(_scalar("int64"), _scalar("decimal(10, 2)"), _scalar("no"))
-    int64 "decimal(10, 2)" "no"
-    """
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
-    return text if plain else json.dumps(text, ensure_ascii=False)

@@ -9,14 +9,18 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from fastflowtransform.document import Section, render_document
+from fastflowtransform.document import Section, render_values
 from fastflowtransform.errors import BadValue, DuplicateName, Location, MissingKey
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Freshness, Source
 from fastflowtransform.relation import Relation
-from fastflowtransform.template import Scope, compile_template
+from fastflowtransform.template import Scope, compile_value
 
 NAME = "sources.yml"
+
+TEMPLATES = frozenset({"name", "schema", "identifier", "tags", "version", "loaded_at_field", "freshness"})
+"""The keys of a source and of a table whose values are templates. The names and types of columns are none: `fft source
+sync` copies them from the warehouse, where somebody else may have chosen them."""
 
 
 class Period(StrEnum):
@@ -57,15 +61,19 @@ def read_sources(folder: Path, database: str, scope: Scope, kept: Kept) -> Itera
     if not path.is_file():
         return
     context = {"env": scope.env, "var": scope.var, "project_dir": lambda: str(folder)}
-    section = render_document(kept.document(path, NAME), lambda text, at: compile_template(text, at).render(context))
-    section.integer("version")
-    for source in section.sections("sources", "source"):
+
+    def rendered(section: Section) -> Section:
+        return render_values(section, lambda text, at: compile_value(text, at).render(context), TEMPLATES)
+
+    document = kept.document(path, NAME)
+    document.integer("version")
+    for source in map(rendered, document.sections("sources", "source")):
         name = source.required_text("name")
         schema = source.text("schema") or database
         tags = source.texts("tags")
         source.text("description")
         of_all = _said(source, _Said())
-        for table in source.sections("tables", f'table of source "{name}"'):
+        for table in map(rendered, source.sections("tables", f'table of source "{name}"')):
             title = table.required_text("name")
             yield Source(
                 name=f"{name}.{title}",
@@ -79,14 +87,15 @@ def read_sources(folder: Path, database: str, scope: Scope, kept: Kept) -> Itera
             )
             table.close()
         source.close()
-    section.close()
+    document.close()
 
 
 def _columns(table: Section, name: str) -> Iterator[tuple[str, str]]:
     """Yield each column with its type; one without a type is only described."""
     found: set[str] = set()
     for column in table.sections("columns", f'column of source "{name}"'):
-        title = column.required_text("name")
+        # A warehouse may have a column whose name is a blank.
+        title = column.text("name") or column.required_text("name")
         dtype = column.text("type") or column.text("data_type")
         column.text("description")
         column.close()

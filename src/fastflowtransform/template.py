@@ -69,6 +69,8 @@ class Template:
         Its text and what stands between, where that is nothing but names and calls with literal arguments; else None.
     code
         What Jinja compiles it to, where it was needed to find out whether the text is valid.
+    sandboxed
+        Whether it is a value of a YAML file, which can reach nothing but what it is given.
     """
 
     text: str
@@ -78,6 +80,7 @@ class Template:
     names: frozenset[str] = frozenset()
     parts: tuple[Part, ...] | None = field(default=None, repr=False, compare=False)
     code: CodeType | None = field(default=None, repr=False, compare=False)
+    sandboxed: bool = False
 
     def called(self, function: str) -> tuple[Call, ...]:
         """Return the calls of one function."""
@@ -109,10 +112,10 @@ class Template:
     def _jinja(self) -> jinja2.Template:
         import jinja2
 
-        code = self.code
+        environment, code = _environment(self.sandboxed), self.code
         if code is None:
-            code = _environment().compile(self.text, name=str(self.at.path), filename=str(self.at.path))
-        return jinja2.Template.from_code(_environment(), code, {}, None)
+            code = environment.compile(self.text, name=str(self.at.path), filename=str(self.at.path))
+        return jinja2.Template.from_code(environment, code, environment.make_globals(None), None)
 
     def _guarded(self, action: Callable[[], Any], context: Mapping[str, Any]) -> Any:
         """Run `action`; an error of the template's own expressions becomes a `JinjaError`, with its line."""
@@ -166,6 +169,23 @@ def compile_template(text: str, at: Location) -> Template:
     return _by_jinja(text, at) if found is None else found
 
 
+def compile_value(text: str, at: Location) -> Template:
+    """Parse and compile a value of a YAML file, which runs in Jinja's sandbox; otherwise as `compile_template`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> compile_value("{{ 'a'.__class__ }}", Location(Path("sources.yml"), 1)).render({})
+    Traceback (most recent call last):
+    ...
+    fastflowtransform.errors.project.JinjaError: M100 the template fails: "access to attribute '__class__' of 'str' \
+object is unsafe."
+    at sources.yml:1
+    """
+    found = plain(text, at)
+    return _by_jinja(text, at, sandboxed=True) if found is None else found
+
+
 def plain(text: str, at: Location) -> Template | None:
     """Return the template of a text that can be read without Jinja; None for any other."""
     if "{" not in text:
@@ -185,17 +205,18 @@ def _plain_call(tag: Tag, arguments: tuple[Any, ...]) -> Call:
     return Call(tag.name, shown, tag.line, MappingProxyType(tag.named))
 
 
-def _by_jinja(text: str, at: Location) -> Template:
+def _by_jinja(text: str, at: Location, *, sandboxed: bool = False) -> Template:
     import jinja2
     from jinja2 import nodes
 
+    environment = _environment(sandboxed)
     try:
-        tree = _environment().parse(text)
+        tree = environment.parse(text)
         found = list(tree.find_all((nodes.Call, nodes.Macro, nodes.Name)))
         parts = _parts(tree)
         code = None
         if parts is None:
-            code = _environment().compile(tree, name=str(at.path), filename=str(at.path))
+            code = environment.compile(tree, name=str(at.path), filename=str(at.path))
     except jinja2.TemplateSyntaxError as error:
         raise JinjaError(
             f'not valid Jinja: "{error.message}"', at=Location(at.path, (at.line or 1) + error.lineno - 1)
@@ -203,7 +224,7 @@ def _by_jinja(text: str, at: Location) -> Template:
     calls = tuple(_call(node) for node in found if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name))
     macros = tuple(node.name for node in found if isinstance(node, nodes.Macro))
     names = frozenset(node.name for node in found if isinstance(node, nodes.Name))
-    return Template(text, at, calls, macros, names, parts, code)
+    return Template(text, at, calls, macros, names, parts, code, sandboxed)
 
 
 def packed(template: Template) -> Any:
@@ -272,11 +293,16 @@ def _call(node: nodes.Call) -> Call:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(sandboxed: bool = False) -> jinja2.Environment:
     import jinja2
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    kind = ImmutableSandboxedEnvironment if sandboxed else jinja2.Environment
     # No cache of templates: each is compiled once here, and kept by its model.
-    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, cache_size=0)
+    made = kind(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, cache_size=0)
+    # Its words are drawn by chance, so that no model would be the same twice.
+    del made.globals["lipsum"]
+    return made
 
 
 class EngineName(str):

@@ -7,6 +7,7 @@ that the engines need not guess, each in its way.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -73,13 +74,20 @@ def read_bounds(section: Section) -> tuple[object, object]:
     if low is None and high is None:
         raise MissingKey(f'{section.title} has no "min" and no "max"', at=section.at(), hint="give one or both of them")
     numbers = isinstance(low, int | float) and isinstance(high, int | float)
-    if (numbers or (type(low) is type(high) and isinstance(low, date))) and low > high:  # type: ignore[operator]
+    if (numbers or _are_dates(low, high)) and low > high:  # type: ignore[operator]
         raise BadValue(
             f'"min" of {section.title} is "{low}", and "max" is "{high}", so that nothing passes',
             at=section.at("min"),
             hint="exchange the two",
         )
     return low, high
+
+
+def _are_dates(low: object, high: object) -> bool:
+    """Whether both are dates: as such, or as texts of one form, which are in the dates' order."""
+    if isinstance(low, str) and isinstance(high, str):
+        return all(re.fullmatch(r"\d{4}-\d\d-\d\d", bound) for bound in (low, high))
+    return type(low) is type(high) and isinstance(low, date)
 
 
 def read_number(section: Section, key: str) -> float | int | None:

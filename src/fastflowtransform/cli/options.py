@@ -272,7 +272,7 @@ def limits_options(what: str) -> Callable[[Callable[..., int]], Callable[..., in
 
 
 def given_variables(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Return `--vars` as a mapping; a value is read as YAML, and so is a whole mapping such as `{a: 1}`.
+    """Return `--vars` as a mapping; a value is read as in a YAML file, and so is a whole mapping such as `{a: 1}`.
 
     Raises
     ------
@@ -281,16 +281,22 @@ def given_variables(pairs: tuple[str, ...]) -> dict[str, Any]:
     """
     import yaml
 
+    from fastflowtransform.yaml_scalars import parse
+
     given: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
+        is_mapping = pair.lstrip().startswith("{")
+        if not is_mapping and not (equals and name.strip()):
+            raise click.UsageError(f'--vars "{pair}" is not NAME=VALUE')
         try:
-            if pair.lstrip().startswith("{"):
-                given.update(yaml.safe_load(pair))
-            elif equals and name.strip():
-                given[name.strip()] = yaml.safe_load(value)
-            else:
-                raise click.UsageError(f'--vars "{pair}" is not NAME=VALUE')
+            found = parse(pair if is_mapping else value)
         except yaml.YAMLError as error:
             raise click.UsageError(f'--vars "{pair}" cannot be read as YAML') from error
+        if not is_mapping:
+            given[name.strip()] = found
+        elif isinstance(found, dict):
+            given.update({str(key): item for key, item in found.items()})
+        else:
+            raise click.UsageError(f'--vars "{pair}" is not a mapping')
     return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +21,7 @@ from fastflowtransform.project import Project
 from fastflowtransform.utest.case import Case, Expectation, Row, Rows, Run
 from fastflowtransform.utest.reads import inputs
 from fastflowtransform.utest.run import content
+from fastflowtransform.yaml_scalars import quoted
 
 if TYPE_CHECKING:
     from ibis.expr.schema import Schema
@@ -93,8 +95,8 @@ def recorded(name: str, model: Model, project: Project, engine: Engine, samples:
     found = content(Case(name, model.name, at, (run,)), project, engine)
     lines = [f"model: {model.name}", "cases:", f"  - name: {_flow(name)}", "    given:"]
     for sample in samples:
-        lines.append(f"      {_flow(sample.name)}:")
-        types = ", ".join(f"{_flow(name)}: {_flow(_type(dtype))}" for name, dtype in sample.schema.items())
+        lines.append(f"      {_key(sample.name)}:")
+        types = ", ".join(f"{_key(name)}: {_flow(_type(dtype))}" for name, dtype in sample.schema.items())
         lines.append(f"        columns: {{{types}}}")
         lines += _listed(sample.rows, sample.schema.names, "        ")
     lines.append("    expect:")
@@ -134,23 +136,30 @@ def _type(dtype: Any) -> str:
 def _listed(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], indent: str) -> list[str]:
     if not rows:
         return [f"{indent}rows: []"]
-    each = [", ".join(f"{_flow(name)}: {_flow(row[name])}" for name in columns) for row in rows]
+    each = [", ".join(f"{_key(name)}: {_flow(row[name])}" for name in columns) for row in rows]
     return [f"{indent}rows:", *(f"{indent}  - {{{line}}}" for line in each)]
 
 
 def _flow(value: Any) -> str:
     """Return a value as YAML on one line, which is read back as the same value."""
-    import yaml
-
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else str(value).replace("inf", ".inf").replace("nan", ".nan")
     if isinstance(value, datetime):
-        return value.isoformat(" ")
+        return value.isoformat(" ", "microseconds" if value.microsecond else "seconds")
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_flow, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, bytes):
-        value = value.hex()
-    elif not isinstance(value, str | int | float | date | None):
-        value = str(value)
-    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=float("inf"))
-    return text.strip()[1:-1]
+        return "{" + ", ".join(f"{_key(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+    return quoted(value.hex() if isinstance(value, bytes) else str(value))
+
+
+def _key(name: object) -> str:
+    """Return a key of a mapping as YAML; one longer than a thousand letters has to say that it is one."""
+    key = _flow(name)
+    return f"? {key}" if len(key) > 1000 else key

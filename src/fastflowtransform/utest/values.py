@@ -8,7 +8,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -111,7 +111,7 @@ def _kind(value: Any) -> str:
         return "int64" if value in INT64 else "decimal(38, 0)"
     if isinstance(value, datetime):
         return "timestamp" if value.tzinfo is None else "timestamp('UTC')"
-    kind = _KINDS.get(type(value))
+    kind = "float64" if isinstance(value, float) else _KINDS.get(type(value))
     if kind is None:
         raise Misfit("a list or a mapping")
     return kind
@@ -119,7 +119,6 @@ def _kind(value: Any) -> str:
 
 _KINDS: Mapping[type, str] = {
     bool: "boolean",
-    float: "float64",
     date: "date",
     str: "string",
     bytes: "binary",
@@ -216,8 +215,6 @@ def _date(value: Any, _: dt.DataType) -> date:
 
 
 def _time(value: Any, _: dt.DataType) -> time:
-    if isinstance(value, int):  # YAML reads 10:30:00 as a number of seconds.
-        return (datetime.min + timedelta(seconds=value)).time()
     found = time.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(found, time):
         raise Misfit(value)
