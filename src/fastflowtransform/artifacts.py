@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import timedelta
@@ -17,8 +18,10 @@ from typing import Any
 from fastflowtransform.errors import FftError, Location, UnwritableFolder
 from fastflowtransform.fingerprint import fingerprints
 from fastflowtransform.model import Incremental, Model, PythonBody
+from fastflowtransform.plain_text import in_json
 from fastflowtransform.project import Project
 from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
+from fastflowtransform.secret_values import redact, redact_values
 
 VERSION = 1
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -102,7 +105,7 @@ def write_results(folder: Path, result: RunResult) -> Path:
         "steps": [describe_step(step, folder) for step in result.steps],
         "checks": [describe_check(check, folder) for check in result.checks],
     }
-    return _write(folder / "target" / "run_results.json", _json(document))
+    return _write(folder / "target" / "run_results.json", _json(document), private=True)
 
 
 def write_sources(folder: Path, results: Iterable[SourceResult]) -> Path:
@@ -113,7 +116,7 @@ def write_sources(folder: Path, results: Iterable[SourceResult]) -> Path:
 
 def write_sql(folder: Path, where: str, name: str, sql: str) -> Path:
     """Write one statement to `target/<where>/<name>.sql`, and return its path."""
-    return _write(folder / "target" / where / f"{file_name(name)}.sql", sql.rstrip() + "\n")
+    return _write(folder / "target" / where / f"{file_name(name)}.sql", redact(sql.rstrip()) + "\n", private=True)
 
 
 def file_name(name: str) -> str:
@@ -256,13 +259,18 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def to_json(value: object) -> str:
-    """Return JSON as its standard has it: a number that is none, such as NaN, is a text.
+    """Return JSON as its standard has it: a number that is none, such as NaN, is a text; secrets are hidden.
 
     Examples
     --------
     >>> to_json({"ratio": float("nan"), "rows": [1, None]})
     '{"ratio": "nan", "rows": [1, null]}'
     """
+    text = _dumped(value)
+    return in_json(text if redact(text) == text else _dumped(redact_values(value)))
+
+
+def _dumped(value: object) -> str:
     try:
         return json.dumps(value, default=str, ensure_ascii=False, allow_nan=False)
     except ValueError:
@@ -306,12 +314,17 @@ def _between(ends: str, lines: Iterable[str]) -> str:
     return f"{ends[0]}\n{text}\n{ends[1]}" if text else ends
 
 
-def _write(path: Path, text: str) -> Path:
-    """Write a file beside its place and move it there, so that a reader never sees half of it."""
+def _write(path: Path, text: str, *, private: bool = False) -> Path:
+    """Write a file beside its place and move it there, so that a reader never sees half of it.
+
+    A `private` one holds rendered SQL or rows, and is for nobody but the user who ran the command.
+    """
     beside = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
+        beside.unlink(missing_ok=True)
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666), "wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
         beside.replace(path)
     except OSError as error:
         way = "make room on the disk" if error.errno in _NO_ROOM else "make the folder writable"

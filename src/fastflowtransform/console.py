@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.artifacts import describe_check, describe_error, describe_source, describe_step, to_json
-from fastflowtransform.errors import FftError, NotPublished, UnwritableFolder, counted
+from fastflowtransform.errors import FftError, NotPublished, counted
 from fastflowtransform.freshness import spelt
+from fastflowtransform.plain_text import in_ascii_json, in_line, in_lines, in_sql
 from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
+from fastflowtransform.secret_values import redact
+from fastflowtransform.streams import put
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -40,8 +41,6 @@ _STYLES = {
     Status.SKIPPED: "dim",
     Status.CANCELLED: "yellow",
 }
-_GONE = (errno.EPIPE, errno.EIO)
-"""What a pipe says whose reader has gone, and a terminal that was closed."""
 _FEW = 20
 """Columns of a seed that are shown in a line."""
 
@@ -83,7 +82,7 @@ class Console:
 
     @property
     def _fancy(self) -> bool:
-        return sys.stdout.isatty() and not self.output.json
+        return sys.stdout.isatty() and not self.output.json and (sys.stdout.encoding or "").lower().startswith("utf")
 
     def begin(self, title: str, total: int) -> None:
         """Say what is about to run, over how many steps."""
@@ -91,21 +90,26 @@ class Console:
         self.event("started", title=title, total=total)
         self.say(title)
 
-    def say(self, text: str) -> None:
-        """Write a line for people."""
+    def say(self, text: str = "") -> None:
+        """Write a line for people; whatever stands in it, it is one line."""
         if not self.output.json and self.output.verbosity >= 0:
-            self._print(text)
+            self._print(in_lines(in_line(redact(text))))
+
+    def say_sql(self, sql: str, prefix: str = "") -> None:
+        """Write a statement for people, in its own lines."""
+        if not self.output.json and self.output.verbosity >= 0:
+            self._print(in_sql(redact(f"{prefix}{sql}")))
 
     def event(self, kind: str, /, **values: Any) -> None:
         """Write a JSON event, where they are asked for."""
         if self.output.json:
-            _put(to_json({"event": kind, **values}), sys.stdout)
+            put(to_json({"event": kind, **values}), sys.stdout, in_ascii_json)
 
     def statement(self, sql: str, name: str | None = None) -> None:
         """Show a statement that is about to be sent, with `-v`; with its step, where several run at once."""
         if self.tells_statements:
             self.event("statement", sql=sql, **({} if name is None else {"name": name}))
-            self.say(f"  > {sql}" if name is None else f"  {name} > {sql}")
+            self.say_sql(sql, "  > " if name is None else f"  {in_line(name)} > ")
 
     def started(self, name: str, what: str) -> None:
         """Show what runs, on a terminal as one line that changes."""
@@ -129,7 +133,7 @@ class Console:
             text = f"{len(self._running)} under way: {', '.join(reversed(self._running))}"
         # In one line, whatever runs: a live line that wraps would not be taken back as a whole.
         room = self._rich().width - 4
-        shown = f"{number}/{self._total} {text}"
+        shown = in_line(redact(f"{number}/{self._total} {text}"))
         self._live.update(escape(shown if len(shown) <= room else f"{shown[: room - 1]}…"))
 
     def waiting(self, name: str, why: str) -> None:
@@ -194,11 +198,15 @@ class Console:
             if result.sql is not None:
                 number = counted(result.failures or 0, "failing row")
                 such = ", such as" if result.sample else ""
-                self.say(f'\n{MARKS[result.status]} "{result.name}": {number}{such}')
+                self.say()
+                self.say(f'{MARKS[result.status]} "{result.name}": {number}{such}')
                 self.rows(result.sample)
-                self.say(f"\nto see them all:\n{result.sql.strip()}")
+                self.say()
+                self.say("to see them all:")
+                self.say_sql(result.sql.strip())
                 if result.stored is not None:
-                    self.say(f"\nthey are kept in {result.stored}")
+                    self.say()
+                    self.say(f"they are kept in {result.stored}")
 
     def unit_tests(self, results: Sequence[CheckResult]) -> None:
         """Show each unit test in a line, and each that failed cell by cell."""
@@ -252,17 +260,18 @@ class Console:
         styles: Sequence[str] | None = None,
     ) -> None:
         """Show a table: with rich on a terminal, in plain columns elsewhere."""
-        cells = [list(map(_printable, row)) for row in rows]
+        heads = [in_line(redact(head)) for head in heads]
+        cells = [[in_line(redact(cell)) for cell in row] for row in rows]
         if self.output.json or self.output.verbosity < 0 or not cells:
             return
         widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
         if self._fancy and sum(widths) + 3 * len(widths) > self._rich().width:
             for row in cells:
-                self._print(_stacked(heads, row))
+                self._print(in_lines(_stacked(heads, row)))
             return
         if not self._fancy:
             for line in _aligned([list(heads), *cells], right):
-                self._print(line)
+                self._print(in_lines(line))
             return
         from rich import box
         from rich.table import Table
@@ -297,7 +306,8 @@ class Console:
 
     def _totals(self, statuses: Sequence[Status], seconds: float, exit_code: int) -> None:
         words = [f"{number} {_TOTALS[status]}" for status in Status if (number := statuses.count(status))]
-        self.say(f"\n{', '.join(words) or 'nothing to do'} in {seconds:.2f} s")
+        self.say()
+        self.say(f"{', '.join(words) or 'nothing to do'} in {seconds:.2f} s")
         self.event("finished", exit_code=exit_code, seconds=round(seconds, 3))
 
     def error(self, error: FftError, prefix: str = "") -> None:
@@ -307,16 +317,16 @@ class Console:
             return
         lines = [f"{error.code} {prefix}{error.message}"]
         if error.at is not None:
-            lines.append(f"  at {error.at}")
+            lines.append(in_line(f"  at {error.at}"))
         if error.hint is not None:
-            lines.append(f"  hint {error.hint}")
-        _put(_printable("\n".join(lines), keep="\n"), sys.stderr)
+            lines += map(in_line, f"  hint {error.hint}".split("\n"))
+        put(in_lines(redact("\n".join(lines))), sys.stderr)
 
     def _print(self, text: str) -> None:
         if self._live is not None:
             self._rich().print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            _put(text, sys.stdout)
+            put(text, sys.stdout)
 
     def _rich(self) -> RichConsole:
         from rich.console import Console as RichConsole
@@ -324,31 +334,6 @@ class Console:
         if self._live is not None:
             return self._live.console
         return RichConsole(highlight=False, soft_wrap=False)
-
-
-def drop(stream: TextIO) -> None:
-    """Let all that is written to a stream from now on go nowhere."""
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), stream.fileno())
-
-
-def _put(text: str, stream: TextIO) -> None:
-    """Write a line. What nobody can read any more, as after `fft run | head`, is dropped, and the work goes on.
-
-    Raises
-    ------
-    UnwritableFolder
-        There is a reader, but no room, as on a full disk; from then on all is said on the error stream.
-    """
-    try:
-        print(text, file=stream, flush=True)
-    except OSError as error:
-        drop(stream)
-        if stream is sys.stderr or error.errno in _GONE:
-            return
-        sys.stdout = sys.stderr
-        hint = "what was done is in fft history; write to another place"
-        raise UnwritableFolder(f'what there is to say cannot be written: "{error.strerror}"', hint=hint) from error
 
 
 def _few(names: Sequence[str]) -> str:
@@ -452,8 +437,3 @@ def _aligned(rows: list[list[str]], right: Sequence[int]) -> Iterable[str]:
 
 def _shown(value: object) -> str:
     return "NULL" if value is None else str(value)
-
-
-def _printable(text: str, keep: str = "") -> str:
-    """Return the text with control characters spelt out, so that data cannot steer the terminal."""
-    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)

@@ -24,6 +24,7 @@ from fastflowtransform.errors import (
     hint_from,
     nearest,
 )
+from fastflowtransform.secret_values import is_secret
 from fastflowtransform.yaml_scalars import Fraction, loader
 
 if TYPE_CHECKING:
@@ -69,12 +70,15 @@ class Section:
         Where it stands; a key without a line of its own stands there too.
     title
         What to call it in a message, such as `profile "dev"`.
+    hides
+        Whether its values may be secret, so that messages name their kinds only.
     """
 
-    def __init__(self, values: Mapping[str, Any], at: Location, title: str) -> None:
+    def __init__(self, values: Mapping[str, Any], at: Location, title: str, *, hides: bool = False) -> None:
         self.values = values
         self.title = title
         self._at = at
+        self._hides = hides
         self._asked: set[str] = set()
 
     def at(self, key: str | None = None) -> Location:
@@ -144,7 +148,8 @@ class Section:
         allowed = [member.value for member in kind]
         if value not in allowed:
             hint = nearest(str(value), allowed) or f"use one of: {', '.join(allowed)}"
-            raise BadValue(f'"{key}" of {self.title} is "{value}"', at=self.at(key), hint=hint)
+            shown = kind_of(value) if self._is_hidden(key, value) else f'"{value}"'
+            raise BadValue(f'"{key}" of {self.title} is {shown}', at=self.at(key), hint=hint)
         return kind(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -201,7 +206,7 @@ class Section:
         if isinstance(values, _Lined):
             lined.lines |= values.lines
         lined.line = self.at().line or 1
-        section = Section(lined, self._at, self.title)
+        section = Section(lined, self._at, self.title, hides=self._hides)
         section._asked |= self._asked
         return section
 
@@ -211,14 +216,16 @@ class Section:
         lined.update({key: value for key, value in self.values.items() if key not in keys})
         lined.lines = {key: self.at(key).line or 1 for key in lined}
         lined.line = self.at().line or 1
-        section = Section(lined, self._at, self.title)
+        section = Section(lined, self._at, self.title, hides=self._hides)
         section._asked |= self._asked
         return section
 
     def bad(self, key: str, expected: str) -> BadValue:
         """Return the error for a value of the wrong type, for the caller to raise."""
+        value = self.values.get(key)
+        shown = kind_of(value) if self._is_hidden(key, value) else f'"{value}"'
         return BadValue(
-            f'"{key}" of {self.title} is "{self.values.get(key)}", which is not {expected}',
+            f'"{key}" of {self.title} is {shown}, which is not {expected}',
             at=self.at(key),
             hint=f"give {expected}",
         )
@@ -227,8 +234,9 @@ class Section:
         """Raise `UnknownKey` for the first key that nobody asked for."""
         for key in self.values:
             if key not in self._asked:
+                shown = f' "{key}"' if not self._hides or re.fullmatch("[A-Za-z_]{1,40}", key) else ""
                 raise UnknownKey(
-                    f'{self.title} has an unknown key "{key}"',
+                    f"{self.title} has an unknown key{shown}",
                     at=self.at(key),
                     hint=hint_from(str(key), self._asked, "known keys"),
                 )
@@ -241,10 +249,35 @@ class Section:
 
     def _nested(self, value: Any, key: str, title: str) -> Section:
         if not isinstance(value, Mapping):
+            shown = kind_of(value) if self._is_hidden(key, value) else f'"{value}"'
             raise BadValue(
-                f'{title} is "{value}", which is not a mapping', at=self.at(key), hint="write it as key: value"
+                f"{title} is {shown}, which is not a mapping", at=self.at(key), hint="write it as key: value"
             )
-        return Section(value, self.at(key), title)
+        return Section(value, self.at(key), title, hides=self._hides)
+
+    def _is_hidden(self, key: str, value: object) -> bool:
+        """Whether a message names the kind of a value only: it may be secret, or long."""
+        return self._hides or is_secret(key) or isinstance(value, Mapping | list | tuple)
+
+
+def kind_of(value: object) -> str:
+    """Return what YAML takes a value for, in words.
+
+    Examples
+    --------
+    >>> kind_of("a"), kind_of([1]), kind_of({}), kind_of(1.5)
+    ('a text', 'a list', 'a mapping', 'a number')
+    """
+    for kinds, words in (
+        (str, "a text"),
+        (bool, "true or false"),
+        (int | float, "a number"),
+        (date, "a date"),
+        (Mapping, "a mapping"),
+    ):
+        if isinstance(value, kinds):
+            return words
+    return "empty" if value is None else "a list"
 
 
 def read_text(path: Path) -> str:
@@ -295,7 +328,7 @@ def replace_text(path: Path, change: Callable[[str], tuple[str, Changed]]) -> Ch
     return changed
 
 
-def read_document(path: Path, title: str) -> Section:
+def read_document(path: Path, title: str, *, hides: bool = False) -> Section:
     """Read a YAML file whose top is a mapping; an empty file is an empty mapping.
 
     Parameters
@@ -304,6 +337,8 @@ def read_document(path: Path, title: str) -> Section:
         The file.
     title
         What to call it in a message.
+    hides
+        Whether its values may be secret: what is wrong is then told without them.
 
     Raises
     ------
@@ -312,7 +347,21 @@ def read_document(path: Path, title: str) -> Section:
     YamlSyntax
         It is not YAML, its top is not a mapping, or a key stands in a mapping twice.
     """
-    return parse_document(read_text(path), path, title)
+    text = read_text(path)
+    if not hides:
+        return parse_document(text, path, title)
+    try:
+        section = parse_document(text, path, title)
+    except YamlSyntax as error:
+        # What YAML complains of is quoted from the file.
+        message = re.sub(
+            r"['\"].*['\"]", "...", error.message.removeprefix("not valid YAML").strip(': "'), flags=re.DOTALL
+        )
+        raise YamlSyntax(f"not valid YAML: {message}", at=error.at, hint=_IN_QUOTES) from None
+    return Section(section.values, Location(path), title, hides=True)
+
+
+_IN_QUOTES = "put values into quotes, also those that begin with {{"
 
 
 def parse_document(text: str, path: Path, title: str) -> Section:
@@ -384,7 +433,7 @@ def render_values(
     lined.lines, lined.line = {key: section.at(key).line or 1 for key in section.values}, section.at().line or 1
     for key, value in section.values.items():
         lined[key] = _rendered(value, section.at(key), render) if keys is None or key in keys else value
-    return Section(lined, section.at(), section.title)
+    return Section(lined, section.at(), section.title, hides=section._hides)
 
 
 def _rendered(value: Any, at: Location, render: Any) -> Any:

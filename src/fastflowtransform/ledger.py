@@ -24,6 +24,7 @@ from fastflowtransform.engines.notes import Notes, Value
 from fastflowtransform.model import Materialized, Model
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, Status, StepResult, WriteCounts
+from fastflowtransform.secret_values import redact
 from fastflowtransform.windows import Window
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ class Entry:
             "status": status,
             "started_at": self._started,
             "seconds": seconds,
-            "error": error,
+            "error": None if error is None else redact(error),
         }
 
     def _look(self, engine: Engine, relation: Relation) -> None:
@@ -328,7 +329,7 @@ class Ledger:
             "environment": command.environment,
             "engine": command.engine,
             "version": __version__,
-            "options": " ".join(command.options),
+            "options": redact(" ".join(command.options)),
             "started_at": command.started_at,
             "seconds": (datetime.now(UTC) - command.started_at) / timedelta(seconds=1),
         }

@@ -32,6 +32,7 @@ from fastflowtransform.py_model import read_python_models
 from fastflowtransform.python_text import forget
 from fastflowtransform.reading import File, Read, Reading, by_name, files_in, read_models
 from fastflowtransform.relation import Relation
+from fastflowtransform.secret_values import SECRETS, learn_variables
 from fastflowtransform.sources import read_sources
 from fastflowtransform.sql_model import read_sql_model
 from fastflowtransform.template import RESERVED, Scope, Template
@@ -122,6 +123,7 @@ class _Settings:
     frame: Frame
     defaults: Defaults
     tests: tuple[Section, ...]
+    secret: tuple[str, ...] = ()
 
 
 def load(
@@ -159,6 +161,7 @@ def load(
     reading = reading or Reading()
     settings = _read_settings(folder)
     scope = Scope(engine, variables, MappingProxyType({**settings.vars, **(given or {})}))
+    learn_variables(scope.vars, settings.secret)
     scope = replace(scope, macros=tuple(_macros(folder, reading.kept)))
     # What a file holds does not change meanwhile, and a Python file is not to be executed twice.
     read_file = functools.cache(functools.partial(_read_model, scope, settings, reading.kept))
@@ -210,6 +213,7 @@ def _read(
         elsewhere=frozenset(read.elsewhere),
         unread=frozenset(read.unread),
     )
+    SECRETS.allow(settings.name, *project.graph.upstream, *read.unread)
     return project, declared.needed
 
 
@@ -264,6 +268,7 @@ def _read_settings(folder: Path) -> _Settings:
     name = section.required_text("name")
     section.text("version")
     variables = section.section("vars")
+    secret = section.texts("secret")
     dialect = section.text("dialect")
     frame = section.choice("frame", Frame, Frame.IBIS)
     models = section.section("models")
@@ -276,7 +281,7 @@ def _read_settings(folder: Path) -> _Settings:
     tests = tuple(section.sections("tests", "test"))
     section.close()
     defaults = Defaults(folder, materialized, MappingProxyType(incremental))
-    return _Settings(name, variables.values if variables else {}, dialect, frame, defaults, tests)
+    return _Settings(name, variables.values if variables else {}, dialect, frame, defaults, tests, secret)
 
 
 def _macros(folder: Path, kept: Kept) -> Iterator[Template]:

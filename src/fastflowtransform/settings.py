@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from fastflowtransform.document import Section, read_document, read_text, render_values
-from fastflowtransform.errors import EnvSyntax, Location, ProjectNotFound, UnknownProfile, hint_from
-from fastflowtransform.template import Scope, compile_value
+from fastflowtransform.errors import (
+    EnvSyntax,
+    JinjaError,
+    Location,
+    MissingVariable,
+    ProjectNotFound,
+    UnknownProfile,
+    hint_from,
+)
+from fastflowtransform.secret_values import SECRETS, learn_profiles, learn_shell
+from fastflowtransform.template import Scope, compile_value, instead_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Profile:
             Key of an option by the variable that overrides it, such as `{"FF_DUCKDB_PATH": "path"}`.
         """
         given = {key: self.variables[name] for name, key in names.items() if self.variables.get(name)}
+        learn_profiles(given)
         return self.options.overlaid(given)
 
 
@@ -92,17 +103,23 @@ def load(folder: Path, env: str | None = None) -> Profile:
         raise UnknownProfile(
             f'there is no profiles.yml, so no profile "{name}"', at=Location(path), hint="add the file"
         )
-    profiles = read_document(path, "profiles.yml")
+    profiles = read_document(path, "profiles.yml", hides=True)
+    learn_profiles(profiles.values)
     if name not in profiles.values:
+        known = [key for key, value in profiles.values.items() if isinstance(value, Mapping)]
         raise UnknownProfile(
-            f'there is no profile "{name}"', at=Location(path), hint=hint_from(name, profiles.values, "profiles")
+            f'there is no profile "{name}"', at=Location(path), hint=hint_from(name, known, "profiles")
         )
     own = profiles.section(name, f'profile "{name}"')
     assert own is not None
     scope = Scope(variables=variables)
     context = {"env": scope.env, "project_dir": lambda: str(folder)}
-    section = render_values(own, lambda text, at: compile_value(text, at).render(context))
+    section = render_values(own, lambda text, at: _rendered(text, at, context))
+    learn_profiles(section.values)
     engine = section.required_text("engine")
+    if re.fullmatch(r"[A-Za-z_]\w*", engine) is None:
+        raise section.bad("engine", "the name of an engine")
+    SECRETS.allow(name, engine)
     options = section.section(engine) or Section({}, section.at(), f'"{engine}" of profile "{name}"')
     jobs = section.text("jobs")
     if jobs is not None and not is_jobs(jobs):
@@ -110,6 +127,33 @@ def load(folder: Path, env: str | None = None) -> Profile:
     section.close()
     return Profile(name, engine, options, variables, folder, jobs)
 
+
+def _rendered(text: str, at: Location, context: Mapping[str, object]) -> str:
+    """Render a value of `profiles.yml`; what is wrong with its Jinja is told without the value.
+
+    Raises
+    ------
+    JinjaError, MissingVariable
+        It cannot be rendered.
+    """
+    try:
+        return compile_value(text, at).render(context)
+    except JinjaError as error:
+        word = re.match(r'"(\w+)" is undefined', error.message)
+        if word is None:
+            raise JinjaError("a value is not valid Jinja", at=error.at, hint="write {{ env('NAME') }}") from None
+        if (meant := instead_of(word[1])) is None:
+            raise JinjaError("a value asks for a name that is not there", at=error.at, hint=_IN_PROFILES) from None
+        raise JinjaError(error.message, at=error.at, hint=meant) from None
+    except MissingVariable as error:
+        if re.search(r'"[A-Z][A-Z0-9_]*"', error.message):
+            raise
+        raise MissingVariable(
+            "an environment variable is not set", at=error.at, hint="set it, or give a default"
+        ) from None
+
+
+_IN_PROFILES = "profiles.yml knows env('NAME', 'default') and project_dir()"
 
 AUTO = "auto"
 
@@ -125,7 +169,9 @@ def environment(folder: Path, env: str | None = None) -> tuple[str, Mapping[str,
     base = {**_dotenv(folder / ".env"), **_dotenv(folder / ".env.local")}
     name = env or shell.get("FFT_ACTIVE_ENV") or base.get("FFT_ACTIVE_ENV") or "dev"
     own = {**_dotenv(folder / f".env.{name}"), **_dotenv(folder / f".env.{name}.local")}
-    return name, MappingProxyType({**base, **own, **shell})
+    variables = {**base, **own, **shell}
+    learn_shell(variables)
+    return name, MappingProxyType(variables)
 
 
 def _dotenv(path: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from fastflowtransform import plain_template
 from fastflowtransform.errors import FftError, JinjaError, Location, MissingVariable, hint_from, nearest
 from fastflowtransform.plain_template import Tag
+from fastflowtransform.secret_values import learn_environment
 
 if TYPE_CHECKING:
     import jinja2
@@ -128,10 +129,8 @@ class Template:
             raise
         except jinja2.UndefinedError as error:
             name = str(error.message).partition("'")[2].partition("'")[0]
-            known = set(context) if name else set()
-            raise JinjaError(
-                str(error.message).replace("'", '"'), at=self._failing_line(error), hint=nearest(name, known)
-            ) from error
+            hint = instead_of(name) or nearest(name, set(context) if name else ())
+            raise JinjaError(str(error.message).replace("'", '"'), at=self._failing_line(error), hint=hint) from error
         except (jinja2.TemplateError, *_EXPRESSION_ERRORS) as error:
             raise JinjaError(f'the template fails: "{error}"', at=self._failing_line(error)) from error
 
@@ -139,6 +138,32 @@ class Template:
         """Return the last line of this template in the error's traceback; Jinja puts it there."""
         found = last_line(error, self.at.path)
         return self.at if found is None else self.line(found)
+
+
+_INSTEAD = {
+    "env_var": "env('NAME', 'default') gives an environment variable",
+    "target": "engine() gives the engine's name, and env('NAME') what a profile differs in",
+    "model": "{{ this }} is the model's own table",
+    "adapter": "use the Python model of the task, or write the SQL of the engine",
+    "run_query": "a model runs no statements of its own; read the table with ref() or source()",
+    "statement": "a model runs no statements of its own; read the table with ref() or source()",
+    "load_result": "a model runs no statements of its own; read the table with ref() or source()",
+    "execute": "a template is rendered without a connection; leave the condition out",
+    "log": "a template prints nothing; leave the call out",
+    "return": "write the text that the macro is to give",
+    "exceptions": "write a check, see the guide on checking data",
+    "dbt_utils": "there are no packages of macros; write the macro in models/macros/",
+    "snapshot": "write an incremental model with unique_key",
+    "graph": "fft list --json tells what the project holds",
+    "invocation_id": "fft history names each run",
+    "run_started_at": "write current_timestamp in the SQL",
+}
+"""What to write in place of names that templates of other tools know."""
+
+
+def instead_of(name: str) -> str | None:
+    """Return a hint for a name that templates of other tools know; None for any other."""
+    return _INSTEAD.get(name)
 
 
 def compile_template(text: str, at: Location) -> Template:
@@ -342,6 +367,7 @@ class Scope:
     def env(self, name: str, default: object = _REQUIRED) -> object:
         """Return an environment variable, as `env('NAME', 'default')` in a template."""
         if name in self.variables:
+            learn_environment(name, self.variables[name])
             return self.variables[name]
         if default is _REQUIRED:
             raise MissingVariable(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -16,7 +18,9 @@ import click
 from fastflowtransform import __version__
 from fastflowtransform.cli.signals import heeded
 from fastflowtransform.console import Console, Output
-from fastflowtransform.errors import FftError, Interrupted, Unexpected, UsageError, nearest
+from fastflowtransform.errors import FftError, Interrupted, SystemRefused, Unexpected, UsageError, nearest
+from fastflowtransform.secret_values import SECRETS, redact
+from fastflowtransform.streams import drop
 
 COMMANDS = (
     "init",
@@ -95,6 +99,7 @@ def _nowhere() -> TextIO:
 
 def call(arguments: list[str]) -> int:
     """Run one command, and return its exit code; whatever goes wrong becomes one short block of text."""
+    SECRETS.clear()
     with heeded():
         return _called(arguments, Output(json="--json" in arguments))
 
@@ -112,6 +117,8 @@ def _called(arguments: list[str], asked: Output) -> int:
         return _told(_usage(error), asked)
     except (KeyboardInterrupt, click.Abort):
         return _told(Interrupted("interrupted", hint="what was not committed is rolled back; run it again"), asked)
+    except OSError as error:
+        return _told(_refused(error), asked)
     except Exception as error:
         return _told(_unexpected(error), asked)
 
@@ -136,13 +143,42 @@ def _usage(error: click.UsageError) -> UsageError:
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 
+def _refused(error: OSError) -> FftError:
+    """Return the error for what the operating system does not let us do."""
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        if sys.stdout is not sys.stderr and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE):
+            drop(sys.stdout)
+            sys.stdout = sys.stderr
+        return SystemRefused(f'the operating system refuses: "{reason}"', hint=_WAYS.get(error.errno or 0))
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    return SystemRefused(f'the operating system refuses "{path}": "{reason}"', hint=_WAYS.get(error.errno or 0))
+
+
+_WAYS = {
+    errno.ENOENT: "is it still there? run fft in a folder that exists",
+    errno.EACCES: "give yourself the right to read and write it",
+    errno.EPERM: "give yourself the right to read and write it",
+    errno.EROFS: "name a folder that can be written to",
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room on the disk",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EMFILE: "raise the number of files that a process may open, with ulimit -n",
+    errno.ENFILE: "end other programs that hold many files open",
+    errno.ELOOP: "a link leads to itself: remove it",
+}
+
+
 def _unexpected(error: Exception) -> Unexpected:
     """Keep the traceback in a file, for whoever mends the defect; the user gets a sentence."""
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="fft-", suffix=".log", delete=False, encoding="utf-8") as log:
-        traceback.print_exception(error, file=log)
-    return Unexpected(
-        f'a defect in fft: {type(error).__name__}: "{error}"', hint=f'please report it with the file "{Path(log.name)}"'
-    )
+    hint = "please report it"
+    with contextlib.suppress(OSError):
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="fft-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
+            log.write(redact("".join(traceback.format_exception(error))))
+        hint = f'please report it with the file "{Path(log.name)}"'
+    return Unexpected(f'a defect in fft: {type(error).__name__}: "{error}"', hint=hint)

@@ -27,5 +27,6 @@ def command(output: Output, folder: Path) -> int:
     for path in write_starter(folder):
         console.event("written", path=str(path))
         console.say(f"wrote {path}")
-    console.say(f"\nnext: cd {shlex.quote(str(folder))} && fft seed && fft run && fft test")
+    console.say()
+    console.say(f"next: cd {shlex.quote(str(folder))} && fft seed && fft run && fft test")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -288,15 +289,19 @@ def given_variables(pairs: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         is_mapping = pair.lstrip().startswith("{")
         if not is_mapping and not (equals and name.strip()):
-            raise click.UsageError(f'--vars "{pair}" is not NAME=VALUE')
+            # A text may be secret; a word is a name as a rule.
+            shown = f' "{pair}"' if re.fullmatch("[A-Za-z_]{1,30}", pair) else ": what stands there"
+            raise click.UsageError(f"--vars{shown} is not NAME=VALUE")
         try:
             found = parse(pair if is_mapping else value)
         except yaml.YAMLError as error:
-            raise click.UsageError(f'--vars "{pair}" cannot be read as YAML') from error
+            # The value may be secret, so only its name is shown.
+            of = "" if is_mapping else f' of "{name.strip()}"'
+            raise click.UsageError(f"--vars: the value{of} cannot be read as YAML") from error
         if not is_mapping:
             given[name.strip()] = found
         elif isinstance(found, dict):
             given.update({str(key): item for key, item in found.items()})
         else:
-            raise click.UsageError(f'--vars "{pair}" is not a mapping')
+            raise click.UsageError("--vars: what stands there is not a mapping")
     return given

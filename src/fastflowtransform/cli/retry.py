@@ -9,9 +9,11 @@ import click
 
 from fastflowtransform.cli.options import output_options
 from fastflowtransform.console import Console, Output
+from fastflowtransform.secret_values import HIDDEN
 
 REPEATED = ("run", "build", "seed", "test")
 FAILED = ("error", "fail", "skipped", "cancelled")
+SELECTED = " ".join(f"result:{word}" for word in FAILED)
 
 
 @click.command("retry", short_help="Repeat what failed in the last command, and what was below it.")
@@ -39,13 +41,17 @@ def command(output: Output, project: Path) -> int:
             f'the last command was "{name}", which cannot be repeated in part',
             hint=f"retry repeats {', '.join(REPEATED)}; run fft {name} again",
         )
+    if any(HIDDEN in option for option in options):
+        raise NoState(
+            f"an option of the last fft {name} was secret, and is kept nowhere",
+            hint=f'run fft {name} with it, and with --select "{SELECTED}"',
+        )
     if not any(words & set(FAILED) for words in results_by_node(last).values()):
         Console(output, folder).say(f"nothing failed in the last fft {name}")
         return 0
     repeated: click.Command = importlib.import_module(f"fastflowtransform.cli.{name}").command
-    words = " ".join(f"result:{word}" for word in FAILED)
     # A backfill goes on with the windows that are left.
     resumed = ["--resume"] if "--from" in options and "--resume" not in options else []
-    arguments = [*options, *resumed, "--select", words, str(folder)]
+    arguments = [*options, *resumed, "--select", SELECTED, str(folder)]
     code: int = repeated.main(arguments, prog_name=f"fft {name}", standalone_mode=False, obj=output)
     return code

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-from fastflowtransform.console import drop
+from fastflowtransform.streams import drop
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

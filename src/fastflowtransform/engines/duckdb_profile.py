@@ -50,6 +50,8 @@ class Settings:
         """Read a profile's settings, which are to be all known ones."""
         options = profile.with_variables(_VARIABLES)
         path, schema = options.required_text("path"), _schema(options)
+        if "://" in path:
+            raise options.bad("path", "the path of a file")
         given: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": options.integer("threads")}
         spilled = options.text("temp_directory")
         given["temp_directory"] = None if spilled is None else str(profile.folder / spilled)

@@ -149,7 +149,7 @@ class PostgresEngine:
             The server cannot be reached, or refuses us.
         """
         options = profile.with_variables(_VARIABLES)
-        dsn = libpq(options.required_text("dsn"))
+        dsn = libpq(options.required_text("dsn"), options.at("dsn"))
         schema = options.text("schema") or "public"
         lock_wait = options.integer("lock_wait")
         options.close()

@@ -13,6 +13,7 @@ from fastflowtransform.errors import (
     ConnectionFailed,
     ConnectionLost,
     EngineError,
+    Location,
     OutOfSpace,
     RelationMissing,
     TimedOut,
@@ -97,16 +98,44 @@ def why_not_open(error: Any, dsn: str) -> ConnectionFailed:
     )
     if answered is None and error.sqlstate is None and "Failed to connect" in text:
         # libpq shows the part of a DSN that it does not understand, and that may be the password.
-        return ConnectionFailed(
-            "the dsn of the profile cannot be understood",
-            hint="write postgresql://user:password@host:5432/database, with %40 for an @ in the password",
-        )
+        return ConnectionFailed(NOT_UNDERSTOOD, hint=DSN_HINT)
     reason = redacted(answered[1] if answered else _first_line(text), dsn)
     place = re.search(r'(at "[^"]*"(?: \([^)]*\))?, port \d+|on socket "[^"]*")', text)
     return ConnectionFailed(
         f"cannot connect to the server{' ' + place[1] if place else ''}: {reason.removeprefix('FATAL:').strip()}",
         hint="is it running, and is the dsn of the profile right?",
     )
+
+
+def require_dsn(dsn: str, at: Location | None) -> None:
+    """Raise for a DSN that libpq would read in another way than it is meant, and quote a part of it in its message.
+
+    Raises
+    ------
+    ConnectionFailed
+        Its scheme is another one, a port is no number, or a character of the password is not escaped.
+    """
+    scheme, mark, rest = dsn.partition("://")
+    if not mark or "=" in scheme:
+        is_understood = "=" in dsn
+    else:
+        # As libpq has it: the first @ ends the user, unless a / stands before it; a / or a ? ends the hosts.
+        user, at_sign, _ = rest.partition("/")[0].partition("@")
+        place = rest[len(user) + 1 :] if at_sign else rest
+        hosts = re.split(r"[/?]", place, maxsplit=1)[0]
+        ports = re.findall(":([^,]*)", re.sub(r"\[[^\]]*\]", "", hosts))
+        is_understood = (
+            scheme in ("postgres", "postgresql")
+            and "@" not in place.partition("?")[0]
+            and all(port == "" or port.isdigit() for port in ports)
+            and re.search(r"%(?![0-9A-Fa-f]{2})", rest) is None
+        )
+    if not is_understood:
+        raise ConnectionFailed(NOT_UNDERSTOOD, at=at, hint=DSN_HINT)
+
+
+NOT_UNDERSTOOD = "the dsn of the profile cannot be understood"
+DSN_HINT = "write postgresql://user:password@host:5432/database, with %40 for an @ in the password, %2F for a /"
 
 
 def redacted(text: str, dsn: str) -> str:

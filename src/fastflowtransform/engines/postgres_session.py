@@ -10,8 +10,8 @@ import adbc_driver_manager as adbc
 from adbc_driver_postgresql import StatementOptions, _driver_path
 
 from fastflowtransform.engines.interrupting import Interrupt
-from fastflowtransform.engines.postgres_errors import Translated, why_not_open
-from fastflowtransform.errors import ConnectionLost, EngineError, OutcomeUnknown
+from fastflowtransform.engines.postgres_errors import Translated, require_dsn, why_not_open
+from fastflowtransform.errors import ConnectionLost, EngineError, Location, OutcomeUnknown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -203,8 +203,13 @@ def _reader(statement: Any) -> Iterator[pa.RecordBatchReader]:
         yield reader
 
 
-def libpq(dsn: str) -> str:
+def libpq(dsn: str, at: Location | None = None) -> str:
     """Return a DSN as libpq takes it, without the driver that SQLAlchemy's form names.
+
+    Raises
+    ------
+    ConnectionFailed
+        libpq would read it in another way than it is meant, and quote a part of it.
 
     Examples
     --------
@@ -212,4 +217,7 @@ def libpq(dsn: str) -> str:
     'postgresql://ada@db/shop'
     """
     scheme, mark, rest = dsn.partition("://")
-    return f"{scheme.partition('+')[0]}{mark}{rest}"
+    if mark and "=" not in scheme:
+        dsn = f"{scheme.partition('+')[0]}{mark}{rest}"
+    require_dsn(dsn, at)
+    return dsn

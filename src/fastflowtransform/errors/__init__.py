@@ -71,6 +71,7 @@ from fastflowtransform.errors.project import PythonModelFailed as PythonModelFai
 from fastflowtransform.errors.project import SchemaChanged as SchemaChanged
 from fastflowtransform.errors.project import SelectionError as SelectionError
 from fastflowtransform.errors.project import SettingsError as SettingsError
+from fastflowtransform.errors.project import SystemRefused as SystemRefused
 from fastflowtransform.errors.project import Unexpected as Unexpected
 from fastflowtransform.errors.project import UnknownEngine as UnknownEngine
 from fastflowtransform.errors.project import UnknownKey as UnknownKey

@@ -18,6 +18,12 @@ class Interrupted(UsageError):
     exit_code = 130
 
 
+class SystemRefused(UsageError):
+    """The operating system refuses a file, a folder or a stream that the command needs."""
+
+    code = "C101"
+
+
 class Unexpected(FftError):
     """A defect in fft itself. The full story is in the log file that the message names."""
 
