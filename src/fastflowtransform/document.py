@@ -272,7 +272,6 @@ def kind_of(value: object) -> str:
         (str, "a text"),
         (bool, "true or false"),
         (int | float, "a number"),
-        (date, "a date"),
         (Mapping, "a mapping"),
     ):
         if isinstance(value, kinds):
