@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from fastflowtransform import engines
@@ -254,3 +256,71 @@ def test_ephemeral_models_that_read_each_other_twice_stay_small(project: Project
 
     assert project.fft("compile", "--select", "top").code == 0
     assert len((project.folder / "target/compiled/top.sql").read_text()) < 10_000
+
+
+def test_what_pandas_groups_by_is_a_column(project: ProjectFolder):
+    # issue 18: the index was dropped, without a word.
+    run(
+        project,
+        "@model(materialized='table', frame='pandas')\ndef m(numbers): return numbers.groupby('t')[['n']].sum()\n",
+    )
+
+    assert project.sql("SELECT t, n FROM m ORDER BY t") == [("x0", 0), ("x1", 1), ("x2", 2)]
+
+
+PRICES = "{{ config(materialized='table') }} select cast('1.5' as decimal(10, 2)) as price, 'x' as label, 1 as id"
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_columns_have_the_types_of_the_input_whether_there_are_rows_or_not(project: ProjectFolder, above: int):
+    # issue 18: on a day without rows, text became an integer, and a decimal's digits were those of the day.
+    run(
+        project,
+        "@model(materialized='table', frame='pandas')\n"
+        f"def m(prices): return prices[prices.id > {above}].astype(object)\n",
+        **{
+            "models/prices.ff.sql": PRICES,
+            "models/same.ff.sql": "select upper(label) as t from {{ ref('m') }} where label like 'x%' "
+            "union all select upper(label) from {{ ref('prices') }}",
+            "models/m.yml": "models: [{name: m, contract: warn, columns: [{name: price, type: 'decimal(10, 2)'}, "
+            "{name: label, type: string}, {name: id, type: [int32, int64]}]}]",
+        },
+    )
+
+    assert "contract" not in project.fft("run", "--select", "m").out
+
+
+def test_a_quiet_day_does_not_change_a_type_of_the_table(project: ProjectFolder):
+    body = (
+        "import pandas as pd\nfrom decimal import Decimal\n\n"
+        "@model(materialized='incremental', unique_key='n', frame='pandas', deps=['numbers'])\n"
+        "def m(numbers):\n"
+        "    return pd.DataFrame({'n': numbers.n, 'cost': [%s] * 3, 'day': pd.Series([%s] * 3, dtype=object)})\n"
+    )
+    run(project, body % ("Decimal('12345.25')", "pd.Timestamp('2026-01-01').date()"))
+    run(project, body % ("Decimal('1')", "None"))
+    run(project, body % ("None", "None"))
+
+    assert project.sql("SELECT n, cost, day FROM m ORDER BY n") == [(0, None, None), (1, None, None), (2, None, None)]
+
+
+MISSING = {
+    "M223": "@model(materialized='table', frame='polars')\ndef m(numbers): return numbers\n",
+    "M102": "import polars\n\n@model(materialized='table')\ndef m(numbers): return numbers\n",
+    "M220": "@model(materialized='table', frame='pandas')\ndef m(numbers):\n    import polars\n",
+}
+
+
+@pytest.mark.parametrize(("code", "body"), MISSING.items(), ids=["asked for", "imported above", "imported inside"])
+def test_a_package_that_is_not_installed_is_named(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch, code: str, body: str
+):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    project.write({**NUMBERS, "models/m.ff.py": HEAD + body})
+
+    answer = project.fft("run")
+
+    assert answer.err.startswith(f"{code} ")
+    assert "polars" in answer.err
+    assert "pip install polars" in answer.err
+    assert "models/m.ff.py:" in answer.err

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.errors import PythonModelFailed, WrongResult
-from fastflowtransform.model import Frame, Model, PythonBody
+from fastflowtransform.contract import parsed
+from fastflowtransform.errors import PackageMissing, PythonModelFailed, WrongResult
+from fastflowtransform.model import Contract, Frame, Model, PythonBody
 from fastflowtransform.py_model import UserCode
+from fastflowtransform.to_arrow import to_arrow
 
 if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
     import pyarrow as pa
+    from ibis.expr.schema import Schema
+
+    from fastflowtransform.to_arrow import KnownType
 
 
 def called(model: Model, body: PythonBody, tables: list[Any]) -> Any:
@@ -31,15 +38,59 @@ def called(model: Model, body: PythonBody, tables: list[Any]) -> Any:
     return result
 
 
-def rows_of(model: Model, body: PythonBody, result: Any) -> ir.Table | pa.RecordBatchReader:
-    """Return what a function gave as an expression, or as Arrow rows."""
+def rows_of(
+    model: Model, body: PythonBody, result: Any, known: KnownType, *, nanoseconds: bool, nul: bool
+) -> ir.Table | pa.RecordBatchReader:
+    """Return what a function gave as an expression, or as Arrow rows; the last parameters are `to_arrow`'s."""
+    if body.frame is Frame.IBIS:
+        table: ir.Table = result
+        return table
     with UserCode(WrongResult, f'reading what "{model.name}" returned', model.at.path):
-        rows = _arrow_rows(result, body.frame)
-    names = [name.casefold() for name in rows.schema.names] if body.frame is not Frame.IBIS else ["ibis"]
+        # Of polars, it may be a query that is still to be run.
+        result = result.collect() if type(result).__name__ == "LazyFrame" else result
+        rows = to_arrow(model, body.frame, result, known, nanoseconds=nanoseconds, nul=nul)
+    names = [name.casefold() for name in rows.schema.names]
     if not names or len(set(names)) < len(names):
         complaint = "names two columns alike" if names else "has no columns"
         raise WrongResult(f'what "{model.name}" returned {complaint}', at=model.at, hint="give each column a name")
     return rows
+
+
+class KnownTypes:
+    """The types that a model's columns have wherever something tells: its contract, its table, its inputs.
+
+    Parameters
+    ----------
+    contract
+        What the model promises.
+    schemas
+        Each gives the columns of a table, and is called where a column is not found before it.
+    """
+
+    def __init__(self, contract: Contract | None, schemas: Sequence[Callable[[], Schema | None]]) -> None:
+        self._promised = {} if contract is None else {column.name: column for column in contract.columns}
+        self._schemas = [functools.cache(schema) for schema in schemas]
+
+    def __call__(self, column: str) -> pa.DataType | None:
+        """Return the type of a column; None where nothing tells."""
+        promised = self._promised.get(column)
+        if promised is not None and promised.types:
+            return _in_arrow(parsed(promised.types[0], promised))
+        for schema in self._schemas:
+            found = schema()
+            if found is not None and column in found and (dtype := _in_arrow(found[column])) is not None:
+                return dtype
+        return None
+
+
+def _in_arrow(dtype: dt.DataType) -> pa.DataType | None:
+    """Return an Ibis type as Arrow's; None where it has none, or leaves a decimal's digits open."""
+    if dtype.is_unknown() or (dtype.is_decimal() and dtype.precision is None):
+        return None
+    try:
+        return dtype.to_pyarrow()
+    except (KeyError, NotImplementedError, TypeError, ValueError):
+        return None
 
 
 _TYPES = {
@@ -79,6 +130,20 @@ def load_libraries(models: Iterable[Model]) -> None:
             importlib.import_module(name)
 
 
+def require_libraries(model: Model, frame: Frame) -> None:
+    """Raise `PackageMissing` where a library that a model's function is written for is not installed."""
+    for name in _LIBRARIES[frame]:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            missing = error.name or name
+            raise PackageMissing(
+                f'"{model.name}" is a function of {frame} tables, and the package "{missing}" is not installed',
+                at=model.at,
+                hint=f"pip install {missing}",
+            ) from error
+
+
 def framed(batches: pa.RecordBatchReader, frame: Frame) -> Any:
     """Return rows as the function wants them."""
     rows = batches.read_all()
@@ -99,20 +164,11 @@ def framed(batches: pa.RecordBatchReader, frame: Frame) -> Any:
             ("int16", "Int16Dtype"),
             ("int32", "Int32Dtype"),
             ("int64", "Int64Dtype"),
+            ("uint8", "UInt8Dtype"),
+            ("uint16", "UInt16Dtype"),
+            ("uint32", "UInt32Dtype"),
+            ("uint64", "UInt64Dtype"),
             ("bool_", "BooleanDtype"),
         )
     }
     return rows.to_pandas(types_mapper=nullable.get)
-
-
-def _arrow_rows(result: Any, frame: Frame) -> ir.Table | pa.RecordBatchReader:
-    import pyarrow as pa
-
-    if frame is Frame.IBIS:
-        table: ir.Table = result
-        return table
-    if frame is Frame.PANDAS:
-        result = pa.Table.from_pandas(result, preserve_index=False)
-    elif frame is Frame.POLARS:
-        result = getattr(result, "collect", lambda: result)().to_arrow()
-    return result if isinstance(result, pa.RecordBatchReader) else result.to_reader()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from fastflowtransform.errors import (
     WrongResult,
     hint_from,
 )
-from fastflowtransform.frames import called, framed, rows_of
+from fastflowtransform.frames import KnownTypes, called, framed, require_libraries, rows_of
 from fastflowtransform.graph import order
 from fastflowtransform.model import ContractColumn, Frame, Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.project import Project
@@ -32,6 +33,7 @@ from fastflowtransform.template import Template
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+    from ibis.expr.schema import Schema
 
 
 INLINE = "__fft_ephemeral_"
@@ -230,6 +232,18 @@ class Tables:
         """Return a SQL text to make a table or view of."""
         return self._engine.select(sql)
 
+    def rows_of(self, model: Model, body: PythonBody, result: Any) -> ir.Table | pa.RecordBatchReader:
+        """Return what a function gave as an expression, or as Arrow rows; its table and its inputs tell open types."""
+        relation = Relation(self._project.database, model.name)
+
+        def written() -> Schema | None:
+            return self._engine.found(relation).schema() if self._engine.existing([relation]) else None
+
+        inputs = [functools.partial(lambda node: self.rows(node).schema(), found.node) for found in model.inputs]
+        known = KnownTypes(model.contract, [written, *inputs])
+        can = self._engine.capabilities
+        return rows_of(model, body, result, known, nanoseconds=can.nanoseconds, nul=can.nul)
+
     def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> Rows | pa.RecordBatchReader:
         """Return what a function gave; an expression over another connection is none that this engine can run."""
         import ibis.expr.operations as ops
@@ -346,11 +360,13 @@ class Query:
     def _result(self, *, is_incremental: bool) -> Rows | pa.RecordBatchReader:
         body = self.model.body
         if isinstance(body, PythonBody):
+            require_libraries(self.model, body.frame)
             tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
             result = called(self.model, body, tables)
             if body.frame is Frame.SPARK:
                 return Built(self._tables.framed(result))
-            return self._tables.own(rows_of(self.model, body, result), self.model)
+            rows = self._tables.rows_of(self.model, body, result)
+            return self._tables.own(rows, self.model)
         sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)
         return self._tables.read(sql, body.template)
 

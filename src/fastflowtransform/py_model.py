@@ -174,7 +174,18 @@ class UserCode:
         # An error whose own text cannot be made has one here, too.
         said = traceback.format_exception_only(error)[0].strip().partition(": ")[2]
         message = f'{self._what} raised {type(error).__name__}: "{said}"'
-        raise self._kind(message, at=Location(self._path, last_line(error, self._path))) from error
+        hint = hint_to_install(error.name) if isinstance(error, ModuleNotFoundError) and error.name else None
+        raise self._kind(message, at=Location(self._path, last_line(error, self._path)), hint=hint) from error
+
+
+_DISTRIBUTIONS = {"PIL": "pillow", "bs4": "beautifulsoup4", "dateutil": "python-dateutil", "sklearn": "scikit-learn"}
+"""What is installed for a module of another name, where many take the one for the other."""
+
+
+def hint_to_install(module: str) -> str:
+    """Return the hint for a module that is not there."""
+    top = module.partition(".")[0]
+    return f"pip install {_DISTRIBUTIONS.get(top, top)}, or put {top}.py into the project's folder if it is yours"
 
 
 def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defaults, frame: Frame) -> Model:

@@ -94,6 +94,8 @@ class Capabilities:
         Whether tables have versions that anyone's write changes, so that `state` need not read them.
     many_writers
         Whether several transactions may write to one table at once, as long as their rows have no key in common.
+    nanoseconds, nul
+        Whether rows of Arrow keep them in timestamps, and the character NUL in texts.
     at_once
         How many models are sensibly made at once; None where it computes in this process, with its cores.
     """
@@ -106,6 +108,8 @@ class Capabilities:
     longest_name: int | None = None
     versions: bool = False
     many_writers: bool = True
+    nanoseconds: bool = False
+    nul: bool = True
     at_once: int | None = None
 
     @property

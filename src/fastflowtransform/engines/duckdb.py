@@ -72,7 +72,7 @@ class DuckDBEngine:
 
     name: ClassVar[str] = "duckdb"
     dialect: ClassVar[str] = "duckdb"
-    capabilities: ClassVar[Capabilities] = Capabilities()
+    capabilities: ClassVar[Capabilities] = Capabilities(nanoseconds=True)
 
     def __init__(
         self, opened: DuckDBPyConnection, database: str = "main", on_statement: Callable[[str], None] | None = None

@@ -103,6 +103,7 @@ class PostgresEngine:
         comparing=Comparing(text_bytes="convert_to", encoding="UTF8", hashes_null_safe=False),
         layouts=frozenset({"indexes"}),
         folding=Folding.NONE,
+        nul=False,
         longest_name=63,
         at_once=4,
     )

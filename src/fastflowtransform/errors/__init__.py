@@ -66,6 +66,7 @@ from fastflowtransform.errors.project import ModelError as ModelError
 from fastflowtransform.errors.project import NoState as NoState
 from fastflowtransform.errors.project import NotATable as NotATable
 from fastflowtransform.errors.project import NothingSelected as NothingSelected
+from fastflowtransform.errors.project import PackageMissing as PackageMissing
 from fastflowtransform.errors.project import ProjectNotFound as ProjectNotFound
 from fastflowtransform.errors.project import PythonModelFailed as PythonModelFailed
 from fastflowtransform.errors.project import SchemaChanged as SchemaChanged

@@ -187,7 +187,7 @@ class PythonModelFailed(ModelError):
 
 
 class WrongResult(ModelError):
-    """A Python model, or a check, returned something that is no table, or not of the kind that it declares."""
+    """A Python model, or a check, returned no table, or one that is not of its kind or that no warehouse can hold."""
 
     code = "M221"
     exit_code = 1
@@ -197,6 +197,12 @@ class NotATable(ModelError):
     """An incremental model's name belongs to a view in the warehouse."""
 
     code = "M222"
+
+
+class PackageMissing(ModelError):
+    """A Python model is a function of the tables of a package that is not installed."""
+
+    code = "M223"
 
 
 class GraphError(FftError):
