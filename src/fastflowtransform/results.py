@@ -24,12 +24,21 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteCounts:
-    """Rows that a write changed, the way it took, and what kept it from the way that was planned."""
+    """Rows that a write changed, the way it took, and what kept it from the way that was planned.
+
+    `unchanged` counts the new rows that a replaced table had already; None where all of its rows were written.
+    """
 
     inserted: int
     updated: int
     strategy: str
     warning: str | None = None
+    unchanged: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows a replaced table has now."""
+        return self.inserted + self.updated + (self.unchanged or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,8 @@ def _written(seed: Seed, over: Standing | None, engine: Engine, conditions: Cond
         return Outcome(strategy=UNCHANGED, why=_AS_LOADED)
 
     def outcome(written: WriteCounts) -> Outcome:
-        return Outcome(strategy="load", why=why or "", inserted=written.inserted)
+        updated = None if written.unchanged is None else written.updated
+        return Outcome("load", why or "", written.inserted, updated, written.unchanged)
 
     def write(opened: seed_files.Opened) -> Outcome:
         rows: Readable = opened.rows

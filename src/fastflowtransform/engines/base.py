@@ -54,6 +54,10 @@ class Standing:
         What reads it and keeps it from being dropped, such as `view demo.report`.
     belongings
         What hangs on it and has no place on the other kind, such as `2 indexes`.
+    is_referenced
+        Whether foreign keys refer to its rows.
+    notices
+        What reacts to a write, in words for the plan, such as `2 triggers may fire for rows that are written`.
     """
 
     kind: Kind
@@ -61,6 +65,8 @@ class Standing:
     merge_by: Mapping[frozenset[str], str] = field(default_factory=lambda: MappingProxyType({}))
     dependents: tuple[str, ...] = ()
     belongings: tuple[str, ...] = ()
+    is_referenced: bool = False
+    notices: tuple[str, ...] = ()
 
     def merged_by(self, key: Iterable[str]) -> str:
         """Return how rows are merged into it by a key."""
@@ -130,11 +136,14 @@ class ColumnChanges:
         Names.
     retyped
         New type by name; old values are cast.
+    filled
+        Columns that the rows to come do not have, and that the table fills itself; they do not change.
     """
 
     added: Mapping[str, dt.DataType] = field(default_factory=lambda: MappingProxyType({}))
     dropped: tuple[str, ...] = ()
     retyped: Mapping[str, dt.DataType] = field(default_factory=lambda: MappingProxyType({}))
+    filled: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.added or self.dropped or self.retyped)
@@ -238,63 +247,6 @@ class Together(Protocol):
 
     def together(self) -> AbstractContextManager[None]:
         """Commit what the block writes at its end, all of it or nothing; what it notes is written then too."""
-        ...
-
-
-class Landed(Protocol):
-    """Rows that are written and not committed: they are looked at where they are to stand."""
-
-    @property
-    def rows(self) -> Named:
-        """The rows."""
-
-    @property
-    def number(self) -> int:
-        """How many they are."""
-
-    def stay(self) -> WriteCounts:
-        """Let them be committed."""
-        ...
-
-    def go(self) -> None:
-        """Take them away again; what else the block writes is committed with its end."""
-        ...
-
-
-class Joined(Landed, Protocol):
-    """Rows that have landed in a table with others."""
-
-    @property
-    def before(self) -> Named:
-        """The table without them."""
-
-    def without(self, rows: Rows, key: tuple[str, ...], *, null_safe: bool) -> Joined:
-        """Take those away again whose keys `rows` has, and return what is left."""
-        ...
-
-    def supersede(self, key: tuple[str, ...], *, null_safe: bool) -> WriteCounts:
-        """Let them stay, in place of the table's rows of the same keys."""
-        ...
-
-    def undo(self) -> None:
-        """Take back all that the block has written, which writes nothing more."""
-        ...
-
-
-@runtime_checkable
-class Landing(Protocol):
-    """An engine that shows rows in their place before they are committed, so that they need to be written once."""
-
-    def adding(self, relation: Relation, rows: Rows, table: Named) -> AbstractContextManager[Joined | None]:
-        """Add rows to a table in a transaction of its own, which ends with the block; by column name.
-
-        None where the table might refuse rows, change them or compare them otherwise: then nothing is written, and no
-        transaction begins.
-        """
-        ...
-
-    def building(self, relation: Relation, rows: Rows, *, over: Kind | None) -> AbstractContextManager[Landed]:
-        """Make a table of rows beside what stands there, in a transaction that ends with the block."""
         ...
 
 
@@ -444,6 +396,10 @@ class Engine(Protocol):
         """Drop a table that fft made beside a model's own; nothing happens where there is none."""
         ...
 
+    def filled(self, relation: Relation) -> Set[str]:
+        """Return the columns that a table gives a value itself: by a default, an identity, or an expression."""
+        ...
+
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Make a table that stands have the indexes and properties of `layout`, before rows are merged into it."""
         ...
@@ -468,6 +424,7 @@ class Engine(Protocol):
     ) -> WriteCounts:
         """Put `fresh`, which is staged and has each key once, in place of the rows of the same keys.
 
+        Rows keep what `changes.filled` columns have.
         All or nothing; `null_safe` says that a key may have a NULL part, and that NULL equals NULL. Where others can
         write between the decision about `fresh` and this, `guard` says which row stays.
         """

@@ -15,7 +15,6 @@ from fastflowtransform.engines import duckdb_landing as landing
 from fastflowtransform.engines import duckdb_marks as marks
 from fastflowtransform.engines import duckdb_notes as noting
 from fastflowtransform.engines.base import (
-    MARKS,
     UNCHANGED,
     UNGUARDED,
     Capabilities,
@@ -31,7 +30,7 @@ from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_columns import Columns
 from fastflowtransform.engines.duckdb_errors import first_line, opened, translated
 from fastflowtransform.engines.duckdb_landing import Added, Beside, Sending
-from fastflowtransform.engines.duckdb_merging import Keyed, insertion, merged
+from fastflowtransform.engines.duckdb_merging import Keyed, Way, insertion, merged
 from fastflowtransform.engines.duckdb_profile import Settings, schema_of
 from fastflowtransform.engines.duckdb_selects import require_one_select
 from fastflowtransform.engines.duckdb_transactions import Transactions
@@ -265,7 +264,7 @@ class DuckDBEngine:
         self._create_schema(relation.database)
         if mark is not None:
             with self._common:
-                marks.prepare(self._name(_marks_of(relation)), self._run)
+                marks.prepare(self._name(marks.marks_of(relation)), self._run)
         with self._selected(rows) as select, self._transactions.one():
             if over is Kind.VIEW:
                 self._run(f"DROP VIEW {name}")
@@ -274,7 +273,9 @@ class DuckDBEngine:
             for statement in kept:
                 self._run(statement)
             if mark is not None:
-                marks.mark(name, self._name(_marks_of(relation)), _key(relation), mark, self._rows, self._run)
+                marks.mark(
+                    name, self._name(marks.marks_of(relation)), marks.key_of(relation), mark, self._rows, self._run
+                )
             return self._alongside.done(WriteCounts(written, 0, "create table as select"))
 
     def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
@@ -310,10 +311,14 @@ class DuckDBEngine:
 
     def is_marked(self, relation: Relation, mark: str) -> bool:
         """Whether a table has the mark, and rows of the same hashes."""
-        noted_in = _marks_of(relation)
+        noted_in = marks.marks_of(relation)
         if noted_in not in self.existing([noted_in]):
             return False
-        return marks.is_marked(self._name(relation), self._name(noted_in), _key(relation), mark, self._rows)
+        return marks.is_marked(self._name(relation), self._name(noted_in), marks.key_of(relation), mark, self._rows)
+
+    def filled(self, relation: Relation) -> Set[str]:
+        """Return the columns with a default or an expression."""
+        return self._columns.filled(relation)
 
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Do nothing: a column store finds rows without indexes."""
@@ -347,10 +352,11 @@ class DuckDBEngine:
     ) -> WriteCounts:
         """Delete the rows of `fresh`'s keys and insert `fresh`, or update these rows, in one transaction."""
         into = Keyed(self._name(relation), key, null_safe)
-        in_place = self._belongings_of(relation).unique
+        unique = self._belongings_of(relation).unique
         with self._selected(fresh) as select, self._transactions.one():
             self._alter(relation, changes, select)
-            return self._alongside.done(merged(self._sending.count, into, fresh.columns, select, in_place=in_place))
+            way = Way(unique, bool(changes.filled))
+            return self._alongside.done(merged(self._sending.count, into, fresh.columns, select, way))
 
     @contextlib.contextmanager
     def adding(self, relation: Relation, rows: Rows, table: Named) -> Iterator[Added | None]:
@@ -489,12 +495,3 @@ class DuckDBEngine:
         with translated(statement, self._interrupted):
             rows: list[tuple[Any, ...]] = self._duckdb.execute(statement).fetchall()
         return rows
-
-
-def _marks_of(relation: Relation) -> Relation:
-    return Relation(relation.database, MARKS)
-
-
-def _key(relation: Relation) -> str:
-    """Return what a table is called among the marks, whose upper and lower case is one here."""
-    return relation.name.casefold()

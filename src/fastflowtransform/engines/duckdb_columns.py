@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.engines.quoting import quoted
+from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.relation import Relation
 from fastflowtransform.rows import Named
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ class Columns:
             if spelt not in self._types:
                 self._types[spelt] = self._connection().compiler.type_mapper.from_string(spelt)
         return ibis.schema({name: self._types[spelt] for name, spelt in columns.items()})
+
+    def filled(self, relation: Relation) -> set[str]:
+        """Return the columns of a table that have a default or an expression."""
+        found = self._rows(
+            "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
+            f"AND lower(schema_name) = lower({literal(relation.database)}) "
+            f"AND lower(table_name) = lower({literal(relation.name)}) AND upper(column_default) <> 'NULL'"
+        )
+        return {name for (name,) in found}
 
     def table(self, parts: tuple[str, ...]) -> Named:
         """Return a table by the parts of its name."""

@@ -71,7 +71,7 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """Rows that were added to a table, as `base.Joined` has them.
+    """Rows that were added to a table, as `landing.Joined` has them.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Rows in a table of their own, which may take another one's name; as `base.Landed` has them.
+    """Rows in a table of their own, which may take another one's name; as `landing.Landed` has them.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from fastflowtransform.engines.base import Kind
+from fastflowtransform.engines.base import MARKS, Kind
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.relation import Relation
 
@@ -68,3 +68,13 @@ def _digest(name: str, rows: Rows) -> str:
     values = ", ".join(quoted(column) for column, _ in columns)
     ((version, number, total),) = rows(f"SELECT version(), count(*), sum(hash({values})) FROM {name}")
     return json.dumps([version, columns, number, str(total)])
+
+
+def marks_of(relation: Relation) -> Relation:
+    """Return the table that marks of a relation's schema are noted in."""
+    return Relation(relation.database, MARKS)
+
+
+def key_of(relation: Relation) -> str:
+    """Return what a table is called among the marks, whose upper and lower case is one here."""
+    return relation.name.casefold()

@@ -26,20 +26,19 @@ from fastflowtransform.engines.base import (
 )
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.notes import Alongside, Notes, Value, Words
-from fastflowtransform.engines.postgres_catalog import ANEW, ON_CONFLICT, belongings
+from fastflowtransform.engines.postgres_catalog import belongings
 from fastflowtransform.engines.postgres_marks import Mark
+from fastflowtransform.engines.postgres_merging import Delta, merged, way_of
 from fastflowtransform.engines.postgres_rows import (
     Columns,
     alter,
     analyze,
     columns_of,
-    delete_and_insert,
     ingest,
     insert,
     printed,
     require_short,
     sample,
-    upsert,
 )
 from fastflowtransform.engines.postgres_session import Session, libpq
 from fastflowtransform.engines.postgres_words import unknown
@@ -294,7 +293,7 @@ class PostgresEngine:
 
         def noted(counts: WriteCounts) -> WriteCounts:
             if marked is not None:
-                marked.note(self._session, counts.inserted)
+                marked.note(self._session, counts.rows)
             return self._alongside.done(counts)
 
         hung = None if over is None else belongings(printed(relation), self._session.rows)
@@ -348,6 +347,10 @@ class PostgresEngine:
         """Drop a table, if it is there."""
         self._session.run(f"DROP TABLE IF EXISTS {printed(relation)}")
 
+    def filled(self, relation: Relation) -> Set[str]:
+        """Return the columns with a default, an identity or an expression."""
+        return catalog.filled(printed(relation), self._session.rows)
+
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Make the indexes of `layout` on a table that stands, and drop those of an earlier one."""
         relations.arrange(self._session, relation, layout)
@@ -381,19 +384,16 @@ class PostgresEngine:
     ) -> WriteCounts:
         """Put `fresh` in place of the rows of its keys, in one transaction.
 
-        `INSERT … ON CONFLICT` where a unique index on the key stands, else delete and insert. The index tells NULL
-        from NULL, so keys with a NULL part go the second way.
+        `INSERT … ON CONFLICT` where a unique index on the key stands, else delete and insert; and updates where
+        something reacts to rows that are deleted, or the table fills columns itself.
         """
-        select = self.compiled(fresh)
-        way = ANEW if null_safe else self.existing([relation])[relation].merged_by(key)
+        select, standing = self.compiled(fresh), self.existing([relation])[relation]
+        delta = Delta(select, tuple(fresh.columns), key, fresh.schema() if null_safe else None)
+        way = way_of(standing, delta, partial=bool(changes.filled))
         with self._session.transaction():
             alter(self._session, relation, changes, select)
-            if way == ON_CONFLICT:
-                found = upsert(self._session, relation, select, tuple(fresh.columns), key)
-            else:
-                found = delete_and_insert(self._session, relation, select, fresh, key, null_safe=null_safe)
-            counts = self._alongside.done(WriteCounts(*found, way))
-        analyze(self._session, relation, sum(found))
+            counts = self._alongside.done(merged(self._session, relation, delta, way, standing))
+        analyze(self._session, relation, counts.inserted + counts.updated)
         return counts
 
     def scratch(self) -> str:

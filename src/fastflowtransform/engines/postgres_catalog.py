@@ -8,11 +8,12 @@ from typing import Any
 
 from fastflowtransform.engines.base import Kind, Standing
 from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.errors import counted
 from fastflowtransform.relation import Relation
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
-ANEW, ON_CONFLICT = "delete + insert", "insert on conflict"
+ANEW, IN_PLACE, ON_CONFLICT = "delete + insert", "update + insert", "insert on conflict"
 
 # A unique index that ON CONFLICT can name by its columns: all rows, plain columns, checked at once.
 _UNIQUE = """
@@ -67,7 +68,11 @@ def existing(relations: Iterable[Relation], rows: Rows) -> dict[Relation, Standi
                        AND i.indpred IS NULL AND i.indexprs IS NULL) AS keys,
                (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid) AS indexes,
                (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS triggers,
-               (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) AS policies
+               (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) AS policies,
+               c.relkind NOT IN ('v', 'm') AND c.relhasrules AS ruled,
+               ARRAY(SELECT DISTINCT s.nspname || '.' || r.relname FROM pg_constraint k
+                     JOIN pg_class r ON r.oid = k.conrelid JOIN pg_namespace s ON s.oid = r.relnamespace
+                     WHERE k.contype = 'f' AND k.confrelid = c.oid ORDER BY 1) AS referring
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND (n.nspname, c.relname) IN ({names})
         """
@@ -75,13 +80,26 @@ def existing(relations: Iterable[Relation], rows: Rows) -> dict[Relation, Standi
     return {
         Relation(schema, name): Standing(
             kind=Kind.VIEW if is_view else Kind.TABLE,
-            merge="" if is_view else ANEW,
-            merge_by={frozenset(key.split("\x01")): ON_CONFLICT for key in keys},
+            merge="" if is_view else IN_PLACE if referring or triggers or ruled else ANEW,
+            # A table with rules refuses ON CONFLICT.
+            merge_by={frozenset(key.split("\x01")): IN_PLACE if ruled else ON_CONFLICT for key in keys},
             dependents=tuple(sorted(dependents)),
             belongings=tuple(_counted({"index": indexes, "trigger": triggers, "policy": policies})),
+            is_referenced=bool(referring),
+            notices=() if is_view else tuple(_notices(referring, triggers, is_ruled=ruled)),
         )
-        for schema, name, is_view, dependents, keys, indexes, triggers, policies in found
+        for schema, name, is_view, dependents, keys, indexes, triggers, policies, ruled, referring in found
     }
+
+
+def _notices(referring: Iterable[str], triggers: int, *, is_ruled: bool) -> Iterator[str]:
+    """Say what reacts to a write."""
+    if names := ", ".join(f'"{name}"' for name in referring):
+        yield f"foreign keys of {names} refer to it, so only rows that differ are written"
+    if triggers:
+        yield f"{counted(triggers, 'trigger')} may fire for rows that are written"
+    if is_ruled:
+        yield "its rules rewrite what is written"
 
 
 def _counted(numbers: Mapping[str, int]) -> Iterable[str]:
@@ -134,6 +152,17 @@ class Belongings:
             if column in known:
                 on = f"{kind} {name}" if column is None else f"COLUMN {name}.{quoted(column)}"
                 yield f"COMMENT ON {on} IS {literal(text)}"
+
+
+def filled(name: str, rows: Rows) -> set[str]:
+    """Return the columns of the table of a quoted name that have a default, an identity or an expression."""
+    found = rows(
+        f"""
+        SELECT a.attname::text AS name FROM pg_attribute a WHERE a.attrelid = {literal(name)}::regclass
+        AND a.attnum > 0 AND NOT a.attisdropped AND (a.atthasdef OR a.attidentity <> '')
+        """
+    )
+    return {column for (column,) in found}
 
 
 def belongings(name: str, rows: Rows) -> Belongings:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from fastflowtransform.engines import postgres_catalog as catalog
+from fastflowtransform.engines import postgres_difference as difference
 from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.postgres_catalog import Belongings
 from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of, short_hash
@@ -130,21 +131,28 @@ def rewritten(session: Session, relation: Relation, staged: str, layout: Layout,
         A view needs a column as it was.
     """
     with session.transaction():
-        counts = noted(WriteCounts(_refilled(session, relation, staged, layout), 0, "delete + insert"))
-    analyze(session, relation, counts.inserted)
+        counts = noted(_refilled(session, relation, staged, layout))
+    analyze(session, relation, counts.inserted + counts.updated)
     return counts
 
 
-def _refilled(session: Session, relation: Relation, source: str, layout: Layout) -> int:
-    """Put the rows of a SELECT in place of a table's rows, and return how many."""
+def _refilled(session: Session, relation: Relation, source: str, layout: Layout) -> WriteCounts:
+    """Put the rows of a SELECT in place of a table's rows, and leave alone what the table fills itself."""
     new = columns_of(session, source).schema()
-    changes = changes_to(columns_of(session, f"SELECT * FROM {printed(relation)}").schema(), new)
-    session.run(f"DELETE FROM {printed(relation)}")
-    alter(session, relation, changes, source, emptied=True)
-    written = insert(session, relation, source, new)
+    filled = catalog.filled(printed(relation), session.rows)
+    old = columns_of(session, f"SELECT * FROM {printed(relation)}").schema()
+    changes = changes_to({name: dtype for name, dtype in old.items() if name in new or name not in filled}, new)
+    by = difference.keyed(session, relation, new)
+    if by is None:
+        session.run(f"DELETE FROM {printed(relation)}")
+        alter(session, relation, changes, source, forgotten=changes.retyped)
+        counts = WriteCounts(insert(session, relation, source, new), 0, "delete + insert")
+    else:
+        alter(session, relation, changes, source, forgotten=difference.forgotten(session, relation, changes.retyped))
+        counts = difference.refreshed(session, relation, source, tuple(new), by)
     for statement in _arrangement(session, relation, layout):
         session.run(statement)
-    return written
+    return counts
 
 
 def arrange(session: Session, relation: Relation, layout: Layout) -> None:

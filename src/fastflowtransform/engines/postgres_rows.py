@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastflowtransform import incremental
 from fastflowtransform.engines import postgres_types as types
 from fastflowtransform.engines.base import ColumnChanges
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.errors import DependentsInTheWay, EngineError, NameTooLong, WrongResult
 from fastflowtransform.relation import Relation
-from fastflowtransform.rows import Rows
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
-    import ibis.expr.types as ir
     import pyarrow as pa
     from ibis.expr.schema import Schema
 
@@ -101,53 +98,13 @@ def insert(session: Session, relation: Relation, select: str, columns: Iterable[
     return session.run(f"INSERT INTO {printed(relation)} ({names}) SELECT {names} FROM ({select}) AS fresh")
 
 
-def upsert(
-    session: Session, relation: Relation, select: str, columns: tuple[str, ...], key: tuple[str, ...]
-) -> tuple[int, int]:
-    """Add rows, or put them in place of those of the same key; return how many were added, and how many replaced.
+def alter(
+    session: Session, relation: Relation, changes: ColumnChanges, select: str, *, forgotten: Container[str] = ()
+) -> None:
+    """Change the table's columns; the types are those of the rows to come.
 
-    The key has a unique index.
+    Nothing is left of the values of `forgotten` columns: each row gets new ones.
     """
-    names, of_key = ", ".join(map(quoted, columns)), ", ".join(map(quoted, key))
-    values = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in columns if name not in key)
-    # A replaced row was locked by this very transaction, and bears its mark; a new one bears none.
-    ((inserted, updated),) = session.rows_of_write(
-        f"WITH written AS (INSERT INTO {printed(relation)} ({names}) SELECT {names} FROM ({select}) AS fresh "
-        f"ON CONFLICT ({of_key}) DO {f'UPDATE SET {values}' if values else 'NOTHING'} RETURNING xmax = 0 AS new) "
-        "SELECT count(*) FILTER (WHERE new) AS inserted, count(*) FILTER (WHERE NOT new) AS updated FROM written"
-    )
-    return inserted, updated
-
-
-def delete_and_insert(
-    session: Session, relation: Relation, select: str, fresh: ir.Table | Rows, key: tuple[str, ...], *, null_safe: bool
-) -> tuple[int, int]:
-    """Put rows in place of those of the same key; return how many were added, and how many replaced."""
-    same = [_same_null(name, fresh.schema()[name]) if null_safe else _same(name) for name in key]
-    of_key = " AND ".join(same)
-    deleted = session.run(f"DELETE FROM {printed(relation)} AS old USING ({select}) AS fresh WHERE {of_key}")
-    inserted = insert(session, relation, select, fresh.columns)
-    # More are deleted than come anew where something else had put a key into the table twice.
-    return max(inserted - deleted, 0), min(deleted, inserted)
-
-
-def _same(column: str) -> str:
-    """Return the condition for a row of `old` and one of `fresh` to have one key, whose parts are never NULL."""
-    return f"old.{quoted(column)} = fresh.{quoted(column)}"
-
-
-def _same_null(column: str, dtype: dt.DataType) -> str:
-    """Return the condition where NULL is to equal NULL, in a form that can be hashed."""
-    old, fresh = f"old.{quoted(column)}", f"fresh.{quoted(column)}"
-    constant = incremental.constant_of(dtype)
-    if constant is None:
-        return f"{old} IS NOT DISTINCT FROM {fresh}"
-    either = f"coalesce({old}, {literal(constant)}) = coalesce({fresh}, {literal(constant)})"
-    return f"({old} IS NULL) = ({fresh} IS NULL) AND {either}"
-
-
-def alter(session: Session, relation: Relation, changes: ColumnChanges, select: str, *, emptied: bool = False) -> None:
-    """Change the table's columns; the types are those of the rows to come."""
     if not changes:
         return
     name = printed(relation)
@@ -156,12 +113,13 @@ def alter(session: Session, relation: Relation, changes: ColumnChanges, select: 
         for column in changes.added:
             session.run(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {spelt[column]}")
         for column in changes.retyped:
-            using = "NULL" if emptied else f"{quoted(column)}::{spelt[column]}"
+            using = "NULL" if column in forgotten else f"{quoted(column)}::{spelt[column]}"
             session.run(f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} TYPE {spelt[column]} USING {using}")
         for column in changes.dropped:
             session.run(f"ALTER TABLE {name} DROP COLUMN {quoted(column)}")
     except EngineError as error:
-        if "depend on it" not in error.message and "used by a view" not in error.message:
+        reasons = ("depend on it", "used by a view", "foreign key constraint")
+        if not any(reason in error.message for reason in reasons):
             raise
         raise DependentsInTheWay(
             f'the columns of "{relation}" change, and others read them: {error.message}',
@@ -180,7 +138,7 @@ def _types_of(session: Session, select: str) -> dict[str, str]:
     return dict(found)
 
 
-def changes_to(old: Schema, new: Schema) -> ColumnChanges:
+def changes_to(old: Mapping[str, dt.DataType], new: Mapping[str, dt.DataType]) -> ColumnChanges:
     """Return what makes one table's columns another's."""
     return ColumnChanges(
         added={name: dtype for name, dtype in new.items() if name not in old},

@@ -33,10 +33,11 @@ from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.engines.spark_another import another
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
+from fastflowtransform.engines.spark_filled import filled
 from fastflowtransform.engines.spark_profile import database_of, read
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
 from fastflowtransform.engines.spark_session import Session, opened
-from fastflowtransform.errors import BadSql, EngineError, RelationMissing
+from fastflowtransform.errors import BadSql, EngineError, FilledColumns, RelationMissing
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.names import Folding
@@ -318,6 +319,10 @@ class SparkEngine:
             return Noted()
         return delta.newest_noted(self._session, relation, column, str(dtype(nullable=True)))
 
+    def filled(self, relation: Relation) -> Set[str]:
+        """Return the columns of a Delta table with a default, an identity or an expression."""
+        return filled(self._session, relation) if provider_of(self._session, relation) == "delta" else frozenset()
+
     def arrange(self, relation: Relation, layout: Layout) -> None:
         """Give a Delta table that stands the properties and the clustering of `layout`."""
         if provider_of(self._session, relation) == "delta":
@@ -369,6 +374,8 @@ class SparkEngine:
             )
         if inserted + updated > int(str(ends["rows"])):
             # Something else had put a key into the table twice, and a MERGE cannot make one row of two.
+            if changes.filled:
+                return WriteCounts(inserted, updated, catalog.MERGE, warning="the table has a key more than once")
             return self._rewritten(relation, fresh, key, UNCHANGED, "the table had a key twice")
         return WriteCounts(inserted, updated, catalog.MERGE)
 
@@ -404,6 +411,11 @@ class SparkEngine:
         """Write the whole table as the rule says that it is to be, with changed columns."""
         import ibis
 
+        if changes.filled:
+            raise FilledColumns(
+                f'"{relation}" fills "{", ".join(changes.filled)}" itself, and would have to be written anew: {why}',
+                hint="change its columns with ALTER TABLE, or run it once with --full-refresh",
+            )
         old = self.table(relation)
         before = self._count(relation)
         added = {name: ibis.null(dtype) for name, dtype in changes.added.items()}

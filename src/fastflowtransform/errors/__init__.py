@@ -35,12 +35,15 @@ from fastflowtransform.errors.engine import DatabaseCorrupt as DatabaseCorrupt
 from fastflowtransform.errors.engine import DatabaseLocked as DatabaseLocked
 from fastflowtransform.errors.engine import DependentsInTheWay as DependentsInTheWay
 from fastflowtransform.errors.engine import EngineError as EngineError
+from fastflowtransform.errors.engine import FilledColumns as FilledColumns
 from fastflowtransform.errors.engine import NameTooLong as NameTooLong
 from fastflowtransform.errors.engine import OutcomeUnknown as OutcomeUnknown
 from fastflowtransform.errors.engine import OutOfSpace as OutOfSpace
 from fastflowtransform.errors.engine import OutOfTime as OutOfTime
+from fastflowtransform.errors.engine import ReferencedKeyUnclear as ReferencedKeyUnclear
 from fastflowtransform.errors.engine import RelationBusy as RelationBusy
 from fastflowtransform.errors.engine import RelationMissing as RelationMissing
+from fastflowtransform.errors.engine import RowsReferenced as RowsReferenced
 from fastflowtransform.errors.engine import TimedOut as TimedOut
 from fastflowtransform.errors.engine import WriteConflict as WriteConflict
 from fastflowtransform.errors.project import BadCursor as BadCursor

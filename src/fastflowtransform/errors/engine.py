@@ -115,3 +115,21 @@ class RelationMissing(EngineError):
     def names(self, table: str) -> bool:
         """Whether it names this table, and not another one whose name has this one in it."""
         return re.search(rf"(?<!\w){re.escape(table)}(?!\w)", self.message, re.IGNORECASE) is not None
+
+
+class RowsReferenced(EngineError):
+    """Rows would go, or get another key, and foreign keys of other tables refer to them."""
+
+    code = "E130"
+
+
+class ReferencedKeyUnclear(EngineError):
+    """Foreign keys refer to a table, and its new rows cannot be told by a key that is unique in them."""
+
+    code = "E131"
+
+
+class FilledColumns(EngineError):
+    """A table would have to be written anew, and it fills columns itself that the query does not give."""
+
+    code = "E132"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import incremental as rule
-from fastflowtransform.engines.base import Engine, Landed, Noting
+from fastflowtransform.engines.base import Engine, Noting
+from fastflowtransform.engines.landing import Landed
 from fastflowtransform.errors import DuplicateKey, EngineError, NullCursor, NullKey
 from fastflowtransform.incremental import Comparing, Watermark
 from fastflowtransform.model import Incremental, OnDuplicateKey, OnNullKey

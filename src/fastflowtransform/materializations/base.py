@@ -145,6 +145,11 @@ class _Silent:
 SILENT: Journal = _Silent()
 
 
+def because(why: str, over: Standing) -> str:
+    """Return why something is done to a table, and what reacts to it."""
+    return "; ".join((why, *over.notices))
+
+
 def require_droppable(model: Model, over: Standing) -> None:
     """Raise `DependentsInTheWay` where what stands under a model's name cannot go, because others read it."""
     if over.dependents:

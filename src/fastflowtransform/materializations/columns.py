@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fastflowtransform import incremental as rule
 from fastflowtransform.engines.base import UNCHANGED, ColumnChanges, Engine
 from fastflowtransform.errors import SchemaChanged
-from fastflowtransform.model import Incremental, Model, OnSchemaChange
+from fastflowtransform.incremental import Comparing
+from fastflowtransform.materializations.base import Target
+from fastflowtransform.model import Incremental, OnSchemaChange
 from fastflowtransform.rows import Built, Derived, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
     from ibis.expr.schema import Schema
+
+_OLD = "__fft_old_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,10 @@ class _Difference:
     gone: dict[str, dt.DataType]
     retyped: dict[str, tuple[dt.DataType, dt.DataType]]
 
+    def without(self, filled: Collection[str]) -> _Difference:
+        """Return the difference without columns that the table fills itself."""
+        return replace(self, gone={name: dtype for name, dtype in self.gone.items() if name not in filled})
+
     def words(self) -> list[str]:
         added = [f'"{name}" ({dtype}) is not in the table' for name, dtype in self.added.items()]
         gone = [f'"{name}" ({dtype}) is not in the query' for name, dtype in self.gone.items()]
@@ -55,7 +65,7 @@ class _Difference:
         return added + gone + retyped
 
 
-def fit(engine: Engine, rows: Rows, table: Rows, model: Model, incremental: Incremental) -> Fit:
+def fit(engine: Engine, rows: Rows, table: Rows, target: Target, incremental: Incremental) -> Fit:
     """Compare the query with the table, before any write.
 
     Parameters
@@ -66,7 +76,7 @@ def fit(engine: Engine, rows: Rows, table: Rows, model: Model, incremental: Incr
         The delta.
     table
         The table as it stands.
-    model, incremental
+    target, incremental
         Whose they are, and what `on_schema_change` is.
 
     Raises
@@ -81,15 +91,18 @@ def fit(engine: Engine, rows: Rows, table: Rows, model: Model, incremental: Incr
         difference = _difference(engine.schema(rows), table.schema())
     if difference is None:
         return Fit(_in_order(rows, table), table)
-    mode = incremental.on_schema_change
+    mode, model = incremental.on_schema_change, target.model
+    filled = (
+        tuple(name for name in difference.gone if name in engine.filled(target.relation)) if difference.gone else ()
+    )
     refused = mode is OnSchemaChange.FAIL or (mode is OnSchemaChange.APPEND and bool(difference.retyped))
     if refused or incremental.updated_at in difference.retyped:
         raise SchemaChanged(
             f'the columns of "{model.name}" changed: {"; ".join(difference.words())}',
             at=model.at,
-            hint=_accepting(difference, incremental),
+            hint=_accepting(difference.without(filled), incremental),
         )
-    return _accepted(rows.table(), table.table(), difference, mode)
+    return _accepted(rows.table(), table.table(), difference.without(filled), mode, filled)
 
 
 def _in_order(rows: Rows, table: Rows) -> Rows:
@@ -112,24 +125,46 @@ def changed(rows: Rows, changes: ColumnChanges) -> Rows:
     return Built(rows.table().drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added))
 
 
-def _accepted(rows: ir.Table, table: ir.Table, difference: _Difference, mode: OnSchemaChange) -> Fit:
+def complete(
+    rows: ir.Table, table: ir.Table, filled: tuple[str, ...], key: tuple[str, ...], by: Comparing, *, null_safe: bool
+) -> ir.Table:
+    """Return new rows with the columns that the table fills itself, in the table's order.
+
+    They are those of its row of the same key, and NULL where there is none: nobody knows what it would fill in.
+    """
+    import ibis
+
+    if not filled:
+        return rows
+    if not key:
+        return rows.mutate(**{name: ibis.null(table[name].type()) for name in filled}).select(*table.columns)
+    old = table.select(**{f"{_OLD}{name}": table[name] for name in (*key, *filled)})
+    same = rule.same_key(rows, old, [(name, f"{_OLD}{name}") for name in key], by, null_safe=null_safe)
+    both = rows.left_join(old, list(same))
+    return both.select(**{name: both[f"{_OLD}{name}" if name in filled else name] for name in table.columns})
+
+
+def _accepted(
+    rows: ir.Table, table: ir.Table, difference: _Difference, mode: OnSchemaChange, filled: tuple[str, ...]
+) -> Fit:
     import ibis
 
     absent = {name: ibis.null(dtype) for name, dtype in difference.gone.items()}
+    given = [name for name in table.columns if name not in filled]
     if mode is OnSchemaChange.IGNORE:
-        kept = {name: rows[name].cast(table[name].type()) for name in table.columns if name not in absent}
-        return Fit(Built(rows.select(**{name: {**kept, **absent}[name] for name in table.columns})), Built(table))
+        kept = {name: rows[name].cast(table[name].type()) for name in given if name not in absent}
+        new = rows.select(**{name: {**kept, **absent}[name] for name in given})
+        return Fit(Built(new), Built(table), ColumnChanges(filled=filled))
     words = tuple(f"added {name} {dtype}" for name, dtype in difference.added.items())
     if mode is OnSchemaChange.APPEND:
-        changes = ColumnChanges(added=difference.added)
-        new = rows.mutate(**absent).select(*table.columns, *difference.added)
+        changes = ColumnChanges(added=difference.added, filled=filled)
+        new = rows.mutate(**absent).select(*given, *difference.added)
         return Fit(Built(new), Built(table), changes, words)
     retyped = {name: new for name, (_, new) in difference.retyped.items()}
-    changes = ColumnChanges(added=difference.added, dropped=tuple(difference.gone), retyped=retyped)
+    changes = ColumnChanges(difference.added, tuple(difference.gone), retyped, filled)
     words += tuple(f"dropped {name}" for name in difference.gone)
     words += tuple(f"{name} is {new} now" for name, new in retyped.items())
-    kept_columns = [name for name in table.columns if name not in difference.gone]
-    new = rows.select(*kept_columns, *difference.added)
+    new = rows.select(*(name for name in given if name not in difference.gone), *difference.added)
     return Fit(Built(new), Built(table.cast(retyped)), changes, words)
 
 

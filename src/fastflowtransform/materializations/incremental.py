@@ -1,6 +1,6 @@
 """A table that takes in what is new: the rule of `incremental`, executed over rows that are kept aside once.
 
-Where an engine can (`base.Landing`), they are not staged, but land in the table at once, and are looked at there.
+Where an engine can (`engines.landing`), they are not staged, but land in the table at once, and are looked at there.
 """
 
 from __future__ import annotations
@@ -15,20 +15,28 @@ from fastflowtransform.engines.base import (
     Capabilities,
     Engine,
     Guard,
-    Joined,
     Kind,
-    Landed,
-    Landing,
     Noting,
     Standing,
     kind_of,
 )
+from fastflowtransform.engines.landing import Joined, Landed, Landing
 from fastflowtransform.errors import NotATable
 from fastflowtransform.incremental import STALE
 from fastflowtransform.materializations.audit import Audit, audited
-from fastflowtransform.materializations.base import OPEN, SILENT, Action, Gate, Journal, Query, Target, Verb
+from fastflowtransform.materializations.base import (
+    OPEN,
+    SILENT,
+    Action,
+    Gate,
+    Journal,
+    Query,
+    Target,
+    Verb,
+    because,
+)
 from fastflowtransform.materializations.candidates import Reach, candidates, has_own_delta, lasting, reach_of, windowed
-from fastflowtransform.materializations.columns import Fit, changed, fit
+from fastflowtransform.materializations.columns import Fit, changed, complete, fit
 from fastflowtransform.model import Incremental, Model, OnNullKey
 from fastflowtransform.results import Outcome, WriteCounts
 from fastflowtransform.rows import Built, Named, Rows
@@ -81,7 +89,7 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
     if over is None:
         return Action(Verb.CREATE, "table", "there is none yet")
     if full_refresh:
-        return Action(Verb.REPLACE, "table", "full refresh")
+        return Action(Verb.REPLACE, "table", because("full refresh", over))
     if over.kind is Kind.VIEW:
         raise NotATable(
             f'"{model.name}" is incremental, and a view stands under its name',
@@ -91,9 +99,11 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
     if model.incremental.unique_key:
         keys = ", ".join(model.incremental.unique_key)
         return Action(
-            Verb.MERGE, f"by {keys} ({over.merged_by(model.incremental.unique_key)})", _which(model, model.incremental)
+            Verb.MERGE,
+            f"by {keys} ({over.merged_by(model.incremental.unique_key)})",
+            because(_which(model, model.incremental), over),
         )
-    return Action(Verb.APPEND, "rows", _which(model, model.incremental))
+    return Action(Verb.APPEND, "rows", because(_which(model, model.incremental), over))
 
 
 def _which(model: Model, incremental: Incremental) -> str:
@@ -137,7 +147,8 @@ def _build(write: _Write, query: Query) -> Outcome:
                     strategy=written.strategy,
                     why=target.action.why,
                     inserted=written.inserted,
-                    updated=0,
+                    updated=written.updated,
+                    unchanged=written.unchanged,
                     duplicates=audit.duplicates,
                     null_keys=audit.null_keys,
                     null_cursors=audit.null_cursors,
@@ -174,7 +185,7 @@ def _increment(write: _Write, query: Query) -> Outcome:
     watermark, whole = reach.watermark, reach.whole
     with candidates(engine, query, incremental, reach) as taken:
         engine.preparing.says(rule.require_columns, taken, write.rule)
-        fitted = fit(engine, taken, table, target.model, incremental)
+        fitted = fit(engine, taken, table, target, incremental)
         with (
             _adding(write, reach, fitted, table) as landed,
             audited(engine, fitted.rows, write.rule, watermark, landed) as (rows, audit),
@@ -215,7 +226,13 @@ def _adding(write: _Write, reach: Reach, fitted: Fit, table: Named) -> contextli
     are taken again.
     """
     engine, settings, name = write.engine, write.incremental, write.incremental.updated_at
-    if not isinstance(engine, Landing) or name is None or reach.watermark is None or fitted.changes:
+    if (
+        not isinstance(engine, Landing)
+        or name is None
+        or reach.watermark is None
+        or fitted.changes
+        or fitted.changes.filled
+    ):
         return contextlib.nullcontext()
     chosen = settings.window is None and settings.lookback is None and not has_own_delta(write.target.model)
     if not (chosen and write.gate.is_open):
@@ -280,7 +297,9 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
     by, null_safe = engine.capabilities.comparing, _is_null_safe(audit, write.rule)
 
     def whole(rows: Rows) -> Rows:
-        return changed(delta.table, delta.fitted.changes).then(rule.merged, rows, key, by, null_safe=null_safe)
+        table, filled = changed(delta.table, delta.fitted.changes), delta.fitted.changes.filled
+        all_columns = rows.into(complete, table, filled, key, by, null_safe=null_safe) if filled else rows
+        return table.then(rule.merged, all_columns, key, by, null_safe=null_safe)
 
     with contextlib.ExitStack() as stages:
         fresh = _fresh(write, delta, stages, null_safe=null_safe)
@@ -414,7 +433,13 @@ def _append(write: _Write, delta: _Delta) -> Outcome:
                 rows = stages.enter_context(engine.stage(rows))
                 landed.go()
                 landed = None
-        write.gate.judge(rows, lambda new: changed(delta.table, delta.fitted.changes).then(_both, new))
+
+        def whole(new: Rows) -> Rows:
+            table, filled = changed(delta.table, delta.fitted.changes), delta.fitted.changes.filled
+            by = engine.capabilities.comparing
+            return table.then(_both, new.into(complete, table, filled, (), by, null_safe=False) if filled else new)
+
+        write.gate.judge(rows, whole)
         with write.noted(delta.rows, delta.newest, delta.reach.version, lambda counts: delta.outcome(counts, left_out)):
             if landed is not None:
                 counts = landed.stay()

@@ -15,6 +15,7 @@ from fastflowtransform.materializations.base import (
     Query,
     Target,
     Verb,
+    because,
     require_droppable,
 )
 from fastflowtransform.model import Model
@@ -29,7 +30,7 @@ def decide(model: Model, over: Standing | None, capabilities: Capabilities, *, f
     if over is None:
         return Action(Verb.CREATE, "table", "there is none yet")
     if over.kind is Kind.TABLE:
-        return Action(Verb.REPLACE, "table", "the model is a table")
+        return Action(Verb.REPLACE, "table", because("the model is a table", over))
     require_droppable(model, over)
     return Action(Verb.REPLACE, "table", "a view stands there")
 
@@ -38,7 +39,8 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
     """Write the whole result; it is staged first where the gate looks at it, so that it is not computed twice."""
 
     def outcome(written: WriteCounts) -> Outcome:
-        return Outcome(strategy=written.strategy, why=target.action.why, inserted=written.inserted)
+        why, updated = target.action.why, None if written.unchanged is None else written.updated
+        return Outcome(written.strategy, why, written.inserted, updated, written.unchanged)
 
     def write(rows: Readable) -> Outcome:
         with query.located(), journal.writing(engine, target.relation, outcome):
