@@ -72,6 +72,33 @@ def histories(draw: st.DrawFn, *, late: bool = True, null_keys: bool = False) ->
     return History(key, cursor, tuple(batches))
 
 
+@dataclass(frozen=True)
+class ChangingHistory:
+    """A history whose query changes: for each batch its columns in their order, and whether they are in capitals."""
+
+    history: History
+    queries: tuple[tuple[tuple[str, ...], bool], ...]
+
+    def schema(self, number: int) -> dict[str, str]:
+        """Type by column of a batch's query, as the table spells the names."""
+        types = {**self.history.schema, "x": "int64"}
+        return {name: types[name] for name in self.queries[number][0]}
+
+
+@st.composite
+def changing_histories(draw: st.DrawFn) -> ChangingHistory:
+    """Draw a history with a query for each batch: its columns in any order, of which v, w and x come and go."""
+    history = draw(histories())
+    rows = st.fixed_dictionaries({"x": VALUES})
+    batches = tuple(tuple({**row, **draw(rows)} for row in batch) for batch in history.batches)
+    queries = []
+    for _ in batches:
+        gone = draw(st.sets(st.sampled_from(["v", "w", "x"]), max_size=2))
+        names = draw(st.permutations([*history.key, "at", "v", "w", "x"]))
+        queries.append((tuple(name for name in names if name not in gone), draw(st.booleans())))
+    return ChangingHistory(History(history.key, history.cursor, batches), tuple(queries))
+
+
 def rank(row: Row, key: Sequence[str]) -> tuple[Any, ...]:
     """Return what decides between two rows of one key: the greater stands."""
     others = [name for name in row if name not in key and name != "at"]

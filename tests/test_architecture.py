@@ -43,9 +43,9 @@ FLOORS = {
     ],
     "kept": ["kept", "python_text"],
     "nouns": ["model", "report", "select", "settings"],
-    "promises": ["arrow_types", "contract", "pandas_columns"],
+    "promises": ["arrow_types", "column_types", "contract", "pandas_columns"],
     "rule": ["config", "engines.notes", "engines.quoting", "incremental", "patterns", "seed_files", "terms"],
-    "rows": ["rows", "to_arrow"],
+    "rows": ["engines.capabilities", "rows", "to_arrow"],
     "engine": [
         "engines.base",
         "engines.compiling",

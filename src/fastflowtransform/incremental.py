@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.expr.schema import Schema
 
+OURS = "__fft_"
+"""What the names of the columns begin with that the rule gives rows for its own use."""
 STALE = "__fft_stale"
 _OLD = "__fft_old_"
 _SAME = "__fft_same"

@@ -9,10 +9,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
+from fastflowtransform.engines.capabilities import Capabilities as Capabilities
 from fastflowtransform.engines.notes import Notes, Value
-from fastflowtransform.incremental import Comparing
-from fastflowtransform.model import PLAIN, Frame, Layout
-from fastflowtransform.names import Folding
+from fastflowtransform.model import PLAIN, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
@@ -76,52 +75,6 @@ class Standing:
 def kind_of(standing: Standing | None) -> Kind | None:
     """Return what stands there; None where nothing does."""
     return None if standing is None else standing.kind
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What an engine can do; asked before acting, never found out by failing.
-
-    Parameters
-    ----------
-    comparing
-        How it compares what the rule of an incremental run compares.
-    frames
-        What a Python model may take and give.
-    layouts
-        The settings of `Layout` that it makes something of.
-    folding
-        Which names it takes for one, of columns, tables and schemas.
-    plain_names
-        Whether the name of a table is made of letters of ASCII, digits and underscores only.
-    longest_name
-        How many bytes of UTF-8 a name may have; None where there is no limit that anyone would meet.
-    versions
-        Whether tables have versions that anyone's write changes, so that `state` need not read them.
-    many_writers
-        Whether several transactions may write to one table at once, as long as their rows have no key in common.
-    nanoseconds, nul
-        Whether rows of Arrow keep them in timestamps, and the character NUL in texts.
-    at_once
-        How many models are sensibly made at once; None where it computes in this process, with its cores.
-    """
-
-    comparing: Comparing = Comparing()
-    frames: frozenset[Frame] = frozenset({Frame.IBIS, Frame.PANDAS, Frame.POLARS, Frame.ARROW})
-    layouts: frozenset[str] = frozenset()
-    folding: Folding = Folding.ASCII
-    plain_names: bool = False
-    longest_name: int | None = None
-    versions: bool = False
-    many_writers: bool = True
-    nanoseconds: bool = False
-    nul: bool = True
-    at_once: int | None = None
-
-    @property
-    def case_sensitive(self) -> bool:
-        """Whether `Orders` and `orders` are two tables, and `id` and `ID` two columns."""
-        return self.folding is Folding.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +182,15 @@ class Noting(Protocol):
 
     def newest_noted(self, relation: Relation, column: str, dtype: dt.DataType) -> Noted:
         """Return the largest value of a column, as the last note of a table has it, if it is of that type."""
+        ...
+
+
+@runtime_checkable
+class Limiting(Protocol):
+    """An engine whose columns may hold texts up to a number of characters, and refuse longer ones."""
+
+    def outgrown(self, relation: Relation, table: Named, rows: Rows) -> Mapping[str, int]:
+        """Return the columns of a table that are too short for a text of `rows`, and how many characters they hold."""
         ...
 
 

@@ -41,6 +41,7 @@ from fastflowtransform.engines.postgres_rows import (
     sample,
 )
 from fastflowtransform.engines.postgres_session import Session, libpq
+from fastflowtransform.engines.postgres_widths import outgrown
 from fastflowtransform.engines.postgres_words import unknown
 from fastflowtransform.engines.preparing import Preparing
 from fastflowtransform.engines.quoting import literal, quoted
@@ -103,6 +104,7 @@ class PostgresEngine:
         layouts=frozenset({"indexes"}),
         folding=Folding.NONE,
         nul=False,
+        decimal_digits=1_000,
         longest_name=63,
         at_once=4,
     )
@@ -120,6 +122,7 @@ class PostgresEngine:
         self._numbers = itertools.count(1)
         self._texts = Texts()
         self.preparing = Preparing(self.name, self.compiled, literal)
+        self.outgrown = functools.partial(outgrown, self._session, self.compiled)
         self._scratch = Scratch(self._session.rows)
         self._alongside = Alongside()
         self._shown: set[str] = set()

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar
 
 from fastflowtransform import incremental as rule
+from fastflowtransform.column_types import converted
 from fastflowtransform.engines import spark_catalog as catalog
 from fastflowtransform.engines import spark_delta as delta
 from fastflowtransform.engines import spark_notes as noting
@@ -418,8 +419,9 @@ class SparkEngine:
             )
         old = self.table(relation)
         before = self._count(relation)
-        added = {name: ibis.null(dtype) for name, dtype in changes.added.items()}
-        target = old.drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added)
+        new = {name: ibis.null(dtype) for name, dtype in changes.added.items()}
+        new |= {name: converted(old[name], dtype, Folding.UNICODE) for name, dtype in changes.retyped.items()}
+        target = old.drop(*changes.dropped).mutate(**new)
         rows = _expression(fresh).select(*target.columns)
         after = rule.merged(target, rows, key) if key else target.union(rows, distinct=False)
         written = self.replace(relation, after, over=Kind.TABLE).inserted

@@ -46,6 +46,7 @@ from fastflowtransform.errors.engine import RelationMissing as RelationMissing
 from fastflowtransform.errors.engine import RowsReferenced as RowsReferenced
 from fastflowtransform.errors.engine import TimedOut as TimedOut
 from fastflowtransform.errors.engine import WriteConflict as WriteConflict
+from fastflowtransform.errors.project import AmbiguousColumns as AmbiguousColumns
 from fastflowtransform.errors.project import BadCursor as BadCursor
 from fastflowtransform.errors.project import BadPythonModel as BadPythonModel
 from fastflowtransform.errors.project import BadSelector as BadSelector
@@ -72,6 +73,7 @@ from fastflowtransform.errors.project import NothingSelected as NothingSelected
 from fastflowtransform.errors.project import PackageMissing as PackageMissing
 from fastflowtransform.errors.project import ProjectNotFound as ProjectNotFound
 from fastflowtransform.errors.project import PythonModelFailed as PythonModelFailed
+from fastflowtransform.errors.project import ReservedColumn as ReservedColumn
 from fastflowtransform.errors.project import SchemaChanged as SchemaChanged
 from fastflowtransform.errors.project import SelectionError as SelectionError
 from fastflowtransform.errors.project import SettingsError as SettingsError

@@ -179,6 +179,18 @@ class ContractBroken(ModelError):
     exit_code = 1
 
 
+class AmbiguousColumns(ModelError):
+    """An incremental model's query has two columns that are one to the warehouse: their names differ in case only."""
+
+    code = "M215"
+
+
+class ReservedColumn(ModelError):
+    """An incremental model's query has a column whose name begins with `__fft_`, as those of fft's own do."""
+
+    code = "M216"
+
+
 class PythonModelFailed(ModelError):
     """A Python model, or a check, raised an error."""
 

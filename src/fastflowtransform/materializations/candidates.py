@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from fastflowtransform import incremental as rule
 from fastflowtransform.engines.base import Engine, Noting
 from fastflowtransform.errors import DeltaColumnsDiffer
 from fastflowtransform.materializations.base import Query, Target
+from fastflowtransform.materializations.spelling import named_as, require_distinct, spelt_as, typed_as
 from fastflowtransform.model import Incremental, Model, SqlBody
 from fastflowtransform.rows import Built, Newest, Rows
 
@@ -35,12 +36,27 @@ def reach_of(engine: Engine, table: Rows, target: Target, incremental: Increment
 
 
 @contextlib.contextmanager
-def candidates(engine: Engine, query: Query, incremental: Incremental, reach: Reach) -> Iterator[Rows]:
-    """Give the delta: all of the query, the user's own delta, or the rows that the watermark leaves."""
-    settings = lasting(incremental)
-    with query.given(is_incremental=not reach.whole) as full:
+def candidates(
+    engine: Engine, query: Query, incremental: Incremental, reach: Reach, table: Rows | None
+) -> Iterator[Rows]:
+    """Give the delta: all of the query, the user's own delta, or the rows that the watermark leaves.
+
+    Its columns are spelt as the table's are, if there is one; so are the settings.
+    """
+    folding = engine.capabilities.folding
+
+    def aligned(rows: Rows, columns: Collection[str]) -> Rows:
+        require_distinct(rows.columns, query.model, folding)
+        rows = spelt_as(rows, columns, folding)
+        return rows if table is None else typed_as(rows, table, incremental)
+
+    with query.given(is_incremental=not reach.whole) as given:
+        full = aligned(given, () if table is None else table.columns)
+        incremental = named_as(incremental, full.columns, folding)
+        settings = lasting(incremental)
         engine.preparing.says(rule.require_columns, full, settings)
         delta = None if reach.whole else query.delta()
+        delta = None if delta is None else aligned(delta, full.columns)
         if delta is not None:
             yield _same_columns(delta, full, incremental, query.model)
         elif incremental.window is not None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastflowtransform import incremental as rule
+from fastflowtransform.column_types import common_type, converted, is_castable, is_same, most_digits
 from fastflowtransform.engines.base import UNCHANGED, ColumnChanges, Engine
 from fastflowtransform.errors import SchemaChanged
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.materializations.base import Target
-from fastflowtransform.model import Incremental, OnSchemaChange
-from fastflowtransform.rows import Built, Derived, Rows
+from fastflowtransform.model import Incremental, Model, OnSchemaChange
+from fastflowtransform.names import Folding
+from fastflowtransform.rows import Built, Rows
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
 _OLD = "__fft_old_"
+_ANEW = "run it once with --full-refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +32,33 @@ class Fit:
     Parameters
     ----------
     rows
-        The delta.
+        The delta; its columns are in the order of the query, in which ties are decided.
     target
-        The table, with the types that it will have.
+        The table, with the columns and types that it will have.
     changes
         What is to be done to the table.
     words
         The same, for people.
+    kept
+        The columns that are written, with their types, where `rows` still has others that decide ties; else None.
+    folding
+        Which names are one.
     """
 
     rows: Rows
     target: Rows
     changes: ColumnChanges = UNCHANGED
     words: tuple[str, ...] = ()
+    kept: Mapping[str, dt.DataType] | None = None
+    folding: Folding = Folding.NONE
+
+    def of(self, table: Rows) -> Rows:
+        """Return the table as it is once its columns have changed."""
+        return changed(table, self.changes, self.folding)
+
+    def written(self, rows: Rows) -> Rows:
+        """Return rows of the delta, of which each key has one, with the columns that are written."""
+        return rows if self.kept is None else Built(_projected(rows.table(), self.kept, self.folding))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +90,7 @@ def fit(engine: Engine, rows: Rows, table: Rows, target: Target, incremental: In
     engine
         Is asked for the types that it gives, where Ibis' own idea of them differs from the table's.
     rows
-        The delta.
+        The delta, whose names are spelt as the table's.
     table
         The table as it stands.
     target, incremental
@@ -82,47 +99,51 @@ def fit(engine: Engine, rows: Rows, table: Rows, target: Target, incremental: In
     Raises
     ------
     SchemaChanged
-        They differ, and the model's setting does not accept that.
+        They differ, and the model's setting does not accept that, or no type holds the old values and the new ones.
     """
     if dict(rows.columns) == dict(table.columns):
-        return Fit(_in_order(rows, table), table)
-    difference = _difference(rows.schema(), table.schema())
+        return Fit(rows, table)
+    folding = engine.capabilities.folding
+    given, stands = rows.schema(), table.schema()
+    difference = _difference(given, stands, folding)
     if difference is not None:
-        difference = _difference(engine.schema(rows), table.schema())
+        given = engine.schema(rows)
+        difference = _difference(given, stands, folding)
     if difference is None:
-        return Fit(_in_order(rows, table), table)
+        return Fit(_respelt_fields(rows, stands, folding), table, folding=folding)
     mode, model = incremental.on_schema_change, target.model
-    filled = (
-        tuple(name for name in difference.gone if name in engine.filled(target.relation)) if difference.gone else ()
-    )
+    filled = tuple(difference.gone.keys() & engine.filled(target.relation)) if difference.gone else ()
     refused = mode is OnSchemaChange.FAIL or (mode is OnSchemaChange.APPEND and bool(difference.retyped))
-    if refused or incremental.updated_at in difference.retyped:
-        raise SchemaChanged(
-            f'the columns of "{model.name}" changed: {"; ".join(difference.words())}',
-            at=model.at,
-            hint=_accepting(difference.without(filled), incremental),
-        )
-    return _accepted(rows.table(), table.table(), difference.without(filled), mode, filled)
+    if refused or (mode is not OnSchemaChange.IGNORE and incremental.updated_at in difference.retyped):
+        raise _changed(model, difference, _accepting(difference.without(filled), incremental))
+    wanted = _Wanted(engine, target.model, incremental, filled)
+    make = _ignoring if mode is OnSchemaChange.IGNORE else _accepted
+    return make(rows, table, difference.without(filled), wanted)
 
 
-def _in_order(rows: Rows, table: Rows) -> Rows:
-    """Return rows with their columns in a table's order."""
-    names = tuple(table.columns)
-    return rows if tuple(rows.columns) == names else Derived(_selected, (rows, names), {}, table.columns)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Whose columns they are, where, and those that the table fills itself."""
+
+    engine: Engine
+    model: Model
+    incremental: Incremental
+    filled: tuple[str, ...]
+
+    @property
+    def folding(self) -> Folding:
+        return self.engine.capabilities.folding
 
 
-def _selected(rows: ir.Table, names: tuple[str, ...]) -> ir.Table:
-    return rows.select(*names)
-
-
-def changed(rows: Rows, changes: ColumnChanges) -> Rows:
+def changed(rows: Rows, changes: ColumnChanges, folding: Folding) -> Rows:
     """Return a table as it is once its columns have changed."""
     if not changes:
         return rows
     import ibis
 
-    added = {name: ibis.null(dtype) for name, dtype in changes.added.items()}
-    return Built(rows.table().drop(*changes.dropped).cast(dict(changes.retyped)).mutate(**added))
+    table = rows.table().drop(*changes.dropped)
+    retyped = {name: converted(table[name], dtype, folding) for name, dtype in changes.retyped.items()}
+    return Built(table.mutate(**retyped, **{name: ibis.null(dtype) for name, dtype in changes.added.items()}))
 
 
 def complete(
@@ -144,42 +165,118 @@ def complete(
     return both.select(**{name: both[f"{_OLD}{name}" if name in filled else name] for name in table.columns})
 
 
-def _accepted(
-    rows: ir.Table, table: ir.Table, difference: _Difference, mode: OnSchemaChange, filled: tuple[str, ...]
-) -> Fit:
+def roomy(fitted: Fit, outgrown: Mapping[str, int]) -> Fit:
+    """Return a fit that makes room in columns whose texts, of so many characters, are too short for new ones."""
+    if not outgrown:
+        return fitted
+    schema = fitted.target.schema()
+    retyped = {**{name: schema[name] for name in outgrown}, **fitted.changes.retyped}
+    words = tuple(f"{name} takes texts of more than {width} characters now" for name, width in outgrown.items())
+    return replace(fitted, changes=replace(fitted.changes, retyped=retyped), words=(*fitted.words, *words))
+
+
+def _projected(rows: Any, kept: Mapping[str, dt.DataType], folding: Folding) -> ir.Table:
     import ibis
 
-    absent = {name: ibis.null(dtype) for name, dtype in difference.gone.items()}
-    given = [name for name in table.columns if name not in filled]
-    if mode is OnSchemaChange.IGNORE:
-        kept = {name: rows[name].cast(table[name].type()) for name in given if name not in absent}
-        new = rows.select(**{name: {**kept, **absent}[name] for name in given})
-        return Fit(Built(new), Built(table), ColumnChanges(filled=filled))
-    words = tuple(f"added {name} {dtype}" for name, dtype in difference.added.items())
-    if mode is OnSchemaChange.APPEND:
-        changes = ColumnChanges(added=difference.added, filled=filled)
-        new = rows.mutate(**absent).select(*given, *difference.added)
-        return Fit(Built(new), Built(table), changes, words)
-    retyped = {name: new for name, (_, new) in difference.retyped.items()}
-    changes = ColumnChanges(difference.added, tuple(difference.gone), retyped, filled)
-    words += tuple(f"dropped {name}" for name in difference.gone)
-    words += tuple(f"{name} is {new} now" for name, new in retyped.items())
-    new = rows.select(*(name for name in given if name not in difference.gone), *difference.added)
-    return Fit(Built(new), Built(table.cast(retyped)), changes, words)
+    found: ir.Table = rows.select(
+        **{
+            name: converted(rows[name], dtype, folding) if name in rows.columns else ibis.null(dtype)
+            for name, dtype in kept.items()
+        }
+    )
+    return found
 
 
-def _difference(query: Schema, table: Schema) -> _Difference | None:
+def _respelt_fields(rows: Rows, stands: Schema, folding: Folding) -> Rows:
+    """Return rows whose structs have their fields in the order and the spelling of the table's."""
+    given = rows.schema()
+    other = [name for name in given if given[name](nullable=True) != stands[name](nullable=True)]
+    if not any(stands[name].is_nested() for name in other):
+        return rows
+    table = rows.table()
+    return Built(table.mutate(**{name: converted(table[name], stands[name], folding) for name in other}))
+
+
+def _ignoring(rows: Rows, table: Rows, difference: _Difference, wanted: _Wanted) -> Fit:
+    """Keep the columns of the table; all of the query's decide ties first, as they do in a table that is made anew."""
+    incremental, folding, changes = wanted.incremental, wanted.folding, ColumnChanges(filled=wanted.filled)
+    wrong = {name: pair for name, pair in difference.retyped.items() if not is_castable(pair[1], pair[0])}
+    if wrong:
+        raise _changed(wanted.model, _Difference({}, {}, wrong), _ANEW)
+    given, stands = rows.table(), table.schema()
+    kept = {name: dtype(nullable=True) for name, dtype in stands.items() if name not in wanted.filled}
+    if not incremental.unique_key:
+        return Fit(Built(_projected(given, kept, folding)), table, changes, folding=folding)
+    cast = {
+        name: converted(given[name], dtype, folding)
+        for name, dtype in kept.items()
+        if name in (*incremental.unique_key, incremental.updated_at) and name in difference.retyped
+    }
+    return Fit(Built(given.mutate(**cast)), table, changes, kept=kept, folding=folding)
+
+
+def _accepted(rows: Rows, table: Rows, difference: _Difference, wanted: _Wanted) -> Fit:
+    """Let the table have what is new in the query, and keep what both have in their common type."""
+    import ibis
+
+    folding, added, drops = wanted.folding, difference.added, wanted.incremental.on_schema_change is OnSchemaChange.SYNC
+    given, stands = rows.table(), table.schema()
+    common = _common_types(difference, wanted)
+    retyped = {name: new for name, new in common.items() if not is_same(new, stands[name], folding)}
+    changes = ColumnChanges(added, tuple(difference.gone) if drops else (), retyped, wanted.filled)
+    words = [f"added {name} {dtype}" for name, dtype in added.items()]
+    words += [f"dropped {name}" for name in changes.dropped]
+    words += [f"{name} is {new} now" for name, new in retyped.items()]
+    types = {name: stands[name](nullable=True) for name in given.columns if name not in added} | retyped
+    new = {name: converted(given[name], types.get(name, given[name].type()), folding) for name in given.columns}
+    absent = {name: ibis.null(dtype) for name, dtype in difference.gone.items() if not drops}
+    target = changed(table, changes, folding)
+    return Fit(Built(given.select(**new, **absent)), target, changes, tuple(words), folding=folding)
+
+
+def _common_types(difference: _Difference, wanted: _Wanted) -> dict[str, dt.DataType]:
+    """Return the common type of each column that has two.
+
+    Raises
+    ------
+    SchemaChanged
+        A column has none, so that its old values would change, or the engine has no decimal as long.
+    """
+    found: dict[str, dt.DataType] = {}
+    most = wanted.engine.capabilities.decimal_digits
+    for name, (old, new) in difference.retyped.items():
+        common = common_type(old, new, wanted.folding)
+        if common is not None and most_digits(common) <= most:
+            found[name] = common
+    wrong = {name: pair for name, pair in difference.retyped.items() if name not in found}
+    if wrong:
+        raise _changed(
+            wanted.model,
+            _Difference({}, {}, wrong),
+            f"cast it in the model, set on_schema_change to {OnSchemaChange.IGNORE} to cast new values, or {_ANEW}",
+            "; no type holds the values of both",
+        )
+    return found
+
+
+def _difference(query: Schema, table: Schema, folding: Folding) -> _Difference | None:
     """Return how two schemas differ; the order of columns and whether they take NULL do not count."""
     added = {name: dtype for name, dtype in query.items() if name not in table}
     gone = {name: dtype for name, dtype in table.items() if name not in query}
     both = {name: (table[name], query[name]) for name in query if name in table}
-    retyped = {name: pair for name, pair in both.items() if pair[0](nullable=True) != pair[1](nullable=True)}
+    retyped = {name: pair for name, pair in both.items() if not is_same(*pair, folding)}
     return _Difference(added, gone, retyped) if added or gone or retyped else None
+
+
+def _changed(model: Model, difference: _Difference, hint: str, why: str = "") -> SchemaChanged:
+    return SchemaChanged(
+        f'the columns of "{model.name}" changed: {"; ".join(difference.words())}{why}', at=model.at, hint=hint
+    )
 
 
 def _accepting(difference: _Difference, incremental: Incremental) -> str:
     """Name the setting that would accept the difference."""
     if incremental.updated_at in difference.retyped:
-        return "run it once with --full-refresh: a cursor cannot change its type on the way"
+        return f"{_ANEW}: a cursor cannot change its type on the way"
     mode = OnSchemaChange.SYNC if difference.retyped or difference.gone else OnSchemaChange.APPEND
-    return f"set on_schema_change to {mode}, or run it once with --full-refresh"
+    return f"set on_schema_change to {mode}, or {_ANEW}"

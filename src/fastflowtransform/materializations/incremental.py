@@ -6,7 +6,7 @@ Where an engine can (`engines.landing`), they are not staged, but land in the ta
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from fastflowtransform.engines.base import (
     Engine,
     Guard,
     Kind,
+    Limiting,
     Noting,
     Standing,
     kind_of,
@@ -36,7 +37,8 @@ from fastflowtransform.materializations.base import (
     because,
 )
 from fastflowtransform.materializations.candidates import Reach, candidates, has_own_delta, lasting, reach_of, windowed
-from fastflowtransform.materializations.columns import Fit, changed, complete, fit
+from fastflowtransform.materializations.columns import Fit, complete, fit, roomy
+from fastflowtransform.materializations.spelling import named_as, require_distinct
 from fastflowtransform.model import Incremental, Model, OnNullKey
 from fastflowtransform.results import Outcome, WriteCounts
 from fastflowtransform.rows import Built, Named, Rows
@@ -66,6 +68,11 @@ class _Write:
     def rule(self) -> Incremental:
         """The settings that what is kept is known by."""
         return lasting(self.incremental)
+
+    def spelt(self, columns: Iterable[str]) -> _Write:
+        """Return the same with the key and the cursor spelt as these columns are."""
+        folding = self.engine.capabilities.folding
+        return replace(self, incremental=named_as(self.incremental, tuple(columns), folding))
 
     @contextlib.contextmanager
     def noted(
@@ -133,10 +140,12 @@ def apply(engine: Engine, target: Target, query: Query, gate: Gate = OPEN, journ
 
 def _build(write: _Write, query: Query) -> Outcome:
     """Make the table of the whole query, under the same rules: it never holds two rows of one key."""
-    engine, target, incremental = write.engine, write.target, write.incremental
+    engine, target = write.engine, write.target
     with query.given(is_incremental=False) as given:
+        require_distinct(given.columns, target.model, engine.capabilities.folding)
+        write = write.spelt(given.columns)
         engine.preparing.says(rule.require_columns, given, write.rule)
-        new = windowed(given, incremental)
+        new = windowed(given, write.incremental)
         with _building(write, new) as landed, audited(engine, new, write.rule, None, landed) as (rows, audit):
             rows = rows.then(rule.newest, write.rule, engine.capabilities.comparing) if audit.duplicates else rows
             stays = not audit.dropped and not audit.duplicates
@@ -177,13 +186,15 @@ def _building(write: _Write, rows: Rows) -> contextlib.AbstractContextManager[La
 
 def _increment(write: _Write, query: Query) -> Outcome:
     """Take the delta into the table that stands there."""
-    engine, target, incremental = write.engine, write.target, write.incremental
+    engine, target = write.engine, write.target
     table = engine.found(target.relation)
+    write = write.spelt(table.columns)
+    incremental = write.incremental
     if target.model.layout.set_by_user:
         engine.arrange(target.relation, target.model.layout)
     reach = reach_of(engine, table, target, incremental)
     watermark, whole = reach.watermark, reach.whole
-    with candidates(engine, query, incremental, reach) as taken:
+    with candidates(engine, query, incremental, reach, table) as taken:
         engine.preparing.says(rule.require_columns, taken, write.rule)
         fitted = fit(engine, taken, table, target, incremental)
         with (
@@ -192,6 +203,8 @@ def _increment(write: _Write, query: Query) -> Outcome:
         ):
             if landed is not None:
                 table, fitted = landed.before, replace(fitted, target=landed.before)
+            elif isinstance(engine, Limiting):
+                fitted = roomy(fitted, engine.outgrown(target.relation, table, rows))
             before = None if watermark is None else watermark.text
             after = audit.newest if before is None or audit.late < audit.rows else before
             why = "the table has no watermark yet: the whole query" if whole else target.action.why
@@ -232,6 +245,7 @@ def _adding(write: _Write, reach: Reach, fitted: Fit, table: Named) -> contextli
         or reach.watermark is None
         or fitted.changes
         or fitted.changes.filled
+        or fitted.kept
     ):
         return contextlib.nullcontext()
     chosen = settings.window is None and settings.lookback is None and not has_own_delta(write.target.model)
@@ -248,10 +262,12 @@ def delta(engine: Engine, target: Target, query: Query) -> Iterator[ir.Table]:
     """Give the rows that `apply` would take up, before the rule decides about them; nothing is written."""
     incremental = target.model.incremental
     assert incremental is not None
-    reach = Reach(None, True, -1)
+    reach, table = Reach(None, True, -1), None
     if target.action.verb not in (Verb.CREATE, Verb.REPLACE):
-        reach = reach_of(engine, engine.found(target.relation), target, incremental)
-    with candidates(engine, query, incremental, reach) as taken:
+        table = engine.found(target.relation)
+        incremental = named_as(incremental, table.columns, engine.capabilities.folding)
+        reach = reach_of(engine, table, target, incremental)
+    with candidates(engine, query, incremental, reach, table) as taken:
         yield taken.table()
 
 
@@ -297,7 +313,7 @@ def _merge(write: _Write, delta: _Delta) -> Outcome:
     by, null_safe = engine.capabilities.comparing, _is_null_safe(audit, write.rule)
 
     def whole(rows: Rows) -> Rows:
-        table, filled = changed(delta.table, delta.fitted.changes), delta.fitted.changes.filled
+        table, filled = delta.fitted.of(delta.table), delta.fitted.changes.filled
         all_columns = rows.into(complete, table, filled, key, by, null_safe=null_safe) if filled else rows
         return table.then(rule.merged, all_columns, key, by, null_safe=null_safe)
 
@@ -358,6 +374,7 @@ def _fresh(write: _Write, delta: _Delta, stages: contextlib.ExitStack, *, null_s
     by, watermark, rows = engine.capabilities.comparing, delta.reach.watermark, delta.rows
     if audit.duplicates:
         rows = stages.enter_context(engine.stage(rows.then(rule.newest, settings, by)))
+    rows = delta.fitted.written(rows)
     if not audit.late:
         return _Fresh(rows, is_empty=not audit.rows)
     doubtful: Rows = rows.then(rule.doubtful, settings, watermark, by)
@@ -395,7 +412,8 @@ def _near(engine: Engine, doubtful: Rows, delta: _Delta, key: tuple[str, ...]) -
 
 
 def _both(rows: ir.Table, others: ir.Table) -> ir.Table:
-    return rows.union(others, distinct=False)
+    same = rows.columns == others.columns
+    return rows.union(others if same else others.select(*rows.columns), distinct=False)
 
 
 def _is_null_safe(audit: Audit, incremental: Incremental) -> bool:
@@ -423,7 +441,8 @@ def _how_many(rows: ir.Table) -> ir.Table:
 
 def _append(write: _Write, delta: _Delta) -> Outcome:
     """Add what is after the watermark; what the user's own delta holds besides is counted as stale."""
-    engine, rows, left_out, landed = write.engine, delta.rows, _NONE_LEFT_OUT, delta.landed
+    engine, left_out, landed = write.engine, _NONE_LEFT_OUT, delta.landed
+    rows = delta.fitted.written(delta.rows)
     with contextlib.ExitStack() as stages:
         if delta.reach.watermark is not None and delta.audit.late:
             rows = rows.then(rule.delta, write.rule, delta.reach.watermark, engine.capabilities.comparing)
@@ -435,7 +454,7 @@ def _append(write: _Write, delta: _Delta) -> Outcome:
                 landed = None
 
         def whole(new: Rows) -> Rows:
-            table, filled = changed(delta.table, delta.fitted.changes), delta.fitted.changes.filled
+            table, filled = delta.fitted.of(delta.table), delta.fitted.changes.filled
             by = engine.capabilities.comparing
             return table.then(_both, new.into(complete, table, filled, (), by, null_safe=False) if filled else new)
 
