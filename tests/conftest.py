@@ -265,7 +265,7 @@ class ProjectFolder:
     ) -> None:
         self.folder = folder
         self._capture = capture
-        self._unnoted = set() if has_ledger else {"run", "build"}
+        self._unnoted = set() if has_ledger else {"run", "build", "plan"}
         self.sql = warehouse.sql
         self.write({"project.yml": "name: test\ndialect: duckdb\n", "profiles.yml": warehouse.profiles})
 

@@ -62,7 +62,7 @@ FLOORS = {
     "declaring": ["declared", "utest.mark"],
     "whole": [PACKAGE, "project"],
     "deciding": ["committing", "fingerprint", "freshness", "ledger", "normalize", "placing", "plan", "seed"],
-    "comparing": ["proof", "state"],
+    "comparing": ["ownership", "proof", "state"],
     "claiming": ["failing", "past"],
     "asking": ["run_checks"],
     "guarding": ["backfill", "gate"],

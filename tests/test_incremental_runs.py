@@ -502,7 +502,8 @@ def test_a_failing_increment_leaves_the_table_as_it_was(events):
 
 
 def test_a_view_under_an_incremental_models_name_is_refused_and_a_full_refresh_replaces_it(events):
-    events.sql("CREATE VIEW fct AS SELECT 1 AS x")
+    events.write({"models/fct.ff.sql": "{{ config(materialized='view') }} select 1 as x"})
+    assert events.fft("run").code == 0
     define(events)
 
     answer = events.fft("run")

@@ -225,7 +225,7 @@ def test_a_model_that_takes_too_long_is_cancelled_and_rolled_back(each_project: 
     # On Spark any model may take so long, and only the slow one has the limit.
     limit = "600" if engine_of(each_project) == "databricks_spark" else "1.5"
 
-    answer = each_project.fft("run", "--timeout", limit, "--jobs", jobs)
+    answer = each_project.fft("run", "--timeout", limit, "--jobs", jobs, "--adopt", "slow")
 
     assert answer.code == 1
     assert 'E127 "slow" took longer than the limit of 1.5 s' in answer.err
@@ -366,7 +366,7 @@ def test_a_run_that_is_stopped_tells_what_was_done_and_a_retry_does_the_rest(eac
     each_project.sql("CREATE TABLE slow1 AS SELECT 7 AS id")
     when = ["slow1 > CREATE", "slow2 > CREATE", "ok    done"]
 
-    code, out, err = stopped(each_project, *ends, when=when, arguments=("--jobs", "3"))
+    code, out, err = stopped(each_project, *ends, when=when, arguments=("--jobs", "3", "--adopt", "slow1"))
 
     assert (code, err.split()[:2]) == (130, ["C130", "interrupted"]), err
     assert "Traceback" not in err

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from fastflowtransform import __version__
 from fastflowtransform.engines.base import Engine, Kind, Transactional
-from fastflowtransform.engines.notes import Notes, Value
+from fastflowtransform.engines.notes import RUNS, STATES, Notes, Value
 from fastflowtransform.model import Materialized, Model
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, Status, StepResult, WriteCounts
@@ -30,7 +30,8 @@ from fastflowtransform.windows import Window
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-RUNS, STATES = "fft_run", "fft_model_state"
+BEGUN = "begun"
+"""The status of a relation that a run is about to create."""
 
 _RUNS = {
     "run_id": str,
@@ -48,6 +49,8 @@ _STATES = {
     "model": str,
     "kind": str,
     "relation": str,
+    "project": str,
+    "materialized": str,
     "status": str,
     "strategy": str,
     "inserted": int,
@@ -134,6 +137,7 @@ class Command:
     environment: str
     engine: str
     options: tuple[str, ...] = ()
+    project: str | None = None
     run_id: str = field(default_factory=lambda: os.urandom(8).hex())
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -299,8 +303,25 @@ class Ledger:
     def entry(self, node: str, model: Model | None, relation: Relation) -> Entry:
         """Return what is to be noted of a model, or of a seed."""
         word = "seed" if model is None else "model"
-        head = {"run_id": self._command.run_id, "model": node, "kind": word, "relation": str(relation)}
+        head = {
+            "run_id": self._command.run_id,
+            "model": node,
+            "kind": word,
+            "relation": str(relation),
+            "project": self._command.project,
+            "materialized": Materialized.TABLE.value if model is None else model.materialized.value,
+        }
         return Entry(self._states if self.is_kept else None, head, kind_of_model(model))
+
+    def claim(self, made: Iterable[tuple[str, Model | None, Relation]]) -> None:
+        """Record what is about to be created, where a run that is killed could not record it any more.
+
+        Without it the next run would take these tables for somebody else's.
+        """
+        if self.is_kept and not _spans_tables(self._engine):
+            rows = [self.entry(*each).row(BEGUN, None) for each in made]
+            if rows:
+                self._engine.note(self._states, rows)
 
     def proven(self, models: Iterable[str]) -> dict[str, Proven]:
         """Return what is proven of models, by their names."""
@@ -428,7 +449,7 @@ def taken_up(states: ir.Table, model: str) -> ir.Table:
 
 def of_model(states: ir.Table, model: str, limit: int) -> ir.Table:
     """Return the newest rows of a model."""
-    rows = states.filter(states["model"] == model)
+    rows = states.filter((states["model"] == model) & (states["status"] != BEGUN))
     return rows.order_by(rows["started_at"].desc()).limit(limit)
 
 

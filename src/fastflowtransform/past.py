@@ -47,6 +47,16 @@ class Past:
             return Entry(None, {})
         return self.ledger.entry(node, model, project.relation(node))
 
+    def claim(self, names: Iterable[str], project: Project) -> None:
+        """Record which models and seeds are about to be created, where a killed run could not record it later."""
+        if self.ledger is not None:
+            models = {name: project.models.get(name) for name in names}
+            self.ledger.claim(
+                (name, model, project.relation(name))
+                for name, model in models.items()
+                if model is None or model.materialized is not Materialized.EPHEMERAL
+            )
+
     def done(self, place: Relation, fingerprint: str) -> Done | None:
         """Return what the last backfill of a table did, if it was stopped and can go on."""
         return None if self.ledger is None else self.ledger.windows(place, fingerprint)

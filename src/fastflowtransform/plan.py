@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from fastflowtransform import materializations
 from fastflowtransform.engines.base import Capabilities, Standing
 from fastflowtransform.errors import BadName, BadPythonModel
-from fastflowtransform.materializations.base import Action
+from fastflowtransform.materializations.base import Action, Adoption
 from fastflowtransform.model import Model, PythonBody
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.windows import Window
+
+_ADOPTED = {
+    Adoption.TOLD: "--adopt, for fft did not make the {kind}",
+    Adoption.FITS: "fft did not make the {kind}, which has the key and the cursor of the model",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,13 @@ class Step:
     relation: Relation
     action: Action
     over: Standing | None = None
+
+    def adopting(self, adoption: Adoption | None) -> Step:
+        """Return the step of which the action says that it adopts what is there."""
+        if adoption is None or self.over is None:
+            return self
+        why = f"{_ADOPTED[adoption].format(kind=self.over.kind)}; {self.action.why}"
+        return replace(self, action=replace(self.action, adopts=adoption, why=why))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,7 @@ def build(
     capabilities: Capabilities,
     *,
     full_refresh: bool = False,
+    adoptions: Mapping[str, Adoption] = MappingProxyType({}),
 ) -> Plan:
     """Decide what to do about each model.
 
@@ -83,6 +97,8 @@ def build(
         What the engine can do.
     full_refresh
         Whether incremental models are built anew.
+    adoptions
+        Why models may write to what fft did not make, by their names (`ownership.adoptions`).
 
     Raises
     ------
@@ -95,7 +111,8 @@ def build(
         if name not in project.models:
             continue
         model, relation = project.models[name], project.relation(name)
-        steps.append(step_of(model, relation, existing.get(relation), capabilities, full_refresh=full_refresh))
+        step = step_of(model, relation, existing.get(relation), capabilities, full_refresh=full_refresh)
+        steps.append(step.adopting(adoptions.get(name)))
     return Plan(tuple(steps), order, existing, project.graph.upstream, full_refresh)
 
 

@@ -15,7 +15,7 @@ from fastflowtransform import graph as graphs
 from fastflowtransform.config import Defaults
 from fastflowtransform.declared import Declared, Known, read_declarations
 from fastflowtransform.document import Section, read_document
-from fastflowtransform.engines.base import MARKS
+from fastflowtransform.engines.notes import MARKS, OWN_PART, RUNS, STATES
 from fastflowtransform.errors import (
     DuplicateName,
     Location,
@@ -183,6 +183,8 @@ def _read(
     """Return a project, and the names of models that were not read and that its promised checks look at."""
     kept = reading.kept
     sources = {found.node: found for found in by_name(read_sources(folder, database, scope, kept)).values()}
+    for source in sources.values():
+        _require_not_ours(source.name, source.relation, source.at, is_source=True)
     read = read_models(folder, read_file, scope.engine, reading.only, functools.partial(_behind, sources, database))
     others = _Others(folder, read.elsewhere, read.unread.keys())
     _require_known(settings.defaults, read)
@@ -317,9 +319,7 @@ def _require_places_of_their_own(found: Iterable[Model | File | Seed], database:
     taken: dict[tuple[str, str], Model | File | Seed] = {}
     for item in found:
         relation = item.relation if isinstance(item, Seed) else Relation(database, item.name)
-        if relation.name.casefold() == MARKS:
-            message = f'"{item.name}" would be the table "{relation}", which fft has for itself'
-            raise DuplicateName(message, at=item.at, hint="rename it")
+        _require_not_ours(item.name, relation, item.at)
         first = taken.setdefault(relation.folded, item)
         if first is not item:
             raise DuplicateName(
@@ -327,6 +327,17 @@ def _require_places_of_their_own(found: Iterable[Model | File | Seed], database:
                 at=item.at,
                 hint="rename one of them",
             )
+
+
+def _require_not_ours(name: str, relation: Relation, at: Location, *, is_source: bool = False) -> None:
+    """Raise `DuplicateName` where something of the project would be a table of fft's own.
+
+    A source may be rows that a check kept, whose names only end in fft's part.
+    """
+    folded = relation.name.casefold()
+    if folded in (RUNS, STATES, MARKS) or (folded.startswith(OWN_PART) if is_source else OWN_PART in folded):
+        message = f'"{name}" would be the table "{relation}", which fft has for itself'
+        raise DuplicateName(message, at=at, hint="rename it")
 
 
 def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:

@@ -459,7 +459,8 @@ def _settled(result: StepResult, gate: Gate) -> StepResult:
 def _decided_anew(step: Step, plan: Plan, engine: Engine) -> Step:
     """Decide about a model again: what stands under its name may have changed since the plan."""
     over = engine.existing([step.relation]).get(step.relation)
-    return step_of(step.model, step.relation, over, engine.capabilities, full_refresh=plan.full_refresh)
+    now = step_of(step.model, step.relation, over, engine.capabilities, full_refresh=plan.full_refresh)
+    return now.adopting(step.action.adopts)
 
 
 def _is_seen_through(node: str, project: Project) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +63,12 @@ class SeedStep:
 
 
 def plan(
-    seeds: Iterable[Seed], existing: Mapping[Relation, Standing], engine: Engine, *, full_refresh: bool = False
+    seeds: Iterable[Seed],
+    existing: Mapping[Relation, Standing],
+    engine: Engine,
+    *,
+    full_refresh: bool = False,
+    adopted: Container[str] = (),
 ) -> tuple[SeedStep, ...]:
     """Decide what to do about seeds, and read each for its columns.
 
@@ -77,6 +82,8 @@ def plan(
         Is asked whether a table still holds what was loaded.
     full_refresh
         Whether seeds that have not changed are loaded too.
+    adopted
+        The seeds that may replace what fft did not make, by their names.
 
     Raises
     ------
@@ -89,7 +96,8 @@ def plan(
         file = seed_files.fingerprint(seed.path, seed.types)
         why = _why(seed, file, over, engine, full_refresh=full_refresh)
         columns = seed_files.described(seed.path, seed.types)
-        steps.append(SeedStep(seed, "load" if why else UNCHANGED, why or _AS_LOADED, columns))
+        action = "adopt and load" if seed.name in adopted else "load" if why else UNCHANGED
+        steps.append(SeedStep(seed, action, why or _AS_LOADED, columns))
     return tuple(steps)
 
 

@@ -54,17 +54,32 @@ CHANGES: dict[str, Change] = {
 }
 
 
+FOREIGN = ("a view in its place", "no notes")
+"""The changes after which fft cannot know that it made what is there."""
+
 NOTED = pytest.mark.never("spark", reason="the notes are in the commits, and not in a table")
 
 
 @pytest.mark.parametrize(
     "change",
-    [pytest.param(change, id=name, marks=[NOTED] if name == "no notes" else []) for name, change in CHANGES.items()],
+    [pytest.param(change, id=name) for name, change in CHANGES.items() if name not in FOREIGN],
 )
 def test_a_seed_is_loaded_again_after_any_change(seeded: ProjectFolder, change: Change):
     change(seeded)
 
     assert seeded.fft("seed").code == 0
+    assert strategies(seeded) == {"codes": "load"}
+    assert seeded.fft("seed").code == 0
+    assert strategies(seeded) == {"codes": "unchanged"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[NOTED] if name == "no notes" else []) for name in FOREIGN])
+def test_a_seed_is_loaded_over_what_fft_may_not_have_made_only_where_it_adopts_that(seeded: ProjectFolder, name: str):
+    CHANGES[name](seeded)
+
+    refused = seeded.fft("seed")
+    assert (refused.code, refused.err[:4]) == (2, "M120")
+    assert seeded.fft("seed", "--adopt", "codes").code == 0
     assert strategies(seeded) == {"codes": "load"}
     assert seeded.fft("seed").code == 0
     assert strategies(seeded) == {"codes": "unchanged"}

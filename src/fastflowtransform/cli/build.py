@@ -8,6 +8,7 @@ from fastflowtransform.cli.options import (
     Chosen,
     Limits,
     Noting,
+    adopt_option,
     limits_options,
     noting_options,
     project_options,
@@ -24,9 +25,18 @@ from fastflowtransform.console import Console, Output
 )
 @limits_options("model")
 @click.option("--fail-fast", is_flag=True, help="Start nothing after the first failure; what runs then, ends.")
+@adopt_option
 @noting_options
 @click.pass_obj
-def command(output: Output, chosen: Chosen, limits: Limits, full_refresh: bool, fail_fast: bool, noting: Noting) -> int:
+def command(
+    output: Output,
+    chosen: Chosen,
+    limits: Limits,
+    full_refresh: bool,
+    fail_fast: bool,
+    adopt: tuple[str, ...],
+    noting: Noting,
+) -> int:
     """Load the seeds of PROJECT and build its models, parents first, each after its checks have passed.
 
     The checks look at the new rows before these are published. Where one of the severity error fails, what stood before
@@ -38,9 +48,11 @@ def command(output: Output, chosen: Chosen, limits: Limits, full_refresh: bool, 
     """
     from fastflowtransform.cli.making import Wanted, make
     from fastflowtransform.cli.session import open_project
+    from fastflowtransform.ownership import Asked
 
     opened = open_project(chosen)
     console = Console(output, opened.project.folder)
     names = opened.made(chosen)
     manner = opened.manner(limits, fail_fast=fail_fast)
-    return make(opened, console, Wanted("build", names, opened.project.checks, manner, noting, full_refresh))
+    asked = Asked(adopt, full_refresh, noting.ledger)
+    return make(opened, console, Wanted("build", names, opened.project.checks, manner, noting, asked))

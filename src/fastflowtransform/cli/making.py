@@ -11,7 +11,7 @@ from pathlib import Path
 from fastflowtransform import artifacts, plan
 from fastflowtransform.cli.ending import left_behind, summed_up
 from fastflowtransform.cli.options import Noting, Stretch
-from fastflowtransform.cli.session import Opened
+from fastflowtransform.cli.session import Opened, tell_adoptions
 from fastflowtransform.compile import require_translations
 from fastflowtransform.console import Console
 from fastflowtransform.contract import require_types
@@ -20,6 +20,7 @@ from fastflowtransform.errors import UnwritableFolder, counted
 from fastflowtransform.gate import Audit
 from fastflowtransform.ledger import Command, Ledger
 from fastflowtransform.model import Check
+from fastflowtransform.ownership import Asked, adoptions
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import ordered, placed
 from fastflowtransform.project import Project
@@ -45,7 +46,9 @@ class Wanted:
         How many at once, and how long each.
     noting
         What is noted in the warehouse.
-    full_refresh, stretch
+    asked
+        What it may write to.
+    stretch
         As for `fft run`.
     """
 
@@ -54,7 +57,7 @@ class Wanted:
     checks: tuple[Check, ...]
     manner: Manner
     noting: Noting
-    full_refresh: bool = False
+    asked: Asked
     stretch: Stretch = Stretch()
 
 
@@ -69,13 +72,15 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
     for name in models:
         if (contract := project.models[name].contract) is not None:
             require_types(contract)
-    windows = wanted.stretch.windows([project.models[name] for name in models], full_refresh=wanted.full_refresh)
+    anew = wanted.asked.full_refresh
+    windows = wanted.stretch.windows([project.models[name] for name in models], full_refresh=anew)
     artifacts.prepare(folder)
     artifacts.forget_failures(folder)
     with opened.connected(console) as engine:
         require_translations(project, models, engine)
         existing = opened.existing(engine, names)
-        steps = plan.build(project, order, existing, engine.capabilities, full_refresh=wanted.full_refresh)
+        adopted = adoptions(project, names, existing, engine, wanted.asked)
+        steps = plan.build(project, order, existing, engine.capabilities, full_refresh=anew, adoptions=adopted)
         steps = steps.in_windows(windows, resumes=wanted.stretch.resumes)
         asked = sum(map(len, checks.values()))
         parts = [(len(names) - len(models), "seed"), (len(models), "model"), (asked, "check")]
@@ -84,7 +89,9 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
         console.begin(f"{project.name}: {words} on {engine.name} ({opened.profile.name})", len(names) + looked_at)
         if not project.models:
             console.say("there are no models: a model is a file such as models/orders.ff.sql, or orders.ff.py")
+        tell_adoptions(adopted, existing, project, console)
         past = _past(opened, engine, models, wanted, console)
+        past.claim([name for name in names if project.relation(name) not in existing], project)
         artifacts.forget_results(folder)
         how = How(Audit(checks, project, engine), past, wanted.manner)
         made = run(steps, project, engine, console, how)
@@ -130,7 +137,9 @@ def _past(opened: Opened, engine: Engine, models: Sequence[str], wanted: Wanted,
     if not wanted.noting.ledger:
         return NO_PAST
     database = opened.project.database
-    ledger = Ledger(engine, database, Command(wanted.command, opened.profile.name, engine.name, opened.options))
+    name = opened.project.name
+    command = Command(wanted.command, opened.profile.name, engine.name, opened.options, name)
+    ledger = Ledger(engine, database, command)
     if not ledger.is_kept:
         console.say(f'nothing is noted of this run: there is no right to make tables in "{database}"')
     cache = Cache(wanted.noting.cache)

@@ -163,6 +163,17 @@ class Noting:
     cache: str = "off"
 
 
+def adopt_option(command: Command) -> Command:
+    """Take `--adopt`."""
+    return click.option(
+        "--adopt",
+        multiple=True,
+        metavar="NAME",
+        help="Let this model or seed, or those of a glob such as 'stg_*', take over what fft did not make; may be "
+        "repeated.",
+    )(command)
+
+
 def noting_options(command: Callable[..., int]) -> Callable[..., int]:
     """Take `--cache` and `--no-ledger` as the argument `noting`."""
 

@@ -10,8 +10,10 @@ import click
 
 from fastflowtransform.cli.options import (
     Chosen,
+    Noting,
     Stretch,
-    cache_option,
+    adopt_option,
+    noting_options,
     project_options,
     selection_options,
     windows_options,
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
 @project_options
 @selection_options
 @click.option("--full-refresh", is_flag=True, help="As for seed and run.")
-@cache_option
+@adopt_option
+@noting_options
 @windows_options
 @click.pass_obj
-def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str, stretch: Stretch) -> int:
+def command(
+    output: Output, chosen: Chosen, full_refresh: bool, adopt: tuple[str, ...], noting: Noting, stretch: Stretch
+) -> int:
     """Show, model by model, what `fft run` with the same options would do, and `fft seed`. Nothing is touched.
 
     Of each seed it shows the columns, their types, and why they have them.
@@ -45,6 +50,7 @@ def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str, stre
     """
     from fastflowtransform import plan, seed
     from fastflowtransform.cli.session import open_project
+    from fastflowtransform.ownership import Asked, adoptions
     from fastflowtransform.placing import ordered
     from fastflowtransform.proof import Cache
 
@@ -55,12 +61,18 @@ def command(output: Output, chosen: Chosen, full_refresh: bool, cache: str, stre
     windows = stretch.windows([opened.project.models[name] for name in names], full_refresh=full_refresh)
     with opened.connected(console, read_only=True) as engine:
         existing = opened.existing(engine, (*names, *seeds))
-        built = plan.build(opened.project, names, existing, engine.capabilities, full_refresh=full_refresh)
+        asked = Asked(adopt, full_refresh, noting.ledger)
+        adopted = adoptions(opened.project, (*names, *seeds), existing, engine, asked)
+        built = plan.build(
+            opened.project, names, existing, engine.capabilities, full_refresh=full_refresh, adoptions=adopted
+        )
         built = built.in_windows(windows, resumes=stretch.resumes)
-        is_cached = Cache(cache).reads and not full_refresh and not windows
+        is_cached = Cache(noting.cache).reads and not full_refresh and not windows
         reasons = _reasons(opened.project, engine, built) if is_cached else {}
         in_windows = _in_windows(opened.project, engine, built) if windows else {}
-        loads = seed.plan([opened.project.seeds[name] for name in seeds], existing, engine, full_refresh=full_refresh)
+        loads = seed.plan(
+            [opened.project.seeds[name] for name in seeds], existing, engine, full_refresh=full_refresh, adopted=adopted
+        )
     counts = [counted(len(found), word) for word, found in (("seed", seeds), ("model", names)) if found]
     what = " and ".join(counts) or "0 models"
     console.say(f"{opened.project.name}: {what} on {engine.name} ({opened.profile.name})")
@@ -150,6 +162,7 @@ def _show_models(
             what=step.action.what,
             why=why,
             alone=action == LEAVE,
+            adopts=step.action.adopts is not None,
             frame=frame,
             relation=str(step.relation),
         )

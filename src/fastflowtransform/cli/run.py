@@ -9,6 +9,7 @@ from fastflowtransform.cli.options import (
     Limits,
     Noting,
     Stretch,
+    adopt_option,
     limits_options,
     noting_options,
     project_options,
@@ -25,6 +26,7 @@ from fastflowtransform.console import Console, Output
 @click.option("--full-refresh", is_flag=True, help="Build incremental models anew, from their whole query.")
 @click.option("--fail-fast", is_flag=True, help="Start nothing after the first failure; what runs then, ends.")
 @click.option("--audit", is_flag=True, help="Publish a model only after its checks have passed, as build does.")
+@adopt_option
 @noting_options
 @windows_options
 @click.pass_obj
@@ -35,6 +37,7 @@ def command(
     full_refresh: bool,
     fail_fast: bool,
     audit: bool,
+    adopt: tuple[str, ...],
     noting: Noting,
     stretch: Stretch,
 ) -> int:
@@ -49,9 +52,11 @@ def command(
     """
     from fastflowtransform.cli.making import Wanted, make
     from fastflowtransform.cli.session import open_project
+    from fastflowtransform.ownership import Asked
 
     opened = open_project(chosen, whole=audit)
     console = Console(output, opened.project.folder)
     checks = tuple(check for check in opened.project.checks if audit or check.is_promised)
     manner = opened.manner(limits, fail_fast=fail_fast)
-    return make(opened, console, Wanted("run", opened.models(chosen), checks, manner, noting, full_refresh, stretch))
+    asked = Asked(adopt, full_refresh, noting.ledger)
+    return make(opened, console, Wanted("run", opened.models(chosen), checks, manner, noting, asked, stretch))

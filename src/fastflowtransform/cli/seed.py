@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastflowtransform.cli.options import Chosen, Limits, limits_options, project_options, selection_options
+from fastflowtransform.cli.options import (
+    Chosen,
+    Limits,
+    adopt_option,
+    limits_options,
+    project_options,
+    selection_options,
+)
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import counted
 
@@ -30,8 +37,11 @@ if TYPE_CHECKING:
 )
 @limits_options("seed")
 @click.option("--full-refresh", is_flag=True, help="Load seeds that have not changed, too.")
+@adopt_option
 @click.pass_obj
-def command(output: Output, chosen: Chosen, limits: Limits, other: Path | None, full_refresh: bool) -> int:
+def command(
+    output: Output, chosen: Chosen, limits: Limits, other: Path | None, full_refresh: bool, adopt: tuple[str, ...]
+) -> int:
     """Load the CSV, TSV, JSON lines and Parquet files in the folder seeds/ of PROJECT, each as a whole.
 
     A seed whose file and table are as they were when it was loaded is left alone. `fft plan` shows which those are,
@@ -44,7 +54,8 @@ def command(output: Output, chosen: Chosen, limits: Limits, other: Path | None, 
     """
     from fastflowtransform import artifacts, seed
     from fastflowtransform.cli.ending import left_behind
-    from fastflowtransform.cli.session import open_project
+    from fastflowtransform.cli.session import open_project, tell_adoptions
+    from fastflowtransform.ownership import Asked, adoptions
     from fastflowtransform.results import RunResult
     from fastflowtransform.work import Ending
 
@@ -58,9 +69,11 @@ def command(output: Output, chosen: Chosen, limits: Limits, other: Path | None, 
     artifacts.prepare(folder)
     with opened.connected(console) as engine:
         existing = opened.existing(engine, seeds)
+        adopted = adoptions(opened.project, seeds, existing, engine, Asked(adopt, full_refresh))
         console.begin(
             f"{opened.project.name}: {counted(len(seeds), 'seed')} on {engine.name} ({opened.profile.name})", len(seeds)
         )
+        tell_adoptions(adopted, existing, opened.project, console)
         manner = opened.manner(limits)
         artifacts.forget_results(folder)
         results, ending = seed.load_all(seeds.values(), existing, engine, console, manner, full_refresh=full_refresh)

@@ -20,6 +20,8 @@ from fastflowtransform.engines.base import Engine, Standing
 from fastflowtransform.errors import NothingSelected, UsageError
 from fastflowtransform.graph import order
 from fastflowtransform.kept import keeping
+from fastflowtransform.ledger import states_in
+from fastflowtransform.materializations.base import Adoption
 from fastflowtransform.model import Materialized
 from fastflowtransform.project import Project
 from fastflowtransform.reading import Reading
@@ -91,8 +93,20 @@ class Opened:
         return found
 
     def existing(self, engine: Engine, names: Iterable[str]) -> Mapping[Relation, Standing]:
-        """Return what stands in the warehouse under the names of nodes."""
-        return engine.existing([self.project.relation(name) for name in names])
+        """Return what exists in the warehouse under the names of nodes, and whether the ledger does."""
+        states = states_in(self.project.database).relation
+        return engine.existing([*(self.project.relation(name) for name in names), states])
+
+
+def tell_adoptions(
+    adopted: Mapping[str, Adoption], existing: Mapping[Relation, Standing], project: Project, console: Console
+) -> None:
+    """Say of each table or view that fft did not make that it is about to write to it, and what becomes of its rows."""
+    for name, why in adopted.items():
+        relation = project.relation(name)
+        becomes = "keeps its rows, and takes up new ones" if why is Adoption.FITS else "is taken over, as --adopt says"
+        console.event("adopted", name=name, relation=str(relation), keeps_rows=why is Adoption.FITS)
+        console.say(f'adopt {name}: {existing[relation].kind} "{relation}", which fft did not make, {becomes}')
 
 
 def _cores() -> int:

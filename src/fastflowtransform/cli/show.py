@@ -46,7 +46,7 @@ def command(
     with opened.connected(console, read_only=True) as engine:
         tables = Tables(opened.project, engine)
         found = opened.project.models.get(node)
-        if found is None or opened.existing(engine, [node]):
+        if found is None or opened.project.relation(node) in opened.existing(engine, [node]):
             rows = engine.rows(_first(tables.table(node), limit, order_by))
         else:
             console.say(f'"{node}" does not stand in the warehouse yet; this is what its query gives')

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from fastflowtransform.engines.capabilities import Capabilities as Capabilities
+from fastflowtransform.engines.notes import MARKS as MARKS
 from fastflowtransform.engines.notes import Notes, Value
 from fastflowtransform.model import PLAIN, Layout
 from fastflowtransform.relation import Relation
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from fastflowtransform.engines.preparing import Preparing
     from fastflowtransform.rows import Named, Rows
     from fastflowtransform.settings import Profile
-
-MARKS = "fft_seeds"
-"""The name of the tables in which engines note what others were written with."""
 
 
 class Kind(StrEnum):
@@ -326,10 +324,11 @@ class Engine(Protocol):
         """
         ...
 
-    def is_marked(self, relation: Relation, mark: str) -> bool:
+    def is_marked(self, relation: Relation, mark: str | None) -> bool:
         """Whether a table that stands holds the rows and columns that were written with a mark, and no others.
 
         False where that cannot be known: rows that anything else has changed meanwhile are never taken for those.
+        Without a mark: whether it was ever written with one; True where marks cannot be kept.
         """
         ...
 

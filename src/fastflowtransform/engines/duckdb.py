@@ -309,8 +309,8 @@ class DuckDBEngine:
         """Drop a table, if it is there."""
         self._run(f"DROP TABLE IF EXISTS {self._name(relation)}")
 
-    def is_marked(self, relation: Relation, mark: str) -> bool:
-        """Whether a table has the mark, and rows of the same hashes."""
+    def is_marked(self, relation: Relation, mark: str | None) -> bool:
+        """Whether a table has the mark, and rows of the same hashes; without a mark, whether it has any."""
         noted_in = marks.marks_of(relation)
         if noted_in not in self.existing([noted_in]):
             return False

@@ -37,8 +37,13 @@ def mark(name: str, marks: str, key: str, text: str, rows: Rows, run: Callable[[
     run(f"INSERT INTO {marks} VALUES ({literal(key)}, {literal(text)}, {literal(_digest(name, rows))})")
 
 
-def is_marked(name: str, marks: str, key: str, text: str, rows: Rows) -> bool:
-    """Whether a table is as it was when it was given a mark; there is a table that marks are noted in."""
+def is_marked(name: str, marks: str, key: str, text: str | None, rows: Rows) -> bool:
+    """Whether a table is as it was when it was given a mark; without a text, whether it was given any.
+
+    There is a table that marks are noted in.
+    """
+    if text is None:
+        return bool(rows(f"SELECT 1 FROM {marks} WHERE name = {literal(key)}"))
     noted = rows(f"SELECT rows FROM {marks} WHERE name = {literal(key)} AND mark = {literal(text)}")
     return bool(noted) and noted == [(_digest(name, rows),)]
 

@@ -11,6 +11,11 @@ from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
+RUNS, STATES, MARKS = "fft_run", "fft_model_state", "fft_seeds"
+"""The tables of fft's own: what the ledger records of commands and of models, and what seeds were loaded from."""
+OWN_PART = "__fft_"
+"""A part of the names of all other tables and views that fft makes for itself."""
+
 Value = str | int | float | datetime | None
 
 

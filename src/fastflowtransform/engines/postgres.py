@@ -308,9 +308,9 @@ class PostgresEngine:
             return relations.swapped(self._session, relation, source, hung, layout, noted)
         return relations.made(self._session, relation, source, hung, layout, noted)
 
-    def is_marked(self, relation: Relation, mark: str) -> bool:
+    def is_marked(self, relation: Relation, mark: str | None) -> bool:
         """Whether a table has the mark, and all of its rows come from the transaction that gave it."""
-        return Mark(relation, mark).stands(self._session)
+        return marks.has_any(self._session, relation) if mark is None else Mark(relation, mark).stands(self._session)
 
     def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
         """Return a digest of a table's columns and of the transactions that wrote its rows, or of a view's text."""

@@ -60,6 +60,15 @@ class Mark:
         return found == [(rows, rows)]
 
 
+def has_any(session: Session, relation: Relation) -> bool:
+    """Whether a table was ever given a mark; True where we have no right to note any."""
+    marks = _marks(relation)
+    noted = may_note(session, marks, relation.database, "UPDATE")
+    if not noted:
+        return noted is False
+    return bool(session.rows(f"SELECT 1 AS found FROM {marks} WHERE name = {literal(relation.name)}"))
+
+
 def may_note(session: Session, name: str, database: str, *rights: str) -> bool | None:
     """Return whether we may read a table and add to it; None where it is not there, and may be made."""
     may_make = f"has_schema_privilege({literal(database)}, 'CREATE')"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import uuid
@@ -269,6 +270,8 @@ class SparkEngine:
             if stands == self._format == "delta":
                 return delta.replaced(self._session, relation, select, columns, layout)
             comment = None
+            if mark is not None and self._format != "delta":
+                layout = dataclasses.replace(layout, table_properties={**layout.table_properties, delta.MARKED: mark})
             if stands is not None:
                 now = catalog.detail(self._session, relation)
                 layout, comment = catalog.laid_out(layout, now, columns), now.comment
@@ -284,10 +287,15 @@ class SparkEngine:
         """Drop a table, if it is there."""
         self._session.run(f"DROP TABLE IF EXISTS {printed(relation)}")
 
-    def is_marked(self, relation: Relation, mark: str) -> bool:
-        """Whether a Delta table's newest version was written with the mark; other formats do not say who wrote them."""
+    def is_marked(self, relation: Relation, mark: str | None) -> bool:
+        """Whether a Delta table's newest version was written with the mark; other formats do not say who wrote them.
+
+        Without a mark: whether any commit of it is ours, or a table of another format has the property of a seed.
+        """
         if provider_of(self._session, relation) != "delta":
-            return False
+            return mark is None and delta.MARKED in catalog.detail(self._session, relation).properties
+        if mark is None:
+            return delta.is_ours(self._session, relation)
         newest = next(delta.commits(self._session, relation))
         return bool(delta.note_of(newest["userMetadata"], delta.MARKED) == mark)
 

@@ -296,6 +296,12 @@ def commits(session: Session, relation: Relation) -> Iterator[dict[str, Any]]:
     yield from (row for row in older if row["version"] < newest["version"])
 
 
+def is_ours(session: Session, relation: Relation) -> bool:
+    """Whether any commit to a table is of a run of fft, as far as its history goes back."""
+    rows = session.rows(f"DESCRIBE HISTORY {printed(relation)}")
+    return any(note_of(row["userMetadata"], WRITE) is not None for row in rows)
+
+
 def _metrics(session: Session, relation: Relation, metric: str, after: int = -1) -> dict[str, Any] | None:
     """Return what the newest commit says that has a metric and is of this write, or anybody's where nothing marks it.
 

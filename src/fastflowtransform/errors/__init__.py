@@ -46,6 +46,9 @@ from fastflowtransform.errors.engine import RelationMissing as RelationMissing
 from fastflowtransform.errors.engine import RowsReferenced as RowsReferenced
 from fastflowtransform.errors.engine import TimedOut as TimedOut
 from fastflowtransform.errors.engine import WriteConflict as WriteConflict
+from fastflowtransform.errors.ownership import ForeignRelation as ForeignRelation
+from fastflowtransform.errors.ownership import ModelIsSource as ModelIsSource
+from fastflowtransform.errors.ownership import RowsWouldGo as RowsWouldGo
 from fastflowtransform.errors.project import AmbiguousColumns as AmbiguousColumns
 from fastflowtransform.errors.project import BadCursor as BadCursor
 from fastflowtransform.errors.project import BadPythonModel as BadPythonModel

@@ -32,16 +32,29 @@ class Verb(StrEnum):
     INLINE = "inline"
 
 
+class Adoption(StrEnum):
+    """Why a run may write to a table or view that fft did not make.
+
+    `TOLD` is `--adopt`. `FITS` is an incremental model over a table with its key and cursor: such a table keeps its
+    rows, and its columns have to be those of the query.
+    """
+
+    TOLD = "told"
+    FITS = "fits"
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What is done about a model, as what, and why."""
+    """What is done about a model, as what, and why; and why that may be done to what fft did not make."""
 
     verb: Verb
     what: str
     why: str
+    adopts: Adoption | None = None
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.what}".strip()
+        done = f"{self.verb} {self.what}".strip()
+        return done if self.adopts is None else f"adopt and {done}"
 
 
 class Query(Protocol):

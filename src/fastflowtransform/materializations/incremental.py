@@ -24,11 +24,13 @@ from fastflowtransform.engines.base import (
 from fastflowtransform.engines.landing import Joined, Landed, Landing
 from fastflowtransform.errors import NotATable
 from fastflowtransform.incremental import STALE
+from fastflowtransform.materializations.adoption import fit_unchanged
 from fastflowtransform.materializations.audit import Audit, audited
 from fastflowtransform.materializations.base import (
     OPEN,
     SILENT,
     Action,
+    Adoption,
     Gate,
     Journal,
     Query,
@@ -190,13 +192,15 @@ def _increment(write: _Write, query: Query) -> Outcome:
     table = engine.found(target.relation)
     write = write.spelt(table.columns)
     incremental = write.incremental
-    if target.model.layout.set_by_user:
+    fits = target.action.adopts is Adoption.FITS
+    # A table that may turn out not to fit gets its indexes and properties in the next run.
+    if target.model.layout.set_by_user and not fits:
         engine.arrange(target.relation, target.model.layout)
     reach = reach_of(engine, table, target, incremental)
     watermark, whole = reach.watermark, reach.whole
     with candidates(engine, query, incremental, reach, table) as taken:
         engine.preparing.says(rule.require_columns, taken, write.rule)
-        fitted = fit(engine, taken, table, target, incremental)
+        fitted = (fit_unchanged if fits else fit)(engine, taken, table, target, incremental)
         with (
             _adding(write, reach, fitted, table) as landed,
             audited(engine, fitted.rows, write.rule, watermark, landed) as (rows, audit),
