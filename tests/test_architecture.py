@@ -58,7 +58,7 @@ FLOORS = {
     "thread": ["alone"],
     "shapes": ["attempts", "checks", "engines", "materializations", "sql_model", "workers"],
     "reading": ["py_model", "python_source", "reading", "source_columns", "sources"],
-    "testing": ["frames", "own_checks"],
+    "testing": ["frames", "own_checks", "own_names"],
     "declaring": ["declared", "utest.mark"],
     "whole": [PACKAGE, "project"],
     "deciding": ["committing", "fingerprint", "freshness", "ledger", "normalize", "placing", "plan", "seed"],

@@ -163,6 +163,8 @@ def describe_check(check: CheckResult, folder: Path) -> dict[str, Any]:
     }
     if check.new_only:
         described["new_only"] = True
+    if check.notes:
+        described["notes"] = list(check.notes)
     if check.status in (Status.WARN, Status.ERROR):
         described["sample"] = list(check.sample)
         described["sql"] = check.sql

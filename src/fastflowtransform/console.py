@@ -214,6 +214,8 @@ class Console:
         styles = [_STYLES[result.status] for result in results]
         self.table(("", "unit test", "seconds"), rows, right=(2,), styles=styles)
         for result in results:
+            for note in result.notes:
+                self.say(f"note {result.name}: {note}")
             if result.error is None:
                 continue
             self.say("")

@@ -24,6 +24,7 @@ from fastflowtransform.errors import (
 from fastflowtransform.frames import KnownTypes, called, framed, require_libraries, rows_of
 from fastflowtransform.graph import order
 from fastflowtransform.model import ContractColumn, Frame, Materialized, Model, PythonBody, SqlBody
+from fastflowtransform.own_names import StandIn, with_own_names
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.rows import Built, Rows
@@ -57,6 +58,8 @@ class Tables:
         Tables that stand for nodes, whatever is in the warehouse under their names.
     offline
         Whether a source that is not in the warehouse is taken to have the columns that `sources.yml` declares.
+    relations
+        What nodes are in a run, where the project has them in another place.
     """
 
     def __init__(
@@ -67,12 +70,14 @@ class Tables:
         instead: Mapping[str, Rows] = MappingProxyType({}),
         *,
         offline: bool = False,
+        relations: Mapping[str, Relation] = MappingProxyType({}),
     ) -> None:
         self._project = project
         self._engine = engine
         self._dialect = dialect or engine.dialect
         self._instead = instead
         self._offline = offline
+        self._relations = relations
         self._inline: dict[str, Rows] = dict(instead)
 
     def table(self, node: str) -> ir.Table:
@@ -156,9 +161,27 @@ class Tables:
         this = self._printed(Relation(self._project.database, model.name), dialect)
         text = render(template, self._project.scope, names, this, is_incremental=is_incremental)
         text = without_semicolon(text, dialect)
+        text = with_own_names(text, self._stand_ins(model), dialect)
         if not text.strip():
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
         return text if dialect == self._dialect else self.translated(text, dialect, template.at)
+
+    def _stand_ins(self, model: Model) -> list[StandIn]:
+        """Return what a model reads under another name than its relation's."""
+        found = []
+        for node in (read.node for read in model.reads):
+            if self._is_inline(node):
+                found.append(StandIn((INLINE + node,), self._own(node)))
+            elif node in self._project.deferred:
+                found.append(StandIn(self._engine.name_of(self._project.read_from(node)), self._own(node)))
+        if model.name in self._relations:
+            this = self._engine.name_of(Relation(self._project.database, model.name))
+            found.append(StandIn(this, self._relations[model.name]))
+        return found
+
+    def _own(self, node: str) -> Relation:
+        """Return the relation that a node is in a run."""
+        return self._relations.get(node) or self._project.relation(node)
 
     def _inlined_below(self, model: Model) -> list[str]:
         """Return what a SQL text needs in front of it, each once and after those that it reads."""
@@ -284,7 +307,8 @@ class Tables:
 
     def _name(self, node: str, dialect: str) -> Name:
         if self._is_inline(node):
-            return quoted_in((INLINE + node,), dialect)
+            own = self._own(node)
+            return Name(quoted_in((INLINE + node,), dialect), own.database, own.name)
         return self._printed(self._project.read_from(node), dialect)
 
     def _printed(self, relation: Relation, dialect: str) -> Name:

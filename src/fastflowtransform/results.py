@@ -116,7 +116,7 @@ class CheckResult:
     """What came of one check.
 
     `failures` counts the failing rows, `sample` holds at most five of them, and `stored` is the table that keeps them.
-    `new_only` says that only the rows were looked at that an increment brings.
+    `new_only` says that only the rows were looked at that an increment brings. `notes` tell what was assumed.
     """
 
     name: str
@@ -130,6 +130,7 @@ class CheckResult:
     error: FftError | None = None
     stored: str | None = None
     new_only: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,16 @@ import click
 
 from fastflowtransform.cli.options import Chosen, given_variables, project_options, selection_options
 from fastflowtransform.console import Console, Output
-from fastflowtransform.errors import NothingSelected, UnknownProfile, UnknownRef, counted, hint_from
+from fastflowtransform.errors import FftError, NothingSelected, UnknownProfile, UnknownRef, counted, hint_from
 
 if TYPE_CHECKING:
+    from ibis.expr.schema import Schema
+
     from fastflowtransform.cli.session import Opened
+    from fastflowtransform.engines.base import Engine
     from fastflowtransform.project import Project
+    from fastflowtransform.relation import Relation
+    from fastflowtransform.settings import Profile
     from fastflowtransform.utest.case import Case
 
 HERE = "duckdb"
@@ -60,10 +66,11 @@ def command(
     cases = _selected(read_cases(project), project, chosen, words)
     artifacts.prepare(project.folder)
     # For reading, so that not even the profile's own schema is made: what is written is in the scratch schema.
-    with opened.connected(console, read_only=True) as engine:
+    with opened.connected(console, read_only=True) as engine, contextlib.ExitStack() as closing:
         console.begin(f"{project.name}: {counted(len(cases), 'unit test')} on {engine.name}", len(cases))
         artifacts.forget_results(project.folder)
-        results = run_cases(cases, project, engine, console)
+        warehouse = _Warehouse(chosen, console, closing, None if engine_name == HERE else engine)
+        results = run_cases(cases, project, engine, console, warehouse.columns)
     result = RunResult("utest", checks=results, seconds=time.perf_counter() - began)
     artifacts.write_results(project.folder, result)
     if not cases:
@@ -71,6 +78,52 @@ def command(
     console.unit_tests(results)
     console.summary(result)
     return result.exit_code
+
+
+class _Warehouse:
+    """The project's own warehouse, which is asked for columns of tables, and for no rows.
+
+    It is opened when the first table is asked for, and need not be there: few unit tests ask it anything.
+    """
+
+    def __init__(
+        self, chosen: Chosen, console: Console, closing: contextlib.ExitStack, engine: Engine | None = None
+    ) -> None:
+        self._chosen, self._console, self._closing = chosen, console, closing
+        self._engine, self._is_tried = engine, engine is not None
+
+    def columns(self, relation: Relation) -> Schema | None:
+        """Return the columns of a table; None where it is not there, or the warehouse cannot be asked."""
+        with contextlib.suppress(FftError):
+            engine = self._opened()
+            if engine is not None and engine.existing([relation]):
+                return engine.found(relation).schema()
+        return None
+
+    def _opened(self) -> Engine | None:
+        if not self._is_tried:
+            self._is_tried = True
+            profile, engine_type = _profile_of_project(self._chosen)
+            self._engine = engine_type.connect(profile, read_only=True, on_statement=self._console.statement)
+            self._closing.callback(self._engine.close)
+        return self._engine
+
+
+def _profile_of_project(chosen: Chosen) -> tuple[Profile, type[Engine]]:
+    """Return the active profile, and its engine."""
+    from fastflowtransform import engines, settings
+
+    profile = settings.load(settings.find_project(chosen.folder), chosen.env)
+    return profile, engines.find(profile.engine, profile.options.at())
+
+
+def _schema_of_project(chosen: Chosen) -> str:
+    """Return the schema of the project's tables, which is the name that a model may call them by."""
+    try:
+        profile, engine_type = _profile_of_project(chosen)
+        return engine_type.database(profile)
+    except FftError:
+        return "main"
 
 
 def _opened(chosen: Chosen, engine: str) -> Opened:
@@ -106,7 +159,7 @@ def _in_memory(chosen: Chosen) -> Opened:
     # Without variables, one of which could name a file.
     profile = Profile(name, HERE, options, {}, folder)
     given = given_variables(chosen.variables)
-    project = projects.load(folder, engine=HERE, database="main", variables=variables, given=given)
+    project = projects.load(folder, engine=HERE, database=_schema_of_project(chosen), variables=variables, given=given)
     return Opened(project, profile, engines.find(HERE))
 
 

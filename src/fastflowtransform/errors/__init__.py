@@ -83,6 +83,7 @@ from fastflowtransform.errors.project import SettingsError as SettingsError
 from fastflowtransform.errors.project import SystemRefused as SystemRefused
 from fastflowtransform.errors.project import Unexpected as Unexpected
 from fastflowtransform.errors.project import UnknownEngine as UnknownEngine
+from fastflowtransform.errors.project import UnknownInputColumn as UnknownInputColumn
 from fastflowtransform.errors.project import UnknownKey as UnknownKey
 from fastflowtransform.errors.project import UnknownProfile as UnknownProfile
 from fastflowtransform.errors.project import UnknownRef as UnknownRef

@@ -217,6 +217,12 @@ class PackageMissing(ModelError):
     code = "M223"
 
 
+class UnknownInputColumn(ModelError):
+    """A unit test gives a column that the input does not have."""
+
+    code = "M224"
+
+
 class GraphError(FftError):
     """The models do not fit together."""
 

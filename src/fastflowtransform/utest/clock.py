@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fastflowtransform.engines.base import Engine, Select
     from fastflowtransform.project import Project
+    from fastflowtransform.relation import Relation
 
 # What each word is, and whether it stands without parentheses too.
 _WORDS = {
@@ -44,10 +46,14 @@ class Stopped(Tables):
         As for `Tables`.
     now
         The instant, in UTC. None lets the clock run.
+    relations
+        What nodes are in a run.
     """
 
-    def __init__(self, project: Project, engine: Engine, now: datetime | None) -> None:
-        super().__init__(project, engine)
+    def __init__(
+        self, project: Project, engine: Engine, now: datetime | None, relations: Mapping[str, Relation]
+    ) -> None:
+        super().__init__(project, engine, relations=relations)
         self._now = now
 
     def read(self, sql: str, template: Template) -> Rows:

@@ -6,27 +6,29 @@ So no table is made for an input, and no parent is built.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import BadValue, FftError, Location, MissingColumn, nearest
+from fastflowtransform.errors import BadValue, FftError, Location, MissingColumn, UnknownInputColumn, hint_from, nearest
 from fastflowtransform.model import Materialized, Model, PythonBody, SqlBody
 from fastflowtransform.normalize import INLINE, Query, Tables
 from fastflowtransform.project import Project
+from fastflowtransform.relation import Relation
 from fastflowtransform.rows import Named
 from fastflowtransform.sql_model import quoted_in
 from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Case, Row, Rows, Run
 from fastflowtransform.utest.clock import Stopped
 from fastflowtransform.utest.reads import columns_read, inputs
-from fastflowtransform.utest.upstream import Upstream
+from fastflowtransform.utest.upstream import Known, Upstream
 from fastflowtransform.utest.values import Misfit, dtype_of, is_nested, spelt, type_of, typed
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
+    from ibis.expr.schema import Schema
 
     Types = Mapping[str, dt.DataType | None]
 
@@ -44,15 +46,25 @@ class Given:
         The project as it is.
     engine
         Where the cases run.
+    in_warehouse
+        Returns the columns of a table in the warehouse, for inputs of which nothing in the project tells.
     """
 
-    def __init__(self, project: Project, engine: Engine) -> None:
+    def __init__(
+        self,
+        project: Project,
+        engine: Engine,
+        in_warehouse: Callable[[Relation], Schema | None] = lambda relation: None,
+    ) -> None:
         self.project = project
         self._engine = engine
         self._read: dict[str, Mapping[str, set[str]]] = {}
-        self._upstream = Upstream(project, engine, self._empty)
+        self._upstream = Upstream(project, engine, self._empty, in_warehouse)
+        self._relations = {node: project.relation(node) for node in project.graph.nodes}
         self.untold: dict[str, str] = {}
         """What is given of an input, by the name of a column of NULLs whose type nothing told; of the last query."""
+        self.guessed: dict[str, tuple[str, ...]] = {}
+        """The columns of an input that nothing told of but the model's text, by the input; of the last query."""
 
     def query(self, case: Case, run: Run, database: str) -> Query:
         """Return what a case's model asks over the rows of one of its runs, where its own table stands in `database`.
@@ -62,9 +74,9 @@ class Given:
         BadValue
             A value is not of its column's type, or a column's type cannot be told.
         """
-        self.untold = {}
+        self.untold, self.guessed = {}, {}
         project = self._project(case, run, database)
-        return Query(project.models[case.model], Stopped(project, self._engine, run.now))
+        return Query(project.models[case.model], Stopped(project, self._engine, run.now, self._relations))
 
     def _project(self, case: Case, run: Run, database: str) -> Project:
         """Return a project in which the inputs of a model are ephemeral models of nothing but rows."""
@@ -75,7 +87,8 @@ class Given:
         models = {**self.project.models, model.name: model}
         stand_ins = {node: self._ephemeral(node, _STAND_IN, rows.at) for node, rows in run.given.items()}
         changed = replace(self.project, database=database, scope=scope, models={**models, **stand_ins})
-        read = self._columns_read(model, changed, run)
+        is_known = all(self._upstream.columns(node).is_complete for node in run.given)
+        read = {} if is_known else self._columns_read(model, changed, run)
         rows_of = {
             node: self._ephemeral(node, self._select_given(node, rows, read, case), rows.at)
             for node, rows in run.given.items()
@@ -111,12 +124,17 @@ class Given:
         names = ", ".join(map(self._name, known))
         return f"SELECT {', '.join(columns)} FROM (VALUES ({'), ('.join(lines)})) AS rows({names})"
 
-    def types(self, tables: Sequence[Rows], declared: Mapping[str, str], title: str) -> dict[str, dt.DataType | None]:
-        """Return the type of each column that tables name or somebody declares: as declared, else as the values are."""
+    def types(
+        self, tables: Sequence[Rows], declared: Mapping[str, str], title: str, known: Types = MappingProxyType({})
+    ) -> dict[str, dt.DataType | None]:
+        """Return the type of each column that tables name or somebody declares.
+
+        It is as it is declared, or as it is `known` where the values are of that type; else as the values are.
+        """
         found: dict[str, dt.DataType | None] = {}
         for name in dict.fromkeys((*(name for rows in tables for name in rows.columns), *declared)):
             try:
-                found[name] = _type_in(tables, name, declared.get(name))
+                found[name] = _type_in(tables, name, declared.get(name), known.get(name))
             except Misfit as misfit:
                 raise BadValue(
                     f'the column "{name}" of {title} holds {misfit}, whose type is not said',
@@ -128,30 +146,43 @@ class Given:
     def _select_given(self, node: str, rows: Rows, read: Mapping[str, set[str]], case: Case) -> str:
         if rows.sql is not None:
             return self._own(rows)
-        title = f'"{node.removeprefix("source:")}"'
+        title, known = _title(node), self._upstream.columns(node)
         # All runs together, so that a column has one type in them all.
-        types = self.types([run.given[node] for run in case.runs if node in run.given], self._declared(node), title)
-        given = {name.casefold() for name in types}
+        tables = [self._spelt(run.given[node], known) for run in case.runs if node in run.given]
+        rows = self._spelt(rows, known)
         wanted = read.get(node, set())
-        missing = sorted(name for name in wanted - {_ALL} if name.casefold() not in given)
-        above = self._above(node, [*missing, *(name for name, dtype in types.items() if dtype is None)], wanted)
-        if _ALL in wanted:
-            missing += [name for name in above if name.casefold() not in {*given, *map(str.casefold, missing)}]
+        given = {self._fold(name) for table in tables for name in table.columns}
+        missing = sorted(name for name in wanted - {_ALL} if self._fold(name) not in given)
         for row in rows.rows:
-            _require_read(row, {*wanted, *read.get("", ())}, missing, title)
-        told = {**dict.fromkeys(missing), **types}
-        known = {name.casefold(): dtype for name, dtype in above.items()}
+            if known.is_complete:
+                _require_known(row, known, title)
+            _require_read(row, {*wanted, *read.get("", ()), *known.types}, [*missing, *known.types], title)
+        types = self.types(tables, self._declared(node), title, known.types)
+        told = {self._fold(name) for name in (*known.types, *types)}
+        if guessed := [name for name in missing if self._fold(name) not in told]:
+            self.guessed[title] = tuple(guessed)
+        names = [*known.types, *(name for name in (*guessed, *types) if name not in known.types)]
         columns = {
-            name: dtype or known.get(name.casefold()) or _type_of_target(case, name) for name, dtype in told.items()
+            name: types.get(name) or known.types.get(name) or _type_of_target(case, name)
+            for name in dict.fromkeys(names)
         }
-        place = {name: number for number, name in enumerate(known)}
         self.untold |= {name: title for name, dtype in columns.items() if dtype is None}
-        ordered = sorted(columns, key=lambda name: place.get(name.casefold(), len(place)))
-        return self.select(rows, {name: columns[name] for name in ordered}, title)
+        return self.select(rows, columns, title)
 
-    def _above(self, node: str, untold: Sequence[str], wanted: Collection[str]) -> Types:
-        """Return the columns that a node would have, where the case does not say all that is needed of them."""
-        return self._upstream.types(node) if untold or _ALL in wanted else {}
+    def _fold(self, name: str) -> str:
+        return self._engine.capabilities.folding.fold(name)
+
+    def _spelt(self, rows: Rows, known: Known) -> Rows:
+        """Return rows whose columns are spelt as those of the table are, where the engine takes both for one."""
+        spelling = {self._fold(name): name for name in known.types}
+        if all(spelling.get(self._fold(name), name) == name for name in rows.columns):
+            return rows
+
+        def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {spelling.get(self._fold(name), name): value for name, value in values.items()}
+
+        each = tuple(Row(renamed(row.values), row.at) for row in rows.rows)
+        return replace(rows, rows=each, types=renamed(rows.types))
 
     def _empty(self, types: Types) -> Named:
         """Return a table without rows."""
@@ -178,7 +209,7 @@ class Given:
         templates = [(body.template, False), *([(body.template, True)] if body.own_delta else [])]
         if model.incremental is not None and model.incremental.delta is not None:
             templates.append((model.incremental.delta.template, True))
-        tables = Tables(project, self._engine)
+        tables = Tables(project, self._engine, relations=self._relations)
         texts = [tables.sql(model, template, is_incremental=increment) for template, increment in templates]
         found: dict[str, set[str]] = {}
         for text in texts:
@@ -218,9 +249,18 @@ class Given:
         return sql
 
 
-def _type_in(tables: Sequence[Rows], name: str, declared: str | None = None) -> dt.DataType | None:
-    """Return the type of a column in tables that have it: as it is said, else as the values are."""
+def _type_in(
+    tables: Sequence[Rows], name: str, declared: str | None = None, known: dt.DataType | None = None
+) -> dt.DataType | None:
+    """Return the type of a column in tables that have it: as it is said or known, else as the values are."""
     said = next((rows.types[name] for rows in tables if name in rows.types), declared)
+    if said is None and known is not None:
+        # Of a seed, only the first rows were looked at.
+        with contextlib.suppress(Misfit):
+            for rows in tables:
+                for row in rows.rows:
+                    typed(row.values.get(name), known)
+            return known
     text = said or type_of(row.values.get(name) for rows in tables for row in rows.rows)
     return None if text is None else dtype_of(text)
 
@@ -241,6 +281,21 @@ def _require_read(row: Row, read: set[str], missing: Sequence[str], title: str) 
             raise MissingColumn(
                 f'the case gives "{name}" of {title}, which the model does not read', at=row.at, hint=hint
             )
+
+
+def _require_known(row: Row, known: Known, title: str) -> None:
+    """Raise `UnknownInputColumn` for a column that an input does not have, all of whose columns are known."""
+    for name in row.values:
+        if name not in known.types:
+            raise UnknownInputColumn(
+                f'the case gives "{name}" of {title}, which has no such column',
+                at=row.at,
+                hint=hint_from(name, known.types, "columns"),
+            )
+
+
+def _title(node: str) -> str:
+    return f'"{node.removeprefix("source:")}"'
 
 
 def _value(row: Row, name: str, dtype: dt.DataType, title: str) -> Any:

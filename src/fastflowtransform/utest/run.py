@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,13 @@ class Content:
     rows: Sequence[Mapping[str, object]]
 
 
-def run_cases(cases: Iterable[Case], project: Project, engine: Engine, report: Report) -> tuple[CheckResult, ...]:
+def run_cases(
+    cases: Iterable[Case],
+    project: Project,
+    engine: Engine,
+    report: Report,
+    in_warehouse: Callable[[Relation], Schema | None] = lambda relation: None,
+) -> tuple[CheckResult, ...]:
     """Run unit tests, each by itself, in the engine's scratch schema.
 
     Parameters
@@ -59,13 +65,15 @@ def run_cases(cases: Iterable[Case], project: Project, engine: Engine, report: R
         Where they run; none of the project's tables is read.
     report
         Is told of each beginning and end.
+    in_warehouse
+        Returns the columns of a table in the warehouse; asked for inputs of which nothing in the project tells.
 
     Returns
     -------
     tuple of CheckResult
         One a case, in their order. `sample` holds what differs: key, column, expected, actual.
     """
-    given = Given(project, engine)
+    given = Given(project, engine, in_warehouse)
     results = []
     for case in cases:
         report.started(case.title, KIND)
@@ -103,7 +111,18 @@ def _result(case: Case, given: Given, engine: Engine) -> CheckResult:
     status = Status.SUCCESS if error is None else Status.ERROR
     number = 0 if error is None else len(cells) or None
     seconds = time.perf_counter() - began
-    return CheckResult(case.title, case.model, KIND, status, seconds, number, sample, error=error)
+    return CheckResult(
+        case.title, case.model, KIND, status, seconds, number, sample, error=error, notes=_notes(given.guessed)
+    )
+
+
+def _notes(guessed: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Say which columns of inputs were guessed."""
+    return tuple(
+        f"""the columns of {title} are not known: {", ".join(f'"{name}"' for name in names)} """
+        f"""{"is" if len(names) == 1 else "are"} taken from the model's text"""
+        for title, names in guessed.items()
+    )
 
 
 class _Trial:

@@ -1,25 +1,49 @@
-"""What columns a node has, told without a warehouse: by files of seeds, declared types, and the models over these."""
+"""The columns of a node: told by files of seeds, declarations, the models over these, or the warehouse's table."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fastflowtransform import seed_files
+from fastflowtransform.contract import parsed
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import FftError
 from fastflowtransform.graph import ancestors, order
 from fastflowtransform.model import Frame, Model, PythonBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
+from fastflowtransform.relation import Relation
 from fastflowtransform.utest.values import Misfit, dtype_of
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
+    from ibis.expr.schema import Schema
 
-    Types = Mapping[str, dt.DataType]
+    Types = Mapping[str, dt.DataType | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The columns of a node.
+
+    Parameters
+    ----------
+    types
+        The type of each column; None where only its name is known.
+    is_complete
+        Whether these are all of its columns: a source may have more than are declared of it.
+    """
+
+    types: Types = field(default_factory=lambda: MappingProxyType({}))
+    is_complete: bool = False
+
+
+NOTHING = Known()
 
 
 class Upstream:
@@ -33,42 +57,72 @@ class Upstream:
         Is asked what a SELECT over columns of known types gives; none of the project's tables is read.
     empty
         Returns a table without rows that has columns of these types.
+    in_warehouse
+        Returns the columns of a table in the project's warehouse, None where there is none. It is asked where nothing
+        in the project tells.
     """
 
-    def __init__(self, project: Project, engine: Engine, empty: Callable[[Types], ir.Table]) -> None:
-        self._project, self._engine, self._empty = project, engine, empty
+    def __init__(
+        self,
+        project: Project,
+        engine: Engine,
+        empty: Callable[[Types], ir.Table],
+        in_warehouse: Callable[[Relation], Schema | None] = lambda relation: None,
+    ) -> None:
+        self._project, self._engine, self._empty, self._in_warehouse = project, engine, empty, in_warehouse
         self._order = order(project.graph)
-        self._found: dict[str, Types] = {}
+        self._found: dict[str, Known] = {}
 
-    def types(self, node: str) -> Types:
-        """Return the type of each column of a node; empty where they cannot be told."""
+    def columns(self, node: str) -> Known:
+        """Return the columns of a node, as far as they can be told."""
         if node not in self._found:
             above = ancestors(self._project.graph, node)
             for each in self._order:
                 if each == node or (each in above and each not in self._found):
-                    self._found[each] = {}
+                    self._found[each] = NOTHING
                     # What is wrong with a model or a seed is said where it is run or loaded.
                     with contextlib.suppress(FftError, Misfit):
                         self._found[each] = self._told(each)
         return self._found[node]
 
-    def _told(self, node: str) -> Types:
+    def _told(self, node: str) -> Known:
         if (seed := self._project.seeds.get(node)) is not None:
-            return _parsed(seed_files.first_types(seed.path, seed.types))
+            return Known(_parsed(seed_files.first_types(seed.path, seed.types)), is_complete=True)
         if (source := self._project.sources.get(node)) is not None:
-            seeds = [self._found[each] for each in self._project.graph.upstream[node] if each in self._project.seeds]
-            return {**(seeds[0] if seeds else {}), **_parsed(source.columns)}
+            # It may be the table of a seed, or of a model.
+            filled = next((self._found[each] for each in self._project.graph.upstream[node]), NOTHING)
+            declared = Known({**filled.types, **_parsed(source.columns)}, filled.is_complete)
+            return declared if declared.types else self._standing(node)
         model = self._project.models.get(node)
-        return {} if model is None else self._of_model(model)
+        if model is None:
+            return NOTHING
+        with contextlib.suppress(FftError, Misfit):
+            if (found := self._of_query(model)).types:
+                return found
+        return self._promised(model) or self._standing(node)
 
-    def _of_model(self, model: Model) -> Types:
+    def _of_query(self, model: Model) -> Known:
         """Return the columns that a model gives over tables without rows."""
-        inputs = {read.node: self._found.get(read.node, {}) for read in model.reads}
-        if not all(inputs.values()) or (isinstance(model.body, PythonBody) and model.body.frame is not Frame.IBIS):
-            return {}
-        instead = {each: self._empty(types) for each, types in inputs.items()}
+        inputs = {read.node: self._found.get(read.node, NOTHING) for read in model.reads}
+        is_told = all(known.types for known in inputs.values())
+        if not is_told or (isinstance(model.body, PythonBody) and model.body.frame is not Frame.IBIS):
+            return NOTHING
+        instead = {each: self._empty(known.types) for each, known in inputs.items()}
         with Query(model, Tables(self._project, self._engine, instead=instead)).given(is_incremental=False) as given:
-            return dict(self._engine.schema(given.table()).items())
+            types = dict(self._engine.schema(given.table()).items())
+        return Known(types, all(known.is_complete for known in inputs.values()))
+
+    def _promised(self, model: Model) -> Known | None:
+        """Return the columns of a model's contract, which are all of them."""
+        if model.contract is None:
+            return None
+        columns = model.contract.columns
+        types = {column.name: parsed(column.types[0], column) if column.types else None for column in columns}
+        return Known(types, is_complete=True)
+
+    def _standing(self, node: str) -> Known:
+        schema = self._in_warehouse(self._project.relation(node))
+        return NOTHING if schema is None else Known(dict(schema.items()), is_complete=True)
 
 
 def _parsed(types: Mapping[str, str]) -> Types:
