@@ -49,6 +49,7 @@ FLOORS = {
     "engine": [
         "engines.base",
         "engines.compiling",
+        "engines.evidence",
         "engines.interrupting",
         "engines.landing",
         "engines.preparing",

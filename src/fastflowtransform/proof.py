@@ -5,15 +5,17 @@ A model is left alone only where all of that is known and is as it was. What can
 
 from __future__ import annotations
 
+import functools
 import marshal
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from fastflowtransform import __version__
 from fastflowtransform import graph as graphs
 from fastflowtransform.engines.base import Engine, Kind
-from fastflowtransform.fingerprint import digest, fingerprint_of
+from fastflowtransform.fingerprint import digest, fingerprint_of, tokens
 from fastflowtransform.kept_file import key_of
 from fastflowtransform.ledger import Proof, Proven, kind_of_model
 from fastflowtransform.materializations.base import Target, Verb
@@ -22,7 +24,10 @@ from fastflowtransform.model import Frame, Materialized, Model, PythonBody, Sour
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
-from fastflowtransform.steady import Facts, doubt, facts
+from fastflowtransform.steady import Facts, doubt
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 THIS = "this"
 """The name of a model's own table among its inputs, where its own delta reads what was written before."""
@@ -113,21 +118,24 @@ class Prover:
         self._standing = standing
         self._versions: dict[str, Version] = {}
         self._compiled: dict[str, str] = {}
+        self._python: dict[str, str | None] = {}
 
     def judged(self, target: Target) -> Judgement:
         """Say whether a model has to run; what it reads is as it will be then."""
         model = target.model
         state = None if target.over is None else self._engine.state(target.relation, target.over.kind)
         versions = {found.node: self._version(found.node) for found in model.reads}
-        # What a run takes up depends on what the run before it wrote, in another way than the rule's own.
-        if has_own_delta(model):
-            versions[THIS] = Version(state or _NOWHERE)
         unknown = [version.why for version in versions.values() if version.text is None]
         if unknown:
             # Not looked at any further: a query over a table that is not there yet cannot be built.
             return Judgement(unknown[0], None, state)
+        told = [] if _is_opaque(model) else [self._facts(text) for text in self._texts(model)]
+        own = self._parts(target.relation)
+        # What a run takes up depends on what the run before it wrote, in another way than the rule's own.
+        if has_own_delta(model) or any(parts in own for found in told for parts in found.tables):
+            versions[THIS] = Version(state or _NOWHERE)
         proof = Proof(self._fingerprint(model), {node: version.text or "" for node, version in versions.items()})
-        if (doubtful := self._doubt(model)) is not None:
+        if (doubtful := self._doubt(model, told)) is not None:
             return Judgement(doubtful, None, state)
         before = self._proven.get(model.name)
         if before is None:
@@ -146,45 +154,74 @@ class Prover:
 
     def _found(self, node: str) -> Version:
         model = self._project.models.get(node)
-        if node in self._project.deferred or node in self._project.seeds:
-            return self._stored(node)
-        if model is None:
+        if node in self._project.sources:
             return self._of_source(self._project.sources[node])
-        if model.materialized not in (Materialized.VIEW, Materialized.EPHEMERAL):
+        if node in self._project.deferred or model is None or model.materialized is not Materialized.EPHEMERAL:
             return self._stored(node)
         inputs = {found.node: self._version(found.node) for found in model.reads}
         unknown = [version for version in inputs.values() if version.text is None]
         if unknown:
             return unknown[0]
-        if (doubtful := self._doubt(model)) is not None:
+        told = [] if _is_opaque(model) else [self._facts(text) for text in self._texts(model)]
+        if (doubtful := self._doubt(model, told)) is not None:
             return Version(None, f'"{node}", which it reads, may give other rows each time: {doubtful}')
-        definition = self._fingerprint(model)
-        if model.materialized is Materialized.VIEW:
-            standing = self._stored(node)
-            if standing.text is None:
-                return standing
-            definition = standing.text
-        return Version(digest(definition, *(f"{name} {version.text}" for name, version in sorted(inputs.items()))))
+        return Version(digest(self._fingerprint(model), *_listed(inputs)))
 
     def _stored(self, node: str) -> Version:
         """Return the version of what stands in the warehouse under a node's name."""
         kind = self._standing.of(node, self._project)
+        if kind is Kind.VIEW:
+            return self._of_view(node)
         text = None if kind is None else self._engine.state(self._project.read_from(node), kind)
-        return Version(
-            text, "" if text else f'"{node}", which it reads, does not stand there, or does not say what it holds'
-        )
+        return Version(text, "" if text else _not_there(node))
+
+    def _of_view(self, node: str) -> Version:
+        """Return the version of a view: of its definition as it stands, which may not be the project's, and below it.
+
+        Whoever defined it, it reads what its text in the warehouse says; all of that has to be nodes of the project.
+        """
+        defined = self._engine.evidence.view(self._project.read_from(node))
+        if defined is None:
+            return Version(None, _not_there(node))
+        model = None if node in self._project.deferred else self._project.models.get(node)
+        promised = None if model is None else model.deterministic
+        if promised is False or (defined.why is not None and not promised):
+            why = "it says that it is not deterministic" if promised is False else defined.why
+            return Version(None, f'"{node}", which it reads, may give other rows each time: {why}')
+        done = set() if model is None else self._reached(model)
+        inputs = {}
+        for read in defined.reads:
+            below = self._nodes.get(self._key(read))
+            if below is None:
+                return Version(None, f'the view "{node}", which it reads, reads "{read}" without ref() or source()')
+            # One that is not above the view in the project may be made after it in this run, so it is not kept in mind.
+            inputs[below] = self._version(below) if below in done else self._found(below)
+            if inputs[below].text is None:
+                return inputs[below]
+        return Version(digest(defined.text, *_listed(inputs)))
+
+    @functools.cached_property
+    def _nodes(self) -> Mapping[tuple[str, ...], str]:
+        """The nodes that have a table or view, by its name; a source that a node of the project fills is that node."""
+        project = self._project
+        inline = {name for name, model in project.models.items() if model.materialized is Materialized.EPHEMERAL}
+        nodes = [*project.sources, *project.seeds, *(name for name in project.models if name not in inline)]
+        return {self._key(project.read_from(node)): node for node in nodes}
 
     def _of_source(self, source: Source) -> Version:
         """Return the version of a source: of what fills it here, as it declares it, or as the engine keeps it."""
         feeders = self._project.graph.upstream[source.node]
         if feeders:
             return self._version(next(iter(feeders)))
+        text: str | None = None
         if source.version is not None:
-            return Version(digest(source.version, self._declared(source, source.version)))
-        known = self._engine.capabilities.versions and self._standing.found.get(source.relation) is Kind.TABLE
-        text = self._engine.state(source.relation, Kind.TABLE) if known else None
-        why = f'the version of the source "{source.name}" cannot be known without "version" in sources.yml'
-        return Version(text, "" if text else why)
+            text = f"{source.version} {self._declared(source, source.version)}"
+        elif self._engine.capabilities.versions and self._standing.found.get(source.relation) is Kind.TABLE:
+            text = self._engine.state(source.relation, Kind.TABLE)
+        if text is None:
+            why = f'the version of the source "{source.name}" cannot be known without "version" in sources.yml'
+            return Version(None, why)
+        return Version(digest(source.relation, text))
 
     def _declared(self, source: Source, expression: str) -> str:
         table = self._engine.table(source.relation)
@@ -196,24 +233,33 @@ class Prover:
         body = own.body
         if _is_expression(model):
             body = digest(body, self._expression(model))
-        major = ".".join(__version__.split(".")[:2])
-        return f"{body} {own.config} {digest(self._engine.name, self._project.database, major)}"
+        elif isinstance(model.body, SqlBody) and (model.body.dialect or self._project.dialect):
+            # A translation is another one with another translator.
+            body = digest(body, *(tokens(text) for text in self._texts(model)))
+        return f"{body} {own.config} {self._engine_of_proof}"
 
-    def _doubt(self, model: Model) -> str | None:
+    @functools.cached_property
+    def _engine_of_proof(self) -> str:
+        major = ".".join(__version__.split(".")[:2])
+        return digest(self._engine.name, self._project.database, major, self._engine.evidence.settings())
+
+    def _doubt(self, model: Model, told: Iterable[Facts]) -> str | None:
         """Return why the model may give other rows over the same inputs; None where it cannot, or says so."""
         if model.deterministic is not None:
             return None if model.deterministic else "it says that it is not deterministic"
-        if isinstance(model.body, PythonBody) and not _is_expression(model):
+        if _is_opaque(model):
             return "its function may read anything, and does not say that it is deterministic"
-        known = frozenset(relation for node in self._reached(model) for relation in self._names(node))
-        found = (doubt(self._facts(text), known, self._engine.steady) for text in self._texts(model))
+        if (why := self._python.get(model.name)) is not None:
+            return why
+        known = frozenset(parts for relation in self._known(model) for parts in self._parts(relation))
+        found = (doubt(each, known, self._engine.evidence.steady) for each in told)
         return next((reason for reason in found if reason is not None), None)
 
     def _facts(self, text: str) -> Facts:
         """Return what a text tells; a text that an earlier command has met is not parsed again."""
         kept, key = self._engine.preparing.statements, key_of("facts", self._engine.dialect, text)
         if (packed := kept.get(key)) is None:
-            packed = marshal.dumps(astuple(facts(text, self._engine.dialect)))
+            packed = marshal.dumps(astuple(self._engine.evidence.facts(text)))
             kept.put(key, packed)
         return Facts(*marshal.loads(packed))
 
@@ -235,7 +281,16 @@ class Prover:
             rows = Query(model, self._tables).rows(is_incremental=False)
             assert isinstance(rows, ir.Table), "its function is for Ibis tables"
             self._compiled[model.name] = self._engine.compiled(rows)
+            self._python[model.name] = _calls_python(rows)
         return self._compiled[model.name]
+
+    def _known(self, model: Model) -> Iterator[Relation]:
+        """Yield what a model's query is known to read: its own table, and what has a version of all that it reaches."""
+        yield self._project.relation(model.name)
+        for node in self._reached(model) - {model.name}:
+            read = self._project.models.get(node)
+            if node in self._project.deferred or read is None or read.materialized is not Materialized.EPHEMERAL:
+                yield self._project.read_from(node)
 
     def _reached(self, model: Model) -> set[str]:
         """Return the nodes whose tables a model's query can name: its inputs, those of ephemeral ones, and itself."""
@@ -249,9 +304,38 @@ class Prover:
                     waiting += [other.node for other in read.reads]
         return found
 
-    def _names(self, node: str) -> Iterator[tuple[str, str]]:
-        for relation in (self._project.relation(node), self._project.read_from(node)):
-            yield relation.folded
+    def _parts(self, relation: Relation) -> frozenset[tuple[str, ...]]:
+        """Return the names that statements have for a relation, as the engine compares them."""
+        return frozenset({self._key(relation), self._compared(self._engine.name_of(relation))})
+
+    def _key(self, relation: Relation) -> tuple[str, ...]:
+        return self._compared((relation.database, relation.name))
+
+    def _compared(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(self._engine.capabilities.folding.fold, parts))
+
+
+def _listed(versions: Mapping[str, Version]) -> Iterator[str]:
+    return (f"{name} {version.text}" for name, version in sorted(versions.items()))
+
+
+def _not_there(node: str) -> str:
+    return f'"{node}", which it reads, does not stand there, or does not say what it holds'
+
+
+def _calls_python(rows: ir.Table) -> str | None:
+    """Return which function of Python's an expression calls, as a doubt; in such a one nothing can be seen."""
+    from ibis.expr.operations.udf import AggUDF, InputType, ScalarUDF
+
+    for node in rows.op().find((ScalarUDF, AggUDF)):
+        if node.__input_type__ is not InputType.BUILTIN:
+            return f'it calls the Python function "{node.__func_name__}", which may do anything'
+    return None
+
+
+def _is_opaque(model: Model) -> bool:
+    """Whether a model is a function over rows, in which nothing can be seen."""
+    return isinstance(model.body, PythonBody) and not _is_expression(model)
 
 
 def _is_expression(model: Model) -> bool:
@@ -267,7 +351,7 @@ def _forced(target: Target) -> str | None:
 
 def _differences(before: Proven, now: Proof, state: str | None) -> Iterator[str]:
     """Yield what is not as it was when a model's rows were written."""
-    names = ("its query changed", "its configuration changed", "the engine or fft is another one")
+    names = ("its query changed", "its configuration changed", "the engine, its settings or fft is another one")
     parts = before.proof.fingerprint.split(" "), now.fingerprint.split(" ")
     yield from (words for words, one, other in zip(names, *parts, strict=True) if one != other)
     yield from _changed_inputs(before.proof.inputs, now.inputs)

@@ -89,7 +89,7 @@ def test_the_state_of_a_view_tells_its_definition(written: Engine):
 def test_functions_are_steady_unless_they_ask_for_the_moment():
     engine = ENGINES["duckdb"]()
 
-    assert engine.steady({"list_transform", "now", "nextval", "no_such"}) == {"list_transform"}
+    assert engine.evidence.steady({"list_transform", "now", "nextval", "no_such"}) == {"list_transform"}
     engine.close()
 
 
@@ -97,7 +97,7 @@ def test_functions_are_steady_unless_they_ask_for_the_moment():
 def test_functions_of_postgres_are_steady_unless_they_ask_for_the_moment_or_the_settings():
     engine = ENGINES["postgres"]()
 
-    assert engine.steady({"md5", "clock_timestamp", "txid_current", "no_such"}) == {"md5"}
+    assert engine.evidence.steady({"md5", "clock_timestamp", "txid_current", "no_such"}) == {"md5"}
     engine.close()
 
 

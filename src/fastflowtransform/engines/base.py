@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ibis.backends.sql import SQLBackend
     from ibis.expr.schema import Schema
 
+    from fastflowtransform.engines.evidence import Evidence
     from fastflowtransform.engines.preparing import Preparing
     from fastflowtransform.rows import Named, Rows
     from fastflowtransform.settings import Profile
@@ -222,6 +223,7 @@ class Engine(Protocol):
     capabilities: ClassVar[Capabilities]
     connection: SQLBackend
     preparing: Preparing
+    evidence: Evidence
 
     @classmethod
     def database(cls, profile: Profile) -> str:
@@ -339,10 +341,6 @@ class Engine(Protocol):
         engine cannot tell. Within a transaction it tells what that has written. `written` asks for what the present
         write has left: None where another one has come since.
         """
-        ...
-
-    def steady(self, functions: Set[str]) -> Set[str]:
-        """Return those of the functions, named in lower case, that give the same for the same arguments at any time."""
         ...
 
     def prepare(self, *notes: Notes) -> bool:

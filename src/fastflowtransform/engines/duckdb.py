@@ -29,6 +29,7 @@ from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
 from fastflowtransform.engines.duckdb_columns import Columns
 from fastflowtransform.engines.duckdb_errors import first_line, opened, translated
+from fastflowtransform.engines.duckdb_evidence import DuckDBEvidence
 from fastflowtransform.engines.duckdb_landing import Added, Beside, Sending
 from fastflowtransform.engines.duckdb_merging import Keyed, Way, insertion, merged
 from fastflowtransform.engines.duckdb_profile import Settings, schema_of
@@ -94,6 +95,7 @@ class DuckDBEngine:
         # As Ibis sets them.
         self._rows("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
         ((self._catalog,),) = self._rows("SELECT current_catalog()")
+        self.evidence = DuckDBEvidence(self._rows, self._catalog)
         self._known = self._schemas()
         if database in self._known:
             self._use(database)
@@ -289,10 +291,6 @@ class DuckDBEngine:
     def alongside(self, note: Callable[[WriteCounts], None]) -> contextlib.AbstractContextManager[None]:
         """Call `note` before the block's write is committed."""
         return self._alongside.set(note)
-
-    def steady(self, functions: Set[str]) -> Set[str]:
-        """Return DuckDB's own functions of which each form is consistent."""
-        return functions & {name for (name,) in self._rows(noting.STEADY)}
 
     def prepare(self, *notes: Notes) -> bool:
         """Make tables for notes, or give them the columns that they do not have yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -70,9 +71,32 @@ def _digest(name: str, rows: Rows) -> str:
     Another DuckDB may hash in another way, so its version is a part of it.
     """
     columns = [(column, dtype) for column, dtype, *_ in rows(f"DESCRIBE SELECT * FROM {name}")]
-    values = ", ".join(quoted(column) for column, _ in columns)
+    values = ", ".join(value for column, dtype in columns for value in _hashed(quoted(column), dtype))
     ((version, number, total),) = rows(f"SELECT version(), count(*), sum(hash({values})) FROM {name}")
     return json.dumps([version, columns, number, str(total)])
+
+
+def _hashed(column: str, dtype: str) -> tuple[str, ...]:
+    """Return what is hashed of a column: DuckDB gives one hash to values that it calls equal, and not only to the same.
+
+    Such are 0.0 and -0.0, 30 days and 1 month, and what holds them.
+
+    Examples
+    --------
+    >>> _hashed('"a"', "DECIMAL(9,2)"), _hashed('"a"', "DOUBLE"), _hashed('"a"', "INTERVAL[]")
+    (('"a"',), ('"a"', 'signbit("a")'), ('"a"', '"a"::VARCHAR'))
+    """
+    if _PLAIN.fullmatch(dtype):
+        return (column,)
+    return (column, f"signbit({column})" if dtype in ("DOUBLE", "FLOAT") else f"{column}::VARCHAR")
+
+
+_PLAIN = re.compile(
+    r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|VARCHAR|JSON|BOOLEAN|DATE|TIME|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?"
+    r"|UUID|BLOB|DECIMAL\(\d+,\d+\)|ENUM\(.*\))",
+    re.DOTALL,
+)
+"""The types of which equal values are the same."""
 
 
 def marks_of(relation: Relation) -> Relation:

@@ -1,4 +1,4 @@
-"""How DuckDB keeps notes, and what it says of its functions."""
+"""How DuckDB keeps notes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,6 @@ WORDS = Words({str: "VARCHAR", int: "BIGINT", float: "DOUBLE", datetime: "TIMEST
 
 _MANY = 16
 """Rows from which on a text of JSON takes DuckDB less time than a list of values, of which it binds each by itself."""
-
-STEADY = """
-SELECT lower(function_name) FROM duckdb_functions() GROUP BY 1
-HAVING bool_and(internal AND coalesce(stability = 'CONSISTENT', false))
-"""
-"""Asks for DuckDB's own functions of which each form gives the same for the same arguments."""
 
 
 def insertion(name: str, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> str:

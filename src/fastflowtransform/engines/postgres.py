@@ -27,6 +27,7 @@ from fastflowtransform.engines.base import (
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.notes import Alongside, Notes, Value, Words
 from fastflowtransform.engines.postgres_catalog import belongings
+from fastflowtransform.engines.postgres_evidence import PostgresEvidence
 from fastflowtransform.engines.postgres_marks import Mark
 from fastflowtransform.engines.postgres_merging import Delta, merged, way_of
 from fastflowtransform.engines.postgres_rows import (
@@ -123,6 +124,7 @@ class PostgresEngine:
         self._texts = Texts()
         self.preparing = Preparing(self.name, self.compiled, literal)
         self.outgrown = functools.partial(outgrown, self._session, self.compiled)
+        self.evidence = PostgresEvidence(self._session)
         self._scratch = Scratch(self._session.rows)
         self._alongside = Alongside()
         self._shown: set[str] = set()
@@ -319,14 +321,6 @@ class PostgresEngine:
     def alongside(self, note: Callable[[WriteCounts], None]) -> contextlib.AbstractContextManager[None]:
         """Call `note` before the block's write is committed."""
         return self._alongside.set(note)
-
-    def steady(self, functions: Set[str]) -> Set[str]:
-        """Return PostgreSQL's own functions of which each form is immutable."""
-        rows = self._session.rows(
-            "SELECT proname::text AS name FROM pg_proc GROUP BY 1 "
-            "HAVING bool_and(pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'i')"
-        )
-        return functions & {name for (name,) in rows}
 
     def prepare(self, *notes: Notes) -> bool:
         """Make tables for notes, or give them the columns that they do not have yet."""

@@ -87,28 +87,49 @@ def made(session: Session, name: str, statements: Iterable[str]) -> None:
 def state(session: Session, relation: Relation) -> str | None:
     """Return what tells a table's columns and rows from any others, or a view's definition; None for what it cannot.
 
-    Whatever changes a row leaves the number of its transaction on it: these numbers are digested, and not the values.
+    Whatever changes a row leaves the number of its transaction on it: these numbers are digested, with the table that
+    each row lies in, and not the values. What the rows of a table have besides is digested with its columns: defaults
+    that stand for rows older than their column, and the expressions of columns that are computed as they are read. A
+    table that shows each user rows of their own says nothing.
     """
     name = printed(relation)
     found = session.rows(
-        "SELECT c.relkind = 'v' AS is_view, c.relkind IN ('r', 'p') AS is_plain, "
-        f"md5(CASE c.relkind WHEN 'v' THEN pg_get_viewdef(c.oid) ELSE {_COLUMNS} END) AS digest "
-        f"FROM pg_class c WHERE c.oid = to_regclass({literal(name)})"
+        f"{_PARTS} SELECT c.relkind = 'v' AS is_view, "
+        "(SELECT bool_and(p.relkind IN ('r', 'p') AND NOT p.relrowsecurity) FROM parts p) AS is_plain, "
+        f"md5(CASE c.relkind WHEN 'v' THEN pg_get_viewdef(c.oid) ELSE {_LIES} END) AS digest "
+        "FROM pg_class c WHERE c.oid = (SELECT oid FROM named)".replace("NAME", literal(name))
     )
     for is_view, is_plain, digest in found:
         if is_view:
             return f"view {digest}"
         if is_plain:
-            writers = "sum(hashint8extended(xmin::text::bigint, 0)::numeric)"
+            writers = "sum(hashint8extended(xmin::text::bigint, tableoid::bigint)::numeric)"
             ((rows, total),) = session.rows(f"SELECT count(*) AS rows, {writers}::text AS total FROM {name}")
             return f"table {digest} {rows} {total or 0}"
     return None
 
 
-_COLUMNS = (
-    "coalesce((SELECT string_agg(quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ', ' "
-    "ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '')"
+_PARTS = (
+    "WITH RECURSIVE named AS (SELECT to_regclass(NAME)::oid AS oid), "
+    "tree AS (SELECT oid FROM named UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid), "
+    "parts AS (SELECT c.oid, c.relkind, c.relrowsecurity FROM pg_class c JOIN tree ON c.oid = tree.oid)"
 )
+"""The table of a name, with its partitions and the tables that inherit from it."""
+
+
+def _columns(of: str) -> str:
+    """Return the columns of a table, with all that a row says without being written anew, as SQL."""
+    return (
+        "coalesce((SELECT string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), "
+        "format_type(a.atttypid, a.atttypmod), a.attcollation, a.attmissingval::text, "
+        "CASE WHEN a.attgenerated <> '' THEN pg_get_expr(g.adbin, g.adrelid) END), ', ' ORDER BY a.attnum) "
+        "FROM pg_attribute a LEFT JOIN pg_attrdef g ON g.adrelid = a.attrelid AND g.adnum = a.attnum "
+        f"WHERE a.attrelid = {of} AND a.attnum > 0 AND NOT a.attisdropped), '')"
+    )
+
+
+_COLUMNS = _columns("c.oid")
+_LIES = f"(SELECT string_agg(concat_ws(' ', p.oid, {_columns('p.oid')}), '; ' ORDER BY p.oid) FROM parts p)"
 
 
 def _is_plain(name: str) -> str:

@@ -27,7 +27,10 @@ NAME = "statements.bin"
 _MOST = 5_000
 """Entries of which those that a command did not ask for are let go."""
 _SOURCES = (
-    *(f"{name}.py" for name in ("contract", "failing", "incremental", "ledger", "patterns", "results", "rows")),
+    *(
+        f"{name}.py"
+        for name in ("contract", "failing", "incremental", "ledger", "names", "patterns", "results", "rows")
+    ),
     *("run_checks.py", "steady.py", "checks", "engines", "materializations"),
 )
 """What has a part in entries beside Ibis and sqlglot: functions that are called, what compiles, spells and parses."""

@@ -35,6 +35,7 @@ from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.engines.spark_another import another
 from fastflowtransform.engines.spark_catalog import printed, provider_of, ticked
 from fastflowtransform.engines.spark_errors import Unsupported
+from fastflowtransform.engines.spark_evidence import SparkEvidence
 from fastflowtransform.engines.spark_filled import filled
 from fastflowtransform.engines.spark_profile import database_of, read
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
@@ -92,6 +93,7 @@ class SparkEngine:
         self._format = table_format
         self._numbers = itertools.count(1)
         self._texts = Texts(ticked)
+        self.evidence = SparkEvidence(session)
         self.preparing = Preparing("spark", self.compiled, catalog.literal)
         self._frames: list[str] = []
         self._scratch = Scratch(session.rows)
@@ -302,10 +304,6 @@ class SparkEngine:
     def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
         """Return a Delta table's newest commit, or a view's text; other formats do not say who wrote them."""
         return delta.state(self._session, relation, self.existing([relation]).get(relation), written=written)
-
-    def steady(self, functions: Set[str]) -> Set[str]:
-        """Return none: Spark does not say which of its functions are."""
-        return frozenset()
 
     def prepare(self, *notes: Notes) -> bool:
         """Make tables for notes, or give them the columns that they do not have yet."""
