@@ -19,7 +19,9 @@ from fastflowtransform.errors import BadSeed, BadValue, FftError, MissingColumn
 from fastflowtransform.seed_files import columns, read_rows, separated
 from tests.conftest import ProjectFolder
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('",;\t\r\n '), max_size=6)
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.sampled_from('",;\t\r\n '), max_size=6
+)
 NOT_NULL_TEXTS = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(TEXTS, min_size=width, max_size=width)))
 NAMES = ["*.csv", "a[b].csv", "a?.csv", "{a,b}.csv", "it's.csv", 'a"b.csv', "ü ñ.csv", "a\\b.csv"]
 NULLABLE_TEXTS = st.lists(st.lists(st.none() | TEXTS, min_size=2, max_size=2))
@@ -277,6 +279,8 @@ def test_an_empty_file_is_refused(tmp_path, content):
         ('a,b\n1,"x"y\n2,z\n', 2, "a quote in the row is missing or out of place"),
         (b"a,b\n1,x\n2,\xe9t\xe9\n", 3, 'byte "0xe9" is not UTF-8'),
         ("a,b\n1,x\n".encode("utf-16"), 1, 'byte "0xff" is not UTF-8'),
+        (b"a,b\n1,x\n2,y\0z\n", 3, "the line holds a NUL character"),
+        (b'a,"b\0"\n1,x\n', 1, "the line holds a NUL character"),
         ("\nid,name,ID\n", 2, 'the column "ID" stands here twice'),
         ("id,,name\n", 1, 'column "2" has no name'),
     ],

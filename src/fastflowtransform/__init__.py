@@ -5,6 +5,13 @@ A model is a function from tables to a table; a materialization makes the wareho
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # `python -m fastflowtransform`: Python puts the shell's folder first, where a project's `csv.py` would take the
+    # place of Python's own.
+    del sys.path[:1]
+
 from fastflowtransform.own_checks import dq_test
 from fastflowtransform.py_model import engine_model, model
 from fastflowtransform.utest.mark import unit_test

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fastflowtransform.errors import FftError, Location, UnwritableFolder
+from fastflowtransform.files import file_name
 from fastflowtransform.fingerprint import fingerprints
 from fastflowtransform.model import Incremental, Model, PythonBody
 from fastflowtransform.plain_text import in_json
@@ -117,19 +118,6 @@ def write_sources(folder: Path, results: Iterable[SourceResult]) -> Path:
 def write_sql(folder: Path, where: str, name: str, sql: str) -> Path:
     """Write one statement to `target/<where>/<name>.sql`, and return its path."""
     return _write(folder / "target" / where / f"{file_name(name)}.sql", redact(sql.rstrip()) + "\n", private=True)
-
-
-def file_name(name: str) -> str:
-    """Return a file's name for any model's name: what a path could misread is written as %XX.
-
-    Examples
-    --------
-    >>> file_name("a/b")
-    'a%2Fb'
-    """
-    from urllib.parse import quote
-
-    return quote(name, safe=" ")[:200]
 
 
 def describe_step(step: StepResult, folder: Path) -> dict[str, Any]:

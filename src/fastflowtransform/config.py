@@ -14,8 +14,9 @@ from types import MappingProxyType
 from typing import Any
 
 from fastflowtransform.contract import read_column, read_said
-from fastflowtransform.document import Section, read_document, read_text
+from fastflowtransform.document import Section, read_document
 from fastflowtransform.errors import BadValue, ConflictingSettings, Location, MissingDeltaFile
+from fastflowtransform.files import has_file, inside, read_text
 from fastflowtransform.model import (
     Delta,
     Incremental,
@@ -345,8 +346,8 @@ def _deltas(section: Section, folder: Path) -> Iterator[_Setting]:
         yield _delta(nested.required_text("sql"), nested.at("sql"))
         nested.close()
     if section.has("delta_config"):
-        path = folder / section.required_text("delta_config")
-        if not path.is_file():
+        path = inside(folder, folder, section.required_text("delta_config"), section.at("delta_config"))
+        if not has_file(path):
             raise MissingDeltaFile(
                 f'delta_config names "{section.text("delta_config")}", which is not a file',
                 at=section.at("delta_config"),

@@ -12,8 +12,9 @@ from typing import Any
 from fastflowtransform import checks
 from fastflowtransform.checks.nodes import Other
 from fastflowtransform.contract import Column, agreed, read_column, read_said
-from fastflowtransform.document import Section, read_text
+from fastflowtransform.document import Section
 from fastflowtransform.errors import BadValue, ConflictingSettings, DuplicateName, Location, UnknownRef, hint_from
+from fastflowtransform.files import files_in, read_text
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Contract, Enforcement, Input, OwnCheck, Said, Severity, Terms
 from fastflowtransform.own_checks import inputs_of, read_parameters
@@ -106,7 +107,7 @@ def read_declarations(folder: Path, tests: Iterable[Section], known: Known, kept
     found = [_of_project(section, known) for section in tests]
     names = known.said.keys()
     looks = bool(known.unread) and all(map(_PLAIN.fullmatch, names))
-    for path in sorted((folder / "models").rglob("*.y*ml")):
+    for path in files_in(folder / "models", ".yml", ".yaml"):
         if looks and not _may_name(read_text(path), names):
             continue
         document = kept.document(path, path.name)

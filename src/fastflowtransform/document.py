@@ -18,12 +18,12 @@ from fastflowtransform.errors import (
     Location,
     MissingKey,
     UnknownKey,
-    UnreadableFile,
     UnwritableFolder,
     YamlSyntax,
     hint_from,
     nearest,
 )
+from fastflowtransform.files import read_text
 from fastflowtransform.secret_values import is_secret
 from fastflowtransform.yaml_scalars import Fraction, loader
 
@@ -277,27 +277,6 @@ def kind_of(value: object) -> str:
         if isinstance(value, kinds):
             return words
     return "empty" if value is None else "a list"
-
-
-def read_text(path: Path) -> str:
-    """Return a file's text.
-
-    Raises
-    ------
-    UnreadableFile
-        It cannot be opened, or it is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UnreadableFile(
-            f'byte "0x{error.object[error.start]:02x}" is not UTF-8',
-            at=Location(path, line),
-            hint="save the file as UTF-8",
-        ) from error
-    except OSError as error:
-        raise UnreadableFile(f'cannot read the file: "{error.strerror}"', at=Location(path)) from error
 
 
 def replace_text(path: Path, change: Callable[[str], tuple[str, Changed]]) -> Changed:

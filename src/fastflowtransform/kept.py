@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastflowtransform import document, kept_file, template
-from fastflowtransform.document import Section, read_text
+from fastflowtransform.document import Section
 from fastflowtransform.errors import Location
+from fastflowtransform.files import read_text
 from fastflowtransform.kept_file import Entries, key_of
 from fastflowtransform.template import Template
 

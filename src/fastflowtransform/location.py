@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastflowtransform.working_folder import shell_folder
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -14,8 +16,8 @@ class Location:
     line: int | None = None
 
     def __str__(self) -> str:
-        """Return the place as it is seen from the working folder."""
+        """Return the place as it is seen from the shell's folder."""
         shown = self.path
-        if shown.is_absolute() and shown.is_relative_to(Path.cwd()):
-            shown = shown.relative_to(Path.cwd())
+        if shown.is_absolute() and shown.is_relative_to(seen_from := shell_folder()):
+            shown = shown.relative_to(seen_from)
         return str(shown) if self.line is None else f"{shown}:{self.line}"

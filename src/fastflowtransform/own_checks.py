@@ -13,8 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from fastflowtransform.document import Section, read_text
+from fastflowtransform.document import Section
 from fastflowtransform.errors import BadPythonModel, BadValue, Location, MissingKey
+from fastflowtransform.files import files_in, read_text
 from fastflowtransform.model import Input, OwnCheck, PythonBody, SqlBody
 from fastflowtransform.py_model import load_module, read_input
 from fastflowtransform.sql_model import Name, read_inputs
@@ -88,7 +89,7 @@ def read_own_checks(folder: Path) -> Iterator[OwnCheck]:
     UnknownKey, BadValue
         What a check says of itself does not fit.
     """
-    for path in sorted(path for path in (folder / "tests").rglob("*.ff.*") if path.is_file()):
+    for path in files_in(folder / "tests", ".ff.sql", ".ff.py"):
         if path.is_relative_to(folder / UNIT_TESTS):
             continue
         if path.name.endswith(".ff.sql"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import glob
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,13 +24,14 @@ from fastflowtransform.errors import (
     UnknownSource,
     hint_from,
 )
+from fastflowtransform.files import files_in, has_file
 from fastflowtransform.graph import Graph
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Check, Frame, Input, Materialized, Model, OwnCheck, Seed, Source
 from fastflowtransform.own_checks import read_own_checks
 from fastflowtransform.py_model import read_python_models
 from fastflowtransform.python_text import forget
-from fastflowtransform.reading import File, Read, Reading, by_name, files_in, read_models
+from fastflowtransform.reading import File, Read, Reading, by_name, read_models
 from fastflowtransform.relation import Relation
 from fastflowtransform.secret_values import SECRETS, learn_variables
 from fastflowtransform.sources import read_sources
@@ -288,7 +289,7 @@ def _read_settings(folder: Path) -> _Settings:
 
 def _macros(folder: Path, kept: Kept) -> Iterator[Template]:
     places: dict[str, Location] = {}
-    for path in files_in(folder / "models" / "macros", (".sql", ".jinja")):
+    for path in files_in(folder / "models" / "macros", ".sql", ".jinja"):
         template = kept.template(path)
         for name in template.macros:
             if name in RESERVED:
@@ -341,13 +342,13 @@ def _require_not_ours(name: str, relation: Relation, at: Location, *, is_source:
 
 
 def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
-    if not (folder / "seeds").is_dir():
+    if not os.path.lexists(folder / "seeds"):
         return
     from fastflowtransform import seed_files
 
     path = folder / "seeds" / "schema.yml"
     settings: dict[str, Section] = {}
-    if path.is_file():
+    if has_file(path):
         document = read_document(path, "seeds/schema.yml")
         document.integer("version")
         for section in document.sections("seeds", "seed"):
@@ -356,13 +357,14 @@ def _read_seeds(folder: Path, database: str) -> Iterator[Seed]:
                 raise DuplicateName(f'seed "{name}" stands here twice', at=section.at(), hint="keep one of the two")
             settings[name] = section
         document.close()
-    files = {file.name.partition(".")[0]: file for file in files_in(folder / "seeds", seed_files.ENDINGS)}
+    found = files_in(folder / "seeds", *seed_files.ENDINGS)
+    files = {file.name.partition(".")[0]: file for file in found}
     for name, section in settings.items():
         if name not in files:
             raise UnknownRef(
                 f'there is no seed file "{name}"', at=section.at("name"), hint=hint_from(name, files, "seeds")
             )
-    for file in files_in(folder / "seeds", seed_files.ENDINGS):
+    for file in found:
         yield _seed(file, database, settings.get(file.name.partition(".")[0]))
 
 
@@ -432,7 +434,7 @@ def _unknown_ref(name: str, found: Input, known: Set[str], others: _Others) -> U
             hint=f'see "{other.at}"',
         )
     hint = hint_from(found.name, known, "models")
-    beside = sorted((others.folder / "models").rglob(f"{glob.escape(found.name)}.sql"))
+    beside = [path for path in files_in(others.folder / "models", ".sql") if path.name == f"{found.name}.sql"]
     if beside:
         hint = f'"{beside[0].relative_to(others.folder)}" is no model: rename it to "{found.name}.ff.sql"'
     return UnknownRef(f'"{name}" refers to "{found.name}", which is not in this project', at=found.at, hint=hint)

@@ -125,10 +125,13 @@ def _marked(module: ModuleType) -> Iterator[tuple[Callable[..., Any], _Mark]]:
 
 
 def load_module(path: Path, folder: Path) -> ModuleType:
-    """Run the file as a module; the project's folder is importable, so that models can share functions."""
+    """Run the file as a module; the project's folder is importable, so that models can share functions.
+
+    It is the last place that is searched: a `csv.py` in it does not take the place of Python's own.
+    """
     compile_from_text(folder)
     if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+        sys.path.append(str(folder))
     name = "fft_models." + ".".join(path.relative_to(folder).with_suffix("").with_suffix("").parts)
     spec = spec_of(name, path)
     assert spec.loader is not None

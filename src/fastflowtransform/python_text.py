@@ -24,7 +24,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from fastflowtransform.document import read_text
+from fastflowtransform.files import read_text
 
 _read: dict[Path, str] = {}
 _folders: dict[Path, Callable[[str], Any]] = {}

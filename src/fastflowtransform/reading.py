@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Protocol, TypeVar
 
-from fastflowtransform.errors import DuplicateName, Location, UnreadableFile
+from fastflowtransform.errors import DuplicateName, Location
+from fastflowtransform.files import files_in
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Input, Model
 
@@ -101,7 +102,7 @@ def read_models(
     """
     macros = folder / "models" / "macros"
     found: list[Model | File] = []
-    for path in files_in(folder / "models", (".ff.sql", ".ff.py")):
+    for path in files_in(folder / "models", ".ff.sql", ".ff.py"):
         if path.name.endswith(".ff.sql") and macros in path.parents:
             continue
         if only is None or path.name.endswith(".ff.py"):
@@ -139,16 +140,6 @@ def _needed(
 
 def _model(item: Model | File, read: Callable[[Path], Sequence[Model]]) -> Model:
     return read(item.at.path)[0] if isinstance(item, File) else item
-
-
-def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    """Return the files in a folder and below whose names end so, sorted."""
-    found = sorted(path for path in folder.rglob("*") if path.name.endswith(endings) and path.is_file())
-    for path in found:
-        shown = path.name.encode(errors="backslashreplace").decode()
-        if shown != path.name:
-            raise UnreadableFile(f'the name "{shown}" is not UTF-8', at=Location(path.parent), hint="rename the file")
-    return found
 
 
 def by_name(found: Iterable[Item], others: Mapping[str, Named] = MappingProxyType({})) -> dict[str, Item]:

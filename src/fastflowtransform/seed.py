@@ -14,6 +14,7 @@ from fastflowtransform import seed_files
 from fastflowtransform.attempts import attempted
 from fastflowtransform.engines.base import Engine, Kind, Standing, kind_of
 from fastflowtransform.errors import Location, UnknownRef, hint_from
+from fastflowtransform.files import files_in
 from fastflowtransform.materializations.base import OPEN, SILENT, Gate, Journal
 from fastflowtransform.model import Seed
 from fastflowtransform.relation import Relation
@@ -202,10 +203,10 @@ def taken_from(folder: Path, seeds: Mapping[str, Seed]) -> dict[str, Seed]:
         A file there belongs to none of the seeds.
     """
     found: dict[str, Seed] = {}
-    for path in sorted(folder.iterdir()):
-        name = path.name.partition(".")[0]
-        if not path.name.endswith(seed_files.ENDINGS):
+    for path in files_in(folder, *seed_files.ENDINGS):
+        if path.parent != folder:
             continue
+        name = path.name.partition(".")[0]
         if name not in seeds:
             raise UnknownRef(
                 f'there is no seed "{name}" to load this file as',

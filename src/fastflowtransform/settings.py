@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from fastflowtransform.document import Section, read_document, read_text, render_values
+from fastflowtransform.document import Section, read_document, render_values
 from fastflowtransform.errors import (
     EnvSyntax,
     JinjaError,
@@ -19,6 +19,7 @@ from fastflowtransform.errors import (
     UnknownProfile,
     hint_from,
 )
+from fastflowtransform.files import has_file, read_text
 from fastflowtransform.secret_values import SECRETS, learn_profiles, learn_shell
 from fastflowtransform.template import Scope, compile_value, instead_of
 
@@ -71,7 +72,7 @@ def find_project(folder: Path) -> Path:
     ProjectNotFound
         There is no such folder, or no `project.yml` in it.
     """
-    if (folder / "project.yml").is_file():
+    if has_file(folder / "project.yml"):
         return folder.resolve()
     if not folder.is_dir():
         raise ProjectNotFound(f'there is no folder "{folder}"', hint="fft init FOLDER makes a project")
@@ -99,7 +100,7 @@ def load(folder: Path, env: str | None = None) -> Profile:
     """
     name, variables = environment(folder, env)
     path = folder / "profiles.yml"
-    if not path.is_file():
+    if not has_file(path):
         raise UnknownProfile(
             f'there is no profiles.yml, so no profile "{name}"', at=Location(path), hint="add the file"
         )
@@ -175,7 +176,7 @@ def environment(folder: Path, env: str | None = None) -> tuple[str, Mapping[str,
 
 
 def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
+    if not has_file(path):
         return {}
     import io
 

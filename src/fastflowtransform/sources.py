@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from fastflowtransform.document import Section, render_values
 from fastflowtransform.errors import BadValue, DuplicateName, Location, MissingKey
+from fastflowtransform.files import has_file
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Freshness, Source
 from fastflowtransform.relation import Relation
@@ -58,7 +59,7 @@ def read_sources(folder: Path, database: str, scope: Scope, kept: Kept) -> Itera
         An entry does not fit.
     """
     path = folder / NAME
-    if not path.is_file():
+    if not has_file(path):
         return
     context = {"env": scope.env, "var": scope.var, "project_dir": lambda: str(folder)}
 

@@ -16,7 +16,7 @@ from fastflowtransform.compile import require_translations
 from fastflowtransform.console import Console
 from fastflowtransform.contract import require_types
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import UnwritableFolder, counted
+from fastflowtransform.errors import Location, UnwritableFolder, counted
 from fastflowtransform.gate import Audit
 from fastflowtransform.ledger import Command, Ledger
 from fastflowtransform.model import Check
@@ -163,5 +163,5 @@ def _listed(words: Iterable[str]) -> str:
 
 def _with_sql(hint: str | None, path: Path) -> str:
     """Say where the statement is that failed."""
-    where = f'the SQL that was sent is in "{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}"'
+    where = f'the SQL that was sent is in "{Location(path)}"'
     return where if hint is None else f"{hint}\n  {where}"

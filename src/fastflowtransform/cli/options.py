@@ -126,7 +126,7 @@ def selection_options(command: Command) -> Command:
     )(command)
     command = click.option(
         "--state",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, resolve_path=True),
         metavar="DIR",
         help="Compare with the manifest.json in DIR, for state: in --select.",
     )(command)
@@ -291,6 +291,8 @@ def given_variables(pairs: tuple[str, ...]) -> dict[str, Any]:
     click.UsageError
         It is neither.
     """
+    if not pairs:
+        return {}
     import yaml
 
     from fastflowtransform.yaml_scalars import parse

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from",
     "other",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
     metavar="FOLDER",
     help="Take the files of another folder, such as a later batch; seeds without a file there stay as they are.",
 )

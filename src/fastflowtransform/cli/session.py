@@ -7,7 +7,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
+
+import click
 
 from fastflowtransform import engines, settings
 from fastflowtransform import project as projects
@@ -31,6 +34,7 @@ from fastflowtransform.select import Selectable, names_alone, select
 from fastflowtransform.settings import Profile
 from fastflowtransform.state import read_manifest
 from fastflowtransform.work import Manner
+from fastflowtransform.working_folder import working_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +118,20 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
+def enter_project(chosen: Chosen) -> Path:
+    """Return the project's folder, which is the working folder until the command ends."""
+    found = settings.find_project(chosen.folder)
+    click.get_current_context().with_resource(working_in(found))
+    return found
+
+
 def open_project(chosen: Chosen, engine: str | None = None, *, whole: bool = True) -> Opened:
     """Read the settings and the project; `engine` stands in for the profile's.
 
     Where it need not be the `whole` project, and the selection is a few names, only what these need is read.
     """
     given = given_variables(chosen.variables)
-    found = settings.find_project(chosen.folder)
+    found = enter_project(chosen)
     profile = settings.load(found, chosen.env)
     engine_type = engines.find(profile.engine, profile.options.at())
     only = None if whole or chosen.state is not None or chosen.exclude else names_alone(chosen.select)

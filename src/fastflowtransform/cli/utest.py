@@ -147,12 +147,12 @@ def _opened(chosen: Chosen, engine: str) -> Opened:
 def _in_memory(chosen: Chosen) -> Opened:
     from fastflowtransform import engines, settings
     from fastflowtransform import project as projects
-    from fastflowtransform.cli.session import Opened
+    from fastflowtransform.cli.session import Opened, enter_project
     from fastflowtransform.document import Section
     from fastflowtransform.errors import Location
     from fastflowtransform.settings import Profile
 
-    folder = settings.find_project(chosen.folder)
+    folder = enter_project(chosen)
     name, variables = settings.environment(folder, chosen.env)
     # One thread: the rows are few, and more would only wait for each other.
     options = Section({"path": ":memory:", "threads": 1}, Location(folder), "the engine of unit tests")

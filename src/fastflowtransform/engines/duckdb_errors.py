@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.duckdb_profile import MEMORY
+from fastflowtransform.engines.quoting import require_no_nul
 from fastflowtransform.errors import (
     BadValue,
     ConnectionFailed,
@@ -97,6 +98,10 @@ class translated(contextlib.AbstractContextManager[None]):
     def __init__(self, sql: str | None, interrupted: Callable[[], None] = lambda: None) -> None:
         self._sql = sql
         self._interrupted = interrupted
+
+    def __enter__(self) -> None:
+        if self._sql is not None:
+            require_no_nul(self._sql)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         from fastflowtransform.engines.duckdb_driver import driver as duckdb

@@ -11,6 +11,7 @@ from adbc_driver_postgresql import StatementOptions, _driver_path
 
 from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.postgres_errors import Translated, require_dsn, why_not_open
+from fastflowtransform.engines.quoting import require_no_nul
 from fastflowtransform.errors import ConnectionLost, EngineError, Location, OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ class Session:
     def _sent(self, sql: str | None) -> Iterator[Any]:
         """Give a statement, and say its errors in our words."""
         assert not self._streaming, "another statement would end the stream that is being read"
+        if sql is not None:
+            require_no_nul(sql)
         connection = self._connected()
         try:
             with Translated(sql, self._dsn), adbc.AdbcStatement(connection) as statement:

@@ -51,6 +51,7 @@ from fastflowtransform.errors.ownership import ModelIsSource as ModelIsSource
 from fastflowtransform.errors.ownership import RowsWouldGo as RowsWouldGo
 from fastflowtransform.errors.project import AmbiguousColumns as AmbiguousColumns
 from fastflowtransform.errors.project import BadCursor as BadCursor
+from fastflowtransform.errors.project import BadPath as BadPath
 from fastflowtransform.errors.project import BadPythonModel as BadPythonModel
 from fastflowtransform.errors.project import BadSelector as BadSelector
 from fastflowtransform.errors.project import BadSql as BadSql

@@ -96,9 +96,15 @@ class UnknownEngine(SettingsError):
 
 
 class UnreadableFile(SettingsError):
-    """A file of the project cannot be read, or is not text in UTF-8."""
+    """A file of the project cannot be read, or is not text in UTF-8 without NUL characters."""
 
     code = "P114"
+
+
+class BadPath(SettingsError):
+    """A setting names a file that is not in the project."""
+
+    code = "P120"
 
 
 class UnwritableFolder(SettingsError):

@@ -135,6 +135,17 @@ def translated(path: Path) -> Iterator[None]:
         raise BadSeed(f'the file is no Parquet: "{error}"', at=Location(path)) from error
 
 
+def require_no_nul(data: bytes, path: Path) -> None:
+    """Raise `BadSeed` where a part of a text file holds a NUL character, which is no text on PostgreSQL."""
+    if b"\0" not in data:
+        return
+    with _content(path) as file:
+        for number, line in enumerate(file, start=1):
+            line.decode()  # A file in another encoding is full of them, and that is what to say of it.
+            if b"\0" in line:
+                raise BadSeed("the line holds a NUL character", at=Location(path, number), hint="take it away")
+
+
 def _undecodable_line(path: Path) -> int | None:
     with _content(path) as file:
         return next((number for number, line in enumerate(file, start=1) if not _is_utf8(line)), None)

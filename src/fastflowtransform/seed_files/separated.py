@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from fastflowtransform.errors import BadSeed, Location
-from fastflowtransform.seed_files.opening import Part, column_names, ending_of, opened
+from fastflowtransform.seed_files.opening import Part, column_names, ending_of, opened, require_no_nul
 
 if TYPE_CHECKING:
     import gzip
@@ -48,7 +48,7 @@ class Separated:
     def parts(self) -> Iterator[Part]:
         """Yield the records below the header, each checked for its quotes and its number of values."""
         with opened(self.path) as file:
-            pieces = _pieces(file)
+            pieces = _pieces(file, self.path)
             _, line, rest = _header(pieces, self.path, self.delimiter)
             lines: list[str] = []
             for piece in itertools.chain([rest] if rest else [], pieces):
@@ -140,19 +140,20 @@ def headed(path: Path) -> Separated:
         There is none, or a column in it has no name, or that of another one.
     """
     with opened(path) as file:
-        first = next((line for piece in _pieces(file) for line in _lines(piece) if line.strip()), "")
+        first = next((line for piece in _pieces(file, path) for line in _lines(piece) if line.strip()), "")
     delimiter = "\t" if ending_of(path) == ".tsv" else _delimiter(first)
     with opened(path) as file:
-        header, line, _ = _header(_pieces(file), path, delimiter)
+        header, line, _ = _header(_pieces(file, path), path, delimiter)
     if not header:
         raise BadSeed("the file is empty", at=Location(path), hint="name the columns in the first line")
     return Separated(path, delimiter, column_names((name.strip() for name in header), Location(path, line - 1)))
 
 
-def _pieces(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
-    """Yield a file in pieces that end where a line does."""
+def _pieces(file: BinaryIO | gzip.GzipFile, path: Path) -> Iterator[bytes]:
+    """Yield a file in pieces that end where a line does; a NUL character is an error."""
     rest = b""
     while more := file.read(max(_PIECE, len(rest))):
+        require_no_nul(more, path)
         data = rest + more
         end = data.rfind(b"\n") + 1
         # A "\r" in the last place may be the half of a line's end.

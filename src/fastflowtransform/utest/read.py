@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fastflowtransform.document import Section, read_document, read_text
+from fastflowtransform.document import Section, read_document
 from fastflowtransform.errors import (
     BadPythonModel,
     BadValue,
@@ -26,6 +26,7 @@ from fastflowtransform.errors import (
     hint_from,
     nearest,
 )
+from fastflowtransform.files import files_in, has_file, inside, project_of, read_text
 from fastflowtransform.model import Materialized, Model
 from fastflowtransform.own_checks import UNIT_TESTS
 from fastflowtransform.project import Project
@@ -65,9 +66,9 @@ def read_cases(project: Project) -> tuple[Case, ...]:
     """
     cases: dict[tuple[str, str], Case] = {}
     folder = project.folder / UNIT_TESTS
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        found = _of_yaml if path.suffix in (".yml", ".yaml") else _of_python if path.name.endswith(".ff.py") else None
-        for case in [] if found is None else found(path, project):
+    for path in files_in(folder, ".yml", ".yaml", ".ff.py"):
+        found = _of_python if path.name.endswith(".ff.py") else _of_yaml
+        for case in found(path, project):
             first = cases.setdefault((case.model, case.name), case)
             if first is not case:
                 raise DuplicateName(
@@ -305,8 +306,8 @@ def _of_csv(section: Section, types: dict[str, str]) -> Rows:
     """Read `csv`: the text itself, or the name of a file beside the YAML's. An empty field is NULL."""
     text, at = section.required_text("csv"), section.at("csv")
     if "\n" not in text.strip():
-        path = at.path.parent / text.strip()
-        if not path.is_file():
+        path = inside(project_of(at.path), at.path.parent, text.strip(), at)
+        if not has_file(path):
             raise BadValue(
                 f'csv names "{text}", which is not a file', at=at, hint="write a path from this file's folder"
             )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import Location, UnwritableFolder, counted
+from fastflowtransform.files import file_name
 from fastflowtransform.model import Materialized, Model
 from fastflowtransform.normalize import Tables
 from fastflowtransform.own_checks import UNIT_TESTS
@@ -107,7 +108,8 @@ def recorded(name: str, model: Model, project: Project, engine: Engine, samples:
 def write_case(folder: Path, model: str, text: str) -> Path:
     """Write a case to `tests/unit/`, to the first of `model.yml`, `model_2.yml` and so on that is not there yet."""
     place = folder / UNIT_TESTS
-    number, path = 1, place / f"{model}.yml"
+    stem = file_name(model)
+    number, path = 1, place / f"{stem}.yml"
     try:
         place.mkdir(parents=True, exist_ok=True)
         while True:
@@ -117,7 +119,7 @@ def write_case(folder: Path, model: str, text: str) -> Path:
                 return path
             except FileExistsError:
                 number += 1
-                path = place / f"{model}_{number}.yml"
+                path = place / f"{stem}_{number}.yml"
     except OSError as error:
         raise UnwritableFolder(
             f'cannot write "{path.name}": "{error.strerror}"', at=Location(place), hint="make the folder writable"
