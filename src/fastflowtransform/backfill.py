@@ -6,6 +6,7 @@ What a backfill did is in the ledger, window by window, so one that was stopped 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import time
@@ -16,7 +17,7 @@ from typing import Any
 from fastflowtransform import materializations
 from fastflowtransform.attempts import Attempted, attempted
 from fastflowtransform.engines.base import Capabilities, Engine, kind_of
-from fastflowtransform.errors import FftError, UsageError, counted
+from fastflowtransform.errors import ConnectionLost, FftError, UsageError, counted
 from fastflowtransform.ledger import Done, Entry, Part
 from fastflowtransform.materializations.base import OPEN, Gate, Query
 from fastflowtransform.model import Model, SqlBody
@@ -285,7 +286,9 @@ def _published(backfill: Begun, total: Outcome, making: Making, again: bool) -> 
 
     with backfill.entry.writing(engine, step.relation, outcome):
         engine.replace(step.relation, rows, over=over, layout=step.model.layout)
-    engine.drop(backfill.place)
+    # The table is published, and is not to be so again; the next backfill drops what is left of this one.
+    with contextlib.suppress(ConnectionLost):
+        engine.drop(backfill.place)
     return total
 
 

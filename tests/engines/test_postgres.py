@@ -515,7 +515,8 @@ def test_a_backend_that_is_killed_at_any_statement_leaves_the_table_and_is_tried
 
         assert seen in ([[(1, "a"), (2, "b")]], [NEW])
         assert done.error is None, (fault, done.error)
-        assert [retry[:4] for retry in done.retries] == ["E104"]
+        # What is committed is not written again for what comes after it.
+        assert [retry[:4] for retry in done.retries] == ([] if seen == [NEW] else ["E104"])
         assert content(server) == NEW
 
 

@@ -49,6 +49,7 @@ from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.engines.scratch import Scratch
 from fastflowtransform.errors import (
     BadSql,
+    ConnectionFailed,
     EngineError,
     RelationMissing,
 )
@@ -259,6 +260,10 @@ class PostgresEngine:
     @contextlib.contextmanager
     def stage(self, rows: Readable) -> Iterator[Named]:
         """Keep rows in a temporary table, which no other connection sees and no crash leaves behind."""
+        with self._session.keeping():
+            yield from self._staged(rows)
+
+    def _staged(self, rows: Readable) -> Iterator[Named]:
         name, source = f"__fft_stage_{next(self._numbers)}", self._source(rows)
         if isinstance(source, str):
             written = self._session.run(f"CREATE TEMPORARY TABLE {quoted(name)} AS {source}")
@@ -266,13 +271,10 @@ class PostgresEngine:
             with self._session.transaction():
                 written = ingest(self._session, None, name, source)
         sample(self._session, f"pg_temp.{quoted(name)}", written)
-        ended = False
         try:
             yield self._named("pg_temp", name)
-            ended = True
         finally:
-            with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
-                self._session.run(f"DROP TABLE IF EXISTS pg_temp.{quoted(name)}")
+            self._session.tidy(f"DROP TABLE IF EXISTS pg_temp.{quoted(name)}")
 
     def replace(
         self,
@@ -324,7 +326,7 @@ class PostgresEngine:
 
     def prepare(self, *notes: Notes) -> bool:
         """Make tables for notes, or give them the columns that they do not have yet."""
-        return all(map(self._prepared, notes))
+        return self._session.again(lambda: all(map(self._prepared, notes)))
 
     def _prepared(self, notes: Notes) -> bool:
         name = printed(notes.relation)
@@ -338,7 +340,7 @@ class PostgresEngine:
 
     def note(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> None:
         """Add rows to a table for notes."""
-        self._session.run(_WORDS.insertion(printed(notes.relation), notes, rows))
+        marks.note(self._session, _WORDS.insertion(printed(notes.relation), notes, rows), printed(notes.relation), rows)
 
     def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
@@ -410,6 +412,7 @@ class PostgresEngine:
             The server has no room for it.
         """
         found = PostgresEngine(self._dsn, self._database, self._lock_wait, on_statement)
+        found._session.was_there = True
         found._session.rows("SELECT 1 AS one")
         found._known |= self._known
         found.preparing.statements = self.preparing.statements
@@ -461,6 +464,8 @@ class PostgresEngine:
 
     def _why_not(self, text: str, error: EngineError) -> EngineError | BadSql:
         """Return the error for a text that is no SELECT; one in the text itself is told of where it stands."""
+        if error.transient or isinstance(error, ConnectionFailed):
+            return error
         try:
             self._session.columns(text)
         except EngineError as own:
@@ -479,16 +484,6 @@ class PostgresEngine:
                 self._shown.add(name)
 
     def _create_schema(self, database: str) -> None:
-        """Make a schema where there is none; only then is the right to make one needed."""
-        if database in self._known:
-            return
-        require_short(database)
-        found = f"SELECT 1 AS one FROM pg_namespace WHERE nspname = {literal(database)}"
-        if not self._session.rows(found):
-            try:
-                self._session.run(f"CREATE SCHEMA {quoted(database)}")
-            except EngineError:
-                # Another run may have made it in the meantime.
-                if not self._session.rows(found):
-                    raise
-        self._known.add(database)
+        if database not in self._known:
+            relations.make_schema(self._session, database)
+            self._known.add(database)

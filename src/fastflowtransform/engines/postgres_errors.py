@@ -16,6 +16,7 @@ from fastflowtransform.errors import (
     Location,
     OutOfSpace,
     RelationMissing,
+    ServerStarting,
     TimedOut,
     WriteConflict,
 )
@@ -99,11 +100,13 @@ def why_not_open(error: Any, dsn: str) -> ConnectionFailed:
     if answered is None and error.sqlstate is None and "Failed to connect" in text:
         # libpq shows the part of a DSN that it does not understand, and that may be the password.
         return ConnectionFailed(NOT_UNDERSTOOD, hint=DSN_HINT)
+    starts = re.search(r"the database system is (?:starting up|shutting down|in recovery|not (?:yet )?accepting)", text)
+    kind = ServerStarting if starts else ConnectionFailed
     reason = redacted(answered[1] if answered else _first_line(text), dsn)
     place = re.search(r'(at "[^"]*"(?: \([^)]*\))?, port \d+|on socket "[^"]*")', text)
-    return ConnectionFailed(
+    return kind(
         f"cannot connect to the server{' ' + place[1] if place else ''}: {reason.removeprefix('FATAL:').strip()}",
-        hint="is it running, and is the dsn of the profile right?",
+        hint="wait until it is up" if starts else "is it running, and is the dsn of the profile right?",
     )
 
 

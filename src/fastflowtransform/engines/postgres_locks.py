@@ -29,20 +29,32 @@ def held(session: Session, relation: Relation, waiting: Waiting, *, shared: bool
     RelationBusy
         Another run held it for too long.
     """
+    with session.keeping():
+        yield from _held(session, relation, waiting, shared=shared)
+
+
+def _held(session: Session, relation: Relation, waiting: Waiting, *, shared: bool) -> Iterator[None]:
     lock, kind = f"hashtextextended({literal(f'fft {relation}')}, 0)", "_shared" if shared else ""
     ((free,),) = session.rows(f"SELECT pg_try_advisory_lock{kind}({lock}) AS free")
     if not free:
         _wait(session, relation, waiting, lock, kind)
     held_by = session.number
-    ended = False
     try:
         yield
-        ended = True
     finally:
-        # A lock goes with its connection. After an error the first error is the one to tell.
-        if session.number == held_by:
-            with contextlib.nullcontext() if ended else contextlib.suppress(EngineError):
-                session.rows(f"SELECT pg_advisory_unlock{kind}({lock}) AS free")
+        if session.is_open and session.number == held_by:
+            _let_go(session, f"SELECT pg_advisory_unlock{kind}({lock}) AS free")
+
+
+def _let_go(session: Session, unlock: str) -> None:
+    """Let go of a lock, which goes with its connection where that cannot be said.
+
+    What was written under it is committed or rolled back by then, and is not to be written again for this.
+    """
+    try:
+        session.rows(unlock)
+    except EngineError:
+        session.close()
 
 
 def _wait(session: Session, relation: Relation, waiting: Waiting, lock: str, kind: str) -> None:

@@ -6,10 +6,11 @@ the transaction it comes from: where all are of that one, and are as many, nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastflowtransform.engines.base import MARKS
+from fastflowtransform.engines.notes import Value, plain
 from fastflowtransform.engines.postgres_rows import printed
 from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import literal, quoted
@@ -82,6 +83,24 @@ def made(session: Session, name: str, statements: Iterable[str]) -> None:
         session.run(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(f'fft {name}')}, 0))")
         for statement in statements:
             session.run(statement)
+
+
+def note(session: Session, insertion: str, name: str, rows: Sequence[Mapping[str, Value]]) -> None:
+    """Add rows to a table of notes; where the connection is lost on the way, they are not added twice."""
+    tried: list[str] = []
+
+    def add() -> None:
+        texts = [
+            f"{quoted(column)} = {literal(str(plain(value)))}"
+            for column, value in rows[0].items()
+            if isinstance(value, str)
+        ]
+        there = f"SELECT 1 AS one FROM {name} WHERE {' AND '.join(texts)} LIMIT 1"
+        if not tried or not session.rows(there):
+            tried.append(insertion)
+            session.run(insertion)
+
+    session.again(add)
 
 
 def state(session: Session, relation: Relation) -> str | None:

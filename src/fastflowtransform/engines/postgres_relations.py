@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -20,10 +19,11 @@ from fastflowtransform.engines.postgres_rows import (
     ingest,
     insert,
     printed,
+    require_short,
     survey,
 )
 from fastflowtransform.engines.postgres_session import Session
-from fastflowtransform.engines.quoting import quoted
+from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.errors import DependentsInTheWay, EngineError, WriteConflict
 from fastflowtransform.model import Layout
 from fastflowtransform.relation import Relation
@@ -38,6 +38,19 @@ VIEW = WriteCounts(0, 0, "create view")
 
 _PATIENCE = 2
 """Seconds that a swap waits for the readers of a table; those who come after it wait as long."""
+
+
+def make_schema(session: Session, database: str) -> None:
+    """Make a schema where there is none; only then is the right to make one needed."""
+    require_short(database)
+    found = f"SELECT 1 AS one FROM pg_namespace WHERE nspname = {literal(database)}"
+    if not session.rows(found):
+        try:
+            session.run(f"CREATE SCHEMA {quoted(database)}")
+        except EngineError:
+            # Another run may have made it in the meantime.
+            if not session.rows(found):
+                raise
 
 
 def made(
@@ -92,9 +105,8 @@ def swapped(
         return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", layout, noted)
     finally:
         if not done:
-            # The first error is the one to tell; the next run would drop the table as well.
-            with contextlib.suppress(EngineError):
-                session.run(f"DROP TABLE IF EXISTS {printed(beside)}")
+            # The next run would drop the table as well.
+            session.tidy(f"DROP TABLE IF EXISTS {printed(beside)}")
 
 
 def _is_swapped(

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import adbc_driver_manager as adbc
 from adbc_driver_postgresql import StatementOptions, _driver_path
 
 from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.postgres_errors import Translated, require_dsn, why_not_open
-from fastflowtransform.engines.quoting import require_no_nul
-from fastflowtransform.errors import ConnectionLost, EngineError, Location, OutcomeUnknown
+from fastflowtransform.engines.quoting import literal, require_no_nul
+from fastflowtransform.errors import (
+    ConnectionFailed,
+    ConnectionLost,
+    EngineError,
+    Location,
+    OutcomeUnknown,
+    ServerStarting,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
+
+RESTART = 30.0
+"""Seconds that a server may take to start again, or to come back from a crash, before a run gives up."""
+_PAUSE = 0.2
+_REFUSED = ("authentication failed", "does not exist", "pg_hba.conf", "no password supplied")
+"""What a server says of a connection that it will not take later either."""
+# The number of a transaction that a crash has taken along may be given to another one.
+_STATUS = """
+SELECT CASE WHEN '{transaction}'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'aborted'
+            ELSE pg_xact_status('{transaction}'::xid8) END AS status,
+       EXISTS (SELECT 1 FROM pg_stat_bgwriter WHERE stats_reset >= {since}::timestamptz) AS crashed
+"""
 
 
 class Session:
@@ -40,6 +62,9 @@ class Session:
         self._statement: Any = None
         self._interrupt = Interrupt(self._cancel)
         self._streaming = False
+        self._is_given_up, self._kept = False, 0
+        self.was_there = False
+        """Whether the server is known to be one that takes this DSN, so that it is waited for."""
         self.number = 0
         """Counts the connections that were opened: what a session keeps, such as a lock, is gone with the last one."""
 
@@ -62,6 +87,9 @@ class Session:
 
     def table(self, sql: str) -> pa.Table:
         """Return a small result; its columns may repeat a name no more than a table's."""
+        return self.again(lambda: self._table(sql))
+
+    def _table(self, sql: str) -> pa.Table:
         with self._sent(sql) as statement:
             # A COPY is for many rows; for a few it takes twice as long, and its errors have no code.
             statement.set_options(**{StatementOptions.USE_COPY.value: "false"})
@@ -80,6 +108,9 @@ class Session:
 
     def columns(self, sql: str) -> pa.Schema:
         """Return the columns of one SELECT, which is not run: each field's metadata has PostgreSQL's own type."""
+        return self.again(lambda: self._columns(sql))
+
+    def _columns(self, sql: str) -> pa.Schema:
         import pyarrow as pa
 
         with self._sent(sql) as statement:
@@ -101,8 +132,30 @@ class Session:
             statement.bind_stream(rows)
             return int(statement.execute_update())
 
+    def again(self, do: Callable[[], T]) -> T:
+        """Do what may be done twice, once more where the connection is lost on the way and nothing was kept on it."""
+        try:
+            return do()
+        except ConnectionLost:
+            if self._kept:
+                raise
+            return do()
+
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Say that the block needs its connection: a transaction, a lock or a temporary table would go with it."""
+        self._kept += 1
+        try:
+            yield
+        finally:
+            self._kept -= 1
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
+        with self.keeping():
+            yield from self._transaction()
+
+    def _transaction(self) -> Iterator[None]:
         self.run("BEGIN")
         written = False
         try:
@@ -111,8 +164,7 @@ class Session:
         finally:
             if not written:
                 # The first error is the one to tell; a connection that is gone has rolled back by itself.
-                with contextlib.suppress(EngineError):
-                    self.run("ROLLBACK")
+                self.tidy("ROLLBACK")
         self._commit()
 
     def _commit(self) -> None:
@@ -125,14 +177,17 @@ class Session:
         OutcomeUnknown
             It cannot be asked.
         """
-        ((transaction,),) = self.rows("SELECT pg_current_xact_id_if_assigned()::text AS transaction")
+        ((transaction, since),) = self.rows(
+            "SELECT pg_current_xact_id_if_assigned()::text AS transaction, clock_timestamp()::text AS since"
+        )
         try:
             self.run("COMMIT")
         except ConnectionLost as lost:
             if transaction is None:
                 raise
             try:
-                ((status,),) = self.rows(f"SELECT pg_xact_status('{transaction}'::xid8) AS status")
+                status_of = _STATUS.format(transaction=transaction, since=literal(since))
+                ((status, crashed),) = self.rows(status_of)
             except EngineError as error:
                 raise OutcomeUnknown(
                     f"the connection was lost during the commit, and cannot be opened again: {error.message}",
@@ -140,6 +195,22 @@ class Session:
                 ) from lost
             if status != "committed":
                 raise
+            if crashed:
+                raise OutcomeUnknown(
+                    "the server crashed during the commit, and does not say for sure what came of it",
+                    hint="look at the table: it holds either all of the new rows or none of them",
+                ) from lost
+
+    def tidy(self, sql: str) -> None:
+        """Send a statement after a write that is committed: whatever becomes of it, the write is not done again."""
+        if self.is_open:
+            with contextlib.suppress(EngineError):
+                self.run(sql)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection. With one that was lost, its locks and temporary tables are gone."""
+        return self._open is not None
 
     def cancel(self) -> None:
         """Make the statement that runs now end with `KeyboardInterrupt`; called from another thread."""
@@ -181,19 +252,37 @@ class Session:
             raise
 
     def _connected(self) -> Any:
-        if self._open is None:
+        """Return the connection, opened where there is none; a server that is about to be there is waited for."""
+        end = time.monotonic() + (0 if self._is_given_up else RESTART)
+        while not self.is_open:
             try:
-                with contextlib.ExitStack() as opened:
-                    database = opened.enter_context(adbc.AdbcDatabase(driver=_driver_path(), uri=self._dsn))
-                    self._connection = opened.enter_context(adbc.AdbcConnection(database))
-                    with adbc.AdbcStatement(self._connection) as statement:
-                        statement.set_sql_query(self._settings)
-                        statement.execute_update()
-                    self._open = opened.pop_all()
-            except adbc.Error as error:
-                raise why_not_open(error, self._dsn) from error
-            self.number += 1
+                self._connect()
+            except ConnectionFailed as error:
+                # A server that was there before is on its way down or up; which of both, it says in its own language.
+                comes_back = self.was_there and not any(words in error.message for words in _REFUSED)
+                if not (comes_back or isinstance(error, ServerStarting)) or time.monotonic() >= end:
+                    # Nobody is to wait as long for each of many models.
+                    self._is_given_up = True
+                    raise
+                if self._interrupt.is_asked:
+                    self._interrupt.heard()
+                    raise KeyboardInterrupt from error
+                time.sleep(_PAUSE)
         return self._connection
+
+    def _connect(self) -> None:
+        try:
+            with contextlib.ExitStack() as opened:
+                database = opened.enter_context(adbc.AdbcDatabase(driver=_driver_path(), uri=self._dsn))
+                self._connection = opened.enter_context(adbc.AdbcConnection(database))
+                with adbc.AdbcStatement(self._connection) as statement:
+                    statement.set_sql_query(self._settings)
+                    statement.execute_update()
+                self._open = opened.pop_all()
+        except adbc.Error as error:
+            raise why_not_open(error, self._dsn) from error
+        self.number += 1
+        self.was_there, self._is_given_up = True, False
 
 
 @contextlib.contextmanager

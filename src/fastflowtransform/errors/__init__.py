@@ -44,6 +44,7 @@ from fastflowtransform.errors.engine import ReferencedKeyUnclear as ReferencedKe
 from fastflowtransform.errors.engine import RelationBusy as RelationBusy
 from fastflowtransform.errors.engine import RelationMissing as RelationMissing
 from fastflowtransform.errors.engine import RowsReferenced as RowsReferenced
+from fastflowtransform.errors.engine import ServerStarting as ServerStarting
 from fastflowtransform.errors.engine import TimedOut as TimedOut
 from fastflowtransform.errors.engine import WriteConflict as WriteConflict
 from fastflowtransform.errors.ownership import ForeignRelation as ForeignRelation

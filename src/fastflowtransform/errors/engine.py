@@ -32,6 +32,12 @@ class ConnectionFailed(EngineError):
     exit_code = 2
 
 
+class ServerStarting(ConnectionFailed):
+    """The server is starting up or shutting down, and was so for too long."""
+
+    code = "E133"
+
+
 class DatabaseLocked(ConnectionFailed):
     """Another process holds the database file."""
 
