@@ -199,7 +199,8 @@ def _numbers(group: Sequence[Asked], engine: Engine) -> list[int]:
     first, *others = [rows for asked in group for rows in (asked.rows, asked.checked)]
     assert first is not None
     (row,) = engine.rows(first.into(totals, *others))
-    return [int(str(row[f"failures_{number}"])) for number in range(len(group))]
+    # Spark counts by a sum, which is NULL over a table without rows.
+    return [int(str(row[f"failures_{number}"] or 0)) for number in range(len(group))]
 
 
 def totals(*given: ir.Table | None) -> ir.Table:
@@ -271,12 +272,11 @@ def judge(asked: Asked, project: Project, engine: Engine, report: Report) -> Che
 
 
 def _sample(rows: Rows, check: Check, engine: Engine) -> tuple[dict[str, object], ...]:
-    """Return some failing rows, through Arrow: of all ways to fetch them, it is the one that takes every type."""
+    """Return some failing rows, of any types."""
     shown = SAMPLE if check.terms.limit is None else min(SAMPLE, check.terms.limit)
     if not shown:
         return ()
-    with engine.batches(rows.table().limit(shown)) as batches:
-        return tuple(row for batch in batches for row in batch.to_pylist())
+    return tuple(engine.rows(rows.table().limit(shown)))
 
 
 def _failed(check: Check, failures: int) -> CheckFailed:

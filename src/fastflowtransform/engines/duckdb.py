@@ -44,6 +44,7 @@ from fastflowtransform.errors import EngineError, RelationMissing
 from fastflowtransform.model import PLAIN, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
+from fastflowtransform.row_values import python_rows
 from fastflowtransform.rows import Named, Rows
 from fastflowtransform.settings import Profile
 
@@ -162,7 +163,7 @@ class DuckDBEngine:
     def asked(self, text: str) -> Named:
         """Return what a SELECT gives, without running it."""
         require_one_select(self._duckdb, text, self._interrupted)
-        return self._of(text, self._columns.of(text))
+        return self._of(*self._columns.named(text))
 
     def select(self, text: str) -> Select:
         """Return a SELECT, which DuckDB has parsed and not bound."""
@@ -192,11 +193,10 @@ class DuckDBEngine:
             rows = self._rows(self.compiled(table))
             names = [name for name, *_ in self._duckdb.description or ()]
             return [dict(zip(names, row, strict=True)) for row in rows]
-        if any(dtype.is_timestamp() and dtype.timezone for dtype in table.schema().types):
-            # DuckDB makes Python's own of them with pytz, which is not always there.
+        if any(dtype.is_temporal() or dtype.is_interval() or dtype.is_nested() for dtype in table.schema().types):
+            # DuckDB makes an infinite date one of Python's, which is not, and needs pytz for moments.
             with self.batches(table) as batches:
-                found: list[dict[str, object]] = batches.read_all().to_pylist()
-                return found
+                return python_rows(batches)
         with self._selected(table) as select:
             return [dict(zip(table.columns, row, strict=True)) for row in self._rows(select)]
 

@@ -36,6 +36,14 @@ class Columns:
         """Return the columns of a SELECT; Ibis' own way to ask takes Arrow, whose import takes a tenth of a second."""
         return {name: spelt for name, spelt, *_ in self._rows(f"DESCRIBE {select}")}
 
+    def named(self, select: str) -> tuple[str, Mapping[str, str]]:
+        """Return a SELECT and its columns; where two have one name, DuckDB tells them apart in a subquery."""
+        rows = self._rows(f"DESCRIBE {select}")
+        if len({name.lower() for name, *_ in rows}) < len(rows):
+            select = f"SELECT * FROM (\n{select}\n) AS model"
+            return select, self.of(select)
+        return select, {name: spelt for name, spelt, *_ in rows}
+
     def schema(self, columns: Mapping[str, str]) -> Schema:
         """Return columns as Ibis has them; each name of a type is parsed once."""
         import ibis

@@ -187,7 +187,7 @@ class PostgresEngine:
 
     def asked(self, text: str) -> Named:
         """Return what a SELECT gives, without running it."""
-        columns = self._seen(text)
+        text, columns = self._seen(text).told_apart(text)
         return self._texts.named(text, columns.spelt, columns.schema)
 
     def select(self, text: str) -> Select:

@@ -13,6 +13,7 @@ from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.errors import DependentsInTheWay, EngineError, NameTooLong, WrongResult
 from fastflowtransform.relation import Relation
+from fastflowtransform.row_values import distinct
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -57,6 +58,16 @@ class Columns:
         from ibis.backends.sql.datatypes import PostgresType
 
         return ibis.schema({field.name: types.ibis_type(field, PostgresType.from_string) for field in self.fields})
+
+    def told_apart(self, text: str) -> tuple[str, Columns]:
+        """Return the SELECT whose columns these are, and its columns; a name that comes again gets a number."""
+        names = distinct(self.fields.names)
+        if names == self.fields.names:
+            return text, self
+        import pyarrow as pa
+
+        fields = pa.schema([field.with_name(name) for field, name in zip(self.fields, names, strict=True)])
+        return f"SELECT * FROM (\n{text}\n) AS model ({', '.join(map(quoted, names))})", Columns(fields)
 
 
 def columns_of(session: Session, select: str) -> Columns:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.quoting import quoted
 from fastflowtransform.errors import EngineError
+from fastflowtransform.row_values import python_values
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -127,12 +128,7 @@ def _fits(dtype: dt.DataType) -> bool:
 
 def values(column: pa.ChunkedArray, dtype: dt.DataType) -> list[Any]:
     """Return a column's values as Python has them; the driver gives a numeric as its text."""
-    try:
-        found = column.to_pylist()
-    except (OverflowError, ValueError) as error:
-        raise EngineError(
-            f"a date or time is beyond what Python can hold: {error}", hint="cast the column to text in the model"
-        ) from error
+    found = python_values(column)
     if dtype.is_decimal():
         return [None if value is None else Decimal(value) for value in found]
     return list(found)

@@ -46,6 +46,7 @@ from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.names import Folding
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
+from fastflowtransform.row_values import distinct, python_rows
 from fastflowtransform.rows import Named, Rows
 from fastflowtransform.settings import Profile
 
@@ -165,6 +166,10 @@ class SparkEngine:
     def asked(self, text: str) -> Named:
         """Return what a SELECT gives, without running it."""
         columns = self._described(text)
+        names = distinct([field.name for field in columns.fields], str.lower)
+        if names != list(columns.fields.names):
+            text = f"SELECT * FROM (\n{text}\n) AS model ({', '.join(map(ticked, names))})"
+            columns = self._described(text)
         return self._texts.named(text, columns.spelt, columns.schema)
 
     def select(self, text: str) -> Select:
@@ -194,8 +199,7 @@ class SparkEngine:
         """Run an expression whose result is small, and return its rows."""
         select = self.compiled(table)
         with batches(self._session, select) as found:
-            rows: list[dict[str, object]] = found.read_all().to_pylist()
-            return rows
+            return python_rows(found)
 
     @contextlib.contextmanager
     def batches(self, table: ir.Table) -> Iterator[pa.RecordBatchReader]:

@@ -13,6 +13,7 @@ from fastflowtransform.utest.case import Tolerance
 from fastflowtransform.utest.values import Misfit, frozen, typed
 
 if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
     from ibis.expr.schema import Schema
 
 ROW = "(row)"
@@ -84,7 +85,7 @@ def differences(expected: Sequence[_Row], actual: Sequence[_Row], manner: Manner
     Difference(key='id = 2', column='v', expected='20', actual='21')
     """
     wanted: list[_Row] = [_wanted(row, manner.schema) for row in expected]
-    found: list[_Row] = [{name: typed(row[name], dtype) for name, dtype in manner.schema.items()} for row in actual]
+    found: list[_Row] = [{name: _held(row[name], dtype) for name, dtype in manner.schema.items()} for row in actual]
     if manner.ordered:
         return _in_order(wanted, found, manner)
     manner = manner if manner.key else replace(manner, key=_key_of(wanted, found))
@@ -103,6 +104,14 @@ def shown(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(" ")
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _held(value: Any, dtype: dt.DataType) -> Any:
+    """Return an actual value; one that no Python type holds stays the text that it is."""
+    try:
+        return typed(value, dtype)
+    except Misfit:
+        return str(value)
 
 
 def _wanted(row: _Row, schema: Schema) -> dict[str, Any]:

@@ -194,8 +194,14 @@ def _text(value: Any, _: dt.DataType) -> str:
     return value
 
 
-def _timestamp(value: Any, dtype: Any) -> datetime:
+_BEYOND = re.compile(r"-?infinity|\d{4,}-\d\d-\d\d.* BC|\d{5,}-\d\d-\d\d.*|24:00:00")
+"""Dates and times that warehouses have and Python has not; they stay texts, as the warehouse's rows have them."""
+
+
+def _timestamp(value: Any, dtype: Any) -> datetime | str:
     if isinstance(value, str):
+        if _BEYOND.fullmatch(value):
+            return value
         if re.search(r"\.\d{7}", value):
             raise Misfit(value)
         value = datetime.fromisoformat(value)
@@ -206,15 +212,19 @@ def _timestamp(value: Any, dtype: Any) -> datetime:
     return datetime.fromisoformat(found.isoformat())  # Without what a driver's own class adds.
 
 
-def _date(value: Any, _: dt.DataType) -> date:
+def _date(value: Any, _: dt.DataType) -> date | str:
     if isinstance(value, str):
+        if _BEYOND.fullmatch(value):
+            return value
         return date.fromisoformat(value)
     if isinstance(value, datetime) or not isinstance(value, date):
         raise Misfit(value)
     return value
 
 
-def _time(value: Any, _: dt.DataType) -> time:
+def _time(value: Any, _: dt.DataType) -> time | str:
+    if isinstance(value, str) and _BEYOND.fullmatch(value):
+        return value
     found = time.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(found, time):
         raise Misfit(value)
