@@ -24,7 +24,7 @@ from fastflowtransform.errors import (
     nearest,
 )
 from fastflowtransform.files import read_text
-from fastflowtransform.secret_values import is_secret
+from fastflowtransform.secret_values import holds_secret, is_secret
 from fastflowtransform.yaml_scalars import Fraction, loader
 
 if TYPE_CHECKING:
@@ -256,8 +256,8 @@ class Section:
         return Section(value, self.at(key), title, hides=self._hides)
 
     def _is_hidden(self, key: str, value: object) -> bool:
-        """Whether a message names the kind of a value only: it may be secret, or long."""
-        return self._hides or is_secret(key) or isinstance(value, Mapping | list | tuple)
+        """Whether a message names the kind of a value only, since that may be secret."""
+        return self._hides or is_secret(key) or holds_secret(value)
 
 
 def kind_of(value: object) -> str:

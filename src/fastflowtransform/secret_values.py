@@ -130,6 +130,11 @@ def is_secret(name: str) -> bool:
     return _WEAK.search(_OF_ROWS.sub("", snake)) is not None
 
 
+def holds_secret(value: object) -> bool:
+    """Whether a value has a key below it whose name is secret, or a password in one of its texts."""
+    return any(is_secret(key) or credentials(text) for key, text in _scalars(value, ""))
+
+
 def learn_profiles(values: object) -> None:
     """Hide all values of `profiles.yml`, but for those that say where something is."""
     for key, value in _scalars(values, ""):
