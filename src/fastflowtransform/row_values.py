@@ -134,7 +134,7 @@ def _parts(scalar: pa.Scalar) -> Any:
     return [_value(item) for item in scalar.values]
 
 
-def _spelt(scalar: pa.Scalar) -> str | bytes:
+def _spelt(scalar: pa.Scalar) -> str:
     """Return the text of a value that Python cannot hold."""
     import pyarrow as pa
 
@@ -145,7 +145,7 @@ def _spelt(scalar: pa.Scalar) -> str | bytes:
     if pa.types.is_timestamp(dtype):
         return _ENDLESS_MOMENTS.get(scalar.value) or _moment(scalar.value, dtype)
     if pa.types.is_string(dtype) or pa.types.is_large_string(dtype):
-        return scalar.as_buffer().to_pybytes().decode("utf-8", "backslashreplace")
+        return str(scalar.as_buffer().to_pybytes(), "utf-8", "backslashreplace")
     return str(scalar)
 
 
