@@ -46,7 +46,7 @@ from fastflowtransform.model import PLAIN, Frame, Layout
 from fastflowtransform.names import Folding
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
-from fastflowtransform.row_values import distinct, python_rows
+from fastflowtransform.row_values import python_rows
 from fastflowtransform.rows import Named, Rows
 from fastflowtransform.settings import Profile
 
@@ -165,11 +165,7 @@ class SparkEngine:
 
     def asked(self, text: str) -> Named:
         """Return what a SELECT gives, without running it."""
-        columns = self._described(text)
-        names = distinct([field.name for field in columns.fields], str.lower)
-        if names != list(columns.fields.names):
-            text = f"SELECT * FROM (\n{text}\n) AS model ({', '.join(map(ticked, names))})"
-            columns = self._described(text)
+        text, columns = self._described(text).told_apart(text, ticked)
         return self._texts.named(text, columns.spelt, columns.schema)
 
     def select(self, text: str) -> Select:

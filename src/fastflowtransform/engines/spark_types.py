@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyspark.sql.types as st
 
 from fastflowtransform.errors import EngineError, WrongResult
+from fastflowtransform.row_values import distinct
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -32,6 +33,15 @@ class Columns:
         import ibis
 
         return ibis.schema({field.name: ibis_type(field.dataType) for field in self.fields})
+
+    def told_apart(self, text: str, quote: Callable[[str], str]) -> tuple[str, Columns]:
+        """Return the SELECT whose columns these are, and its columns; a name that comes again gets a number."""
+        names = distinct(self.fields.names, str.lower)
+        if names == self.fields.names:
+            return text, self
+        fields = [st.StructField(name, field.dataType) for name, field in zip(names, self.fields, strict=True)]
+        listed = ", ".join(map(quote, names))
+        return f"SELECT * FROM (\n{text}\n) AS model ({listed})", Columns(st.StructType(fields))
 
 
 def ibis_type(spark: st.DataType) -> dt.DataType:
