@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -324,3 +325,42 @@ def test_a_package_that_is_not_installed_is_named(
     assert "polars" in answer.err
     assert "pip install polars" in answer.err
     assert "models/m.ff.py:" in answer.err
+
+
+ODD_DECORATORS = {
+    "@model('x')\ndef m(): pass\n": 'takes its settings by name, and is given "x"',
+    "@model('x', 'y')\ndef m(): pass\n": 'takes its settings by name, and is given "x"',
+    "@model(name=3)\ndef m(): pass\n": 'the name of a model is "3"',
+    "@model(name=' ')\ndef m(): pass\n": 'the name of a model is " "',
+    "@model\nclass M: pass\n": 'is "M", a class, and should be a function',
+    "m = model(print)\n": 'is "print", of the type "builtin_function_or_method"',
+    "m = model(lambda: None)\n": "is marked as a model without a name",
+    "@model\nasync def m(): pass\n": 'is "m", a coroutine',
+    "@model\ndef m(): yield 1\n": 'is "m", a generator',
+    "@model(name='n')\n@model\ndef m(): pass\n": "is marked as a model twice",
+    "@engine_model\ndef m(): pass\n": "@engine_model needs only",
+    "@engine_model(only=3)\ndef m(): pass\n": 'and has "3"',
+    "@engine_model(only='duckbd')\ndef m(): pass\n": 'names the engine "duckbd"',
+}
+
+
+@pytest.mark.parametrize(("body", "message"), ODD_DECORATORS.items())
+def test_a_decorator_that_cannot_be_meant_is_told_with_its_line(project: ProjectFolder, body: str, message: str):
+    project.write({"models/m.ff.py": HEAD + body})
+
+    answer = project.fft("list")
+
+    assert answer.code == 2
+    assert answer.err.startswith("M102 ")
+    assert message in answer.err
+    assert "models/m.ff.py:5" in answer.err
+
+
+def test_what_a_model_prints_is_no_event(project: ProjectFolder):
+    body = "print('read')\n\n@model(materialized='table')\ndef m(numbers):\n    print('run')\n    return numbers\n"
+    project.write({**NUMBERS, "models/m.ff.py": HEAD + body})
+
+    answer = project.fft("run", "--json")
+
+    assert [json.loads(line)["event"] for line in answer.out.splitlines()][-1] == "finished"
+    assert answer.err == "read\nrun\n"

@@ -14,7 +14,7 @@ from fastflowtransform.freshness import spelt
 from fastflowtransform.plain_text import in_ascii_json, in_line, in_lines, in_sql
 from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
 from fastflowtransform.secret_values import redact
-from fastflowtransform.streams import put
+from fastflowtransform.streams import event_stream, put
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -103,7 +103,7 @@ class Console:
     def event(self, kind: str, /, **values: Any) -> None:
         """Write a JSON event, where they are asked for."""
         if self.output.json:
-            put(to_json({"event": kind, **values}), sys.stdout, in_ascii_json)
+            put(to_json({"event": kind, **values}), event_stream(), in_ascii_json)
 
     def statement(self, sql: str, name: str | None = None) -> None:
         """Show a statement that is about to be sent, with `-v`; with its step, where several run at once."""

@@ -6,23 +6,22 @@ and the table. One that names all that it reads is a check by itself.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from fastflowtransform.document import Section
 from fastflowtransform.errors import BadPythonModel, BadValue, Location, MissingKey
 from fastflowtransform.files import files_in, read_text
 from fastflowtransform.model import Input, OwnCheck, PythonBody, SqlBody
-from fastflowtransform.py_model import load_module, read_input
+from fastflowtransform.py_model import load_module, read_input, require_function, require_name
 from fastflowtransform.sql_model import Name, read_inputs
 from fastflowtransform.template import Scope, Template, compile_template
 from fastflowtransform.terms import KEYS, read_terms
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 UNIT_TESTS = Path("tests", "unit")
 """Where unit tests stand, which are no checks."""
@@ -62,12 +61,14 @@ def dq_test(name: Any = None, /, **config: Any) -> Any:
     ...     ordered = orders.mutate(gap=orders[column] - orders[column].lag())
     ...     return ordered.filter(ordered.gap > largest)
     """
-    if inspect.isfunction(name):
+    if callable(name):
         return _marked(name, _Mark(None, MappingProxyType(config)))
-    return lambda function: _marked(function, _Mark(name, MappingProxyType(config)))
+    named = None if name is None else require_name(name, "check")
+    return functools.partial(_marked, mark=_Mark(named, MappingProxyType(config)))
 
 
-def _marked(function: Function, mark: _Mark) -> Function:
+def _marked(target: Any, mark: _Mark) -> Callable[..., Any]:
+    function = require_function(target, "check")
     setattr(function, _MARK, mark)
     return function
 

@@ -5,6 +5,7 @@ The decorators only mark a function; nothing is registered anywhere. Whoever rea
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import sys
@@ -14,9 +15,10 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
 
+from fastflowtransform import engines
 from fastflowtransform.config import Defaults, read_config
 from fastflowtransform.document import Section
-from fastflowtransform.errors import BadPythonModel, BadValue, FftError, Location
+from fastflowtransform.errors import BadPythonModel, BadValue, FftError, Location, nearest
 from fastflowtransform.model import Frame, Input, Model, PythonBody
 from fastflowtransform.python_text import compile_from_text, spec_of
 from fastflowtransform.sql_model import model_name, with_inputs
@@ -44,7 +46,7 @@ class _Mark:
     arguments: Mapping[str, Any]
 
 
-def model(function: Function | None = None, /, *, name: str | None = None, **config: Any) -> Any:
+def model(function: Function | None = None, /, *more: Any, name: str | None = None, **config: Any) -> Any:
     """Mark a function as a model.
 
     Parameters
@@ -61,10 +63,14 @@ def model(function: Function | None = None, /, *, name: str | None = None, **con
     ... def events_per_day(events):
     ...     return events.group_by(events.updated_at.date().name("day")).agg(events=events.count())
     """
-    return _mark(function, _Mark(name, (), MappingProxyType(config)))
+    return _mark(
+        (() if function is None else (function,)) + more, _Mark(_model_name(name), (), MappingProxyType(config))
+    )
 
 
-def engine_model(*, only: str | list[str] | tuple[str, ...], name: str | None = None, **config: Any) -> Any:
+def engine_model(
+    *given: Any, only: str | list[str] | tuple[str, ...] = (), name: str | None = None, **config: Any
+) -> Any:
     """Mark a function as a model on some engines only; other arguments as for `model`.
 
     Parameters
@@ -78,15 +84,85 @@ def engine_model(*, only: str | list[str] | tuple[str, ...], name: str | None = 
     ... def build(events):
     ...     return events[["event_id"]]
     """
-    return _mark(None, _Mark(name, (only,) if isinstance(only, str) else tuple(only), MappingProxyType(config)))
+    names = (only,) if isinstance(only, str) else only
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(each, str) and each for each in names):
+        raise BadPythonModel(
+            f'@engine_model needs only, the name of an engine or a list of names, and has "{only}"',
+            at=_caller(),
+            hint='write @engine_model(only="duckdb")',
+        )
+    for each in names:
+        if each not in _ALSO and each not in engines.names() and (hint := nearest(each, engines.names())) is not None:
+            raise BadPythonModel(f'@engine_model names the engine "{each}"', at=_caller(), hint=hint)
+    return _mark(given, _Mark(_model_name(name), tuple(names), MappingProxyType(config)))
 
 
-def _mark(function: Any, mark: _Mark) -> Any:
-    def decorate(target: Any) -> Any:
-        setattr(target, _MARK, mark)
-        return target
+def _mark(given: tuple[Any, ...], mark: _Mark) -> Any:
+    """Mark the function that a decorator is given, or return what marks the one that comes."""
+    if not given:
+        return functools.partial(_marked_as, mark=mark)
+    if len(given) > 1 or not callable(given[0]):
+        raise BadPythonModel(
+            f'a decorator of models takes its settings by name, and is given "{given[0]}"',
+            at=_caller(),
+            hint='write @model(name="…")',
+        )
+    return _marked_as(given[0], mark)
 
-    return decorate if function is None else decorate(function)
+
+def _marked_as(target: Any, mark: _Mark) -> Any:
+    function = require_function(target, "model")
+    if isinstance(vars(target).get(_MARK), _Mark) or (mark.name is None and target.__name__ == "<lambda>"):
+        complaint = "twice" if target.__name__ != "<lambda>" else "without a name"
+        raise BadPythonModel(
+            f'"{target.__name__}" is marked as a model {complaint}',
+            at=_caller(),
+            hint="define a function for each model",
+        )
+    setattr(function, _MARK, mark)
+    return function
+
+
+def require_function(target: Any, what: str) -> Callable[..., Any]:
+    """Return what a decorator is given, which is a function that returns a value; else raise `BadPythonModel`."""
+    complaint = None
+    if not inspect.isfunction(target):
+        kind = "a class" if inspect.isclass(target) else f'of the type "{type(target).__name__}"'
+        complaint = f'"{getattr(target, "__name__", target)}", {kind}'
+    elif "." in target.__qualname__.rpartition("<locals>.")[2]:
+        complaint = f'"{target.__qualname__}", a method'
+    elif inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
+        complaint = f'"{target.__name__}", a coroutine'
+    elif inspect.isgeneratorfunction(target):
+        complaint = f'"{target.__name__}", a generator'
+    if complaint is not None:
+        raise BadPythonModel(
+            f"what is marked as a {what} is {complaint}, and should be a function",
+            at=_caller(),
+            hint="define it with def, and let it return a value",
+        )
+    function: Callable[..., Any] = target
+    return function
+
+
+def _model_name(name: Any) -> str | None:
+    return None if name is None else require_name(name, "model")
+
+
+def require_name(name: Any, what: str) -> str:
+    """Return a name that a decorator is given; raise `BadPythonModel` where it is none."""
+    if isinstance(name, str) and name.strip():
+        return name
+    raise BadPythonModel(f'the name of a {what} is "{name}"', at=_caller(), hint="give a text")
+
+
+def _caller() -> Location:
+    """Return the place in the user's file that calls a decorator."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastflowtransform":
+        frame = frame.f_back
+    assert frame is not None
+    return Location(Path(frame.f_code.co_filename), frame.f_lineno)
 
 
 def read_python_models(path: Path, scope: Scope, defaults: Defaults, frame: Frame = Frame.IBIS) -> Iterator[Model]:

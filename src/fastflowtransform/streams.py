@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from fastflowtransform.errors import UnwritableFolder
 
 _GONE = (errno.EPIPE, errno.EIO)
 """What a pipe says whose reader has gone, and a terminal that was closed."""
+
+
+_events: TextIO | None = None
+
+
+@contextlib.contextmanager
+def events_apart() -> Iterator[None]:
+    """Keep standard output for events while the block runs; what Python models print goes to standard error."""
+    global _events
+    before = sys.stdout
+    _events, sys.stdout = before, sys.stderr
+    try:
+        yield
+    finally:
+        _events, sys.stdout = None, before
+
+
+def event_stream() -> TextIO:
+    """Return where events are written."""
+    return _events or sys.stdout
 
 
 def drop(stream: TextIO) -> None:
@@ -37,13 +58,14 @@ def put(text: str, stream: TextIO, spelt: Callable[[str], str] | None = None) ->
     UnwritableFolder
         There is a reader, but no room, as on a full disk; from then on all is said on the error stream.
     """
+    global _events
     try:
         print(_encodable(text, stream, spelt), file=stream, flush=True)
     except OSError as error:
         drop(stream)
         if stream is sys.stderr or error.errno in _GONE:
             return
-        sys.stdout = sys.stderr
+        _events, sys.stdout = None, sys.stderr
         hint = "what was done is in fft history; write to another place"
         raise UnwritableFolder(f'what there is to say cannot be written: "{error.strerror}"', hint=hint) from error
 

@@ -20,7 +20,7 @@ from fastflowtransform.cli.signals import heeded
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import FftError, Interrupted, SystemRefused, Unexpected, UsageError, nearest
 from fastflowtransform.secret_values import SECRETS, redact
-from fastflowtransform.streams import drop
+from fastflowtransform.streams import drop, events_apart
 
 COMMANDS = (
     "init",
@@ -100,8 +100,9 @@ def _nowhere() -> TextIO:
 def call(arguments: list[str]) -> int:
     """Run one command, and return its exit code; whatever goes wrong becomes one short block of text."""
     SECRETS.clear()
-    with heeded():
-        return _called(arguments, Output(json="--json" in arguments))
+    asked = Output(json="--json" in arguments)
+    with heeded(), events_apart() if asked.json else contextlib.nullcontext():
+        return _called(arguments, asked)
 
 
 def _called(arguments: list[str], asked: Output) -> int:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from fastflowtransform.errors import Location
+from fastflowtransform.py_model import require_function, require_name
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,8 +31,10 @@ def unit_test(model: str) -> Callable[[Function], Function]:
     ...     return {"given": {"numbers": [{"n": 2}]}, "expect": [{"n": 4}]}
     """
 
+    name = require_name(model, "model")
+
     def decorate(function: Function) -> Function:
-        setattr(function, _MARK, model)
+        setattr(require_function(function, "unit test"), _MARK, name)
         return function
 
     return decorate
