@@ -27,7 +27,7 @@ SRC = Path(__file__).parents[1] / "src" / PACKAGE
 # From the ground up. A package stands for its modules, less those that are named on a floor of their own.
 FLOORS = {
     "ground": ["working_folder"],
-    "places": ["location", "plain_text", "row_values", "secret_values"],
+    "places": ["atomic_file", "location", "plain_text", "row_values", "secret_values"],
     "words": ["errors", "names", "relation"],
     "grammar": ["files", "plain_template", "yaml_scalars"],
     "texts": [

@@ -411,6 +411,44 @@ def test_retry_repeats_the_checks_that_failed(broken: ProjectFolder):
     assert broken.fft("retry").code == 1
 
 
+PASSES = "models: [{name: base, tests: [expression: {expression: 1 = 1}]}]\n"
+
+
+@pytest.mark.parametrize("between", [["utest"], ["test"], ["test", "utest"], ["utest", "test", "test"]])
+def test_retry_repeats_a_run_that_failed_whatever_was_tested_since(broken: ProjectFolder, between: list[str]):
+    broken.write({"models/checks.yml": PASSES})
+    for command in between:
+        broken.fft(command, "--vars", "what=1")
+    path = broken.folder / "models/half.ff.sql"
+    path.write_text(path.read_text().replace("{{ var('what') }}", "'{{ var('what') }}'"))
+
+    answer = broken.fft("retry")
+
+    assert broken.sql("from below") == [("nothing_of_that",)], answer.err
+    assert answer.out.startswith("test: 2 models"), answer.out
+
+
+def test_retry_repeats_the_run_and_then_the_checks_that_failed_after_it(broken: ProjectFolder):
+    assert broken.fft("test", "--vars", "what=1").code == 1
+    path = broken.folder / "models/half.ff.sql"
+    path.write_text(path.read_text().replace("{{ var('what') }}", "'{{ var('what') }}'"))
+
+    answer = broken.fft("retry")
+
+    assert (answer.code, broken.sql("from below")) == (1, [("nothing_of_that",)])
+    assert "test: 2 models" in answer.out and "test: 1 check" in answer.out
+
+
+def test_a_run_that_fails_no_more_is_not_repeated_after_a_test(broken: ProjectFolder):
+    broken.fft("utest", "--vars", "what=1")
+    assert broken.fft("run", "--select", "base", "--vars", "what=1").code == 0
+    assert broken.fft("test", "--vars", "what=1").code == 1
+
+    answer = broken.fft("retry")
+
+    assert "models" not in answer.out and "1 check" in answer.out
+
+
 def test_retry_refuses_where_nothing_was_run(project: ProjectFolder):
     project.write({"models/a.ff.sql": "select 1 as id"})
 

@@ -5,17 +5,18 @@ The files' form is documented in `docs/reference/artifacts.md`; `VERSION` change
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from fastflowtransform.errors import FftError, Location, UnwritableFolder
+from fastflowtransform.atomic_file import write_whole
+from fastflowtransform.errors import FftError, Location, NoState, UnwritableFolder
 from fastflowtransform.files import file_name
 from fastflowtransform.fingerprint import fingerprints
 from fastflowtransform.model import Incremental, Model, PythonBody
@@ -23,6 +24,7 @@ from fastflowtransform.plain_text import in_json
 from fastflowtransform.project import Project
 from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
 from fastflowtransform.secret_values import redact, redact_values
+from fastflowtransform.state import FAILED_RUN, MAKING, RESULTS, has_failed, read_results
 
 VERSION = 1
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,13 +43,35 @@ def prepare(folder: Path) -> None:
 
 def forget_results(folder: Path) -> None:
     """Remove what came of the last command, once another one begins: one that is killed leaves no results at all."""
-    (folder / "target" / "run_results.json").unlink(missing_ok=True)
+    for name in (RESULTS, FAILED_RUN):
+        (folder / "target" / name).unlink(missing_ok=True)
+
+
+def set_results_aside(folder: Path) -> None:
+    """Keep the results of a run that failed for `retry`, once a command begins that makes nothing, such as `test`."""
+    target = folder / "target"
+    with contextlib.suppress(NoState):
+        last = read_results(folder)
+        if last["command"] in MAKING and has_failed(last):
+            with contextlib.suppress(FileNotFoundError):  # Another command has begun meanwhile.
+                (target / RESULTS).replace(target / FAILED_RUN)
+    (target / RESULTS).unlink(missing_ok=True)
+
+
+def put_failed_run_back(folder: Path) -> None:
+    """Let the results of the run that was kept be those of the last command again."""
+    (folder / "target" / FAILED_RUN).replace(folder / "target" / RESULTS)
+
+
+def put_results_back(folder: Path, document: Mapping[str, Any]) -> None:
+    """Let results that were read be those of the last command again."""
+    _write(folder / "target" / RESULTS, _json(document), private=True)
 
 
 def forget_failures(folder: Path) -> None:
     """Remove the SQL of what failed in an earlier run."""
     for path in (folder / "target" / "failed").glob("*.sql"):
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def write_manifest(project: Project) -> Path:
@@ -106,7 +130,7 @@ def write_results(folder: Path, result: RunResult) -> Path:
         "steps": [describe_step(step, folder) for step in result.steps],
         "checks": [describe_check(check, folder) for check in result.checks],
     }
-    return _write(folder / "target" / "run_results.json", _json(document), private=True)
+    return _write(folder / "target" / RESULTS, _json(document), private=True)
 
 
 def write_sources(folder: Path, results: Iterable[SourceResult]) -> Path:
@@ -305,17 +329,13 @@ def _between(ends: str, lines: Iterable[str]) -> str:
 
 
 def _write(path: Path, text: str, *, private: bool = False) -> Path:
-    """Write a file beside its place and move it there, so that a reader never sees half of it.
+    """Write a file as a whole, however many commands write at once.
 
     A `private` one holds rendered SQL or rows, and is for nobody but the user who ran the command.
     """
-    beside = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666), "wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-        beside.replace(path)
+        write_whole(path, text.encode("utf-8", "backslashreplace"), 0o600 if private else None)
     except OSError as error:
         way = "make room on the disk" if error.errno in _NO_ROOM else "make the folder writable"
         raise UnwritableFolder(

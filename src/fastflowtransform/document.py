@@ -7,11 +7,13 @@ unknown key, so the keys that are known are written once, where they are used.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fastflowtransform.atomic_file import write_whole
 from fastflowtransform.errors import (
     BadValue,
     FftError,
@@ -294,11 +296,8 @@ def replace_text(path: Path, change: Callable[[str], tuple[str, Changed]]) -> Ch
     new, changed = change(old.removeprefix(mark))
     if mark + new == old:
         return changed
-    beside = path.with_name(f".{path.name}.new")
     try:
-        beside.write_bytes((mark + new).encode("utf-8"))
-        beside.chmod(path.stat().st_mode)
-        beside.replace(path)
+        write_whole(path, (mark + new).encode("utf-8"), stat.S_IMODE(path.stat().st_mode))
     except OSError as error:
         raise UnwritableFolder(
             f'cannot write "{path.name}": "{error.strerror}"', at=Location(path), hint="make the folder writable"

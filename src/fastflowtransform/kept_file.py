@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from fastflowtransform.atomic_file import write_whole
+
 _DIGEST = 32
 
 
@@ -102,8 +104,8 @@ def write(path: Path, made_by: bytes, entries: Mapping[bytes, bytes]) -> None:
         path.parent.mkdir(exist_ok=True)
         ignored = path.parent / ".gitignore"
         if not ignored.exists():
-            ignored.write_text("*\n", encoding="utf-8")
-        _put(path, made_by + _seal(key, made_by, packed) + packed)
+            write_whole(ignored, b"*\n")
+        write_whole(path, made_by + _seal(key, made_by, packed) + packed, 0o600)
 
 
 def _seal(key: bytes, made_by: bytes, entries: bytes) -> bytes:
@@ -117,21 +119,10 @@ def _key() -> bytes | None:
         path = Path.home() / ".cache" / "fastflowtransform" / "key"
         if not path.is_file():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _put(path, os.urandom(_DIGEST))
+            write_whole(path, os.urandom(_DIGEST), 0o600)
         # Read again: of two commands that make it at once, one has the last word.
         key = path.read_bytes()
         is_own = not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
     except (OSError, RuntimeError):
         return None
     return key if is_own and len(key) == _DIGEST else None
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Write a file that only its user may read, as a whole."""
-    beside = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-    try:
-        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -14,6 +14,13 @@ from fastflowtransform.errors import Location, NoState
 from fastflowtransform.fingerprint import Fingerprint
 from fastflowtransform.relation import Relation
 
+RESULTS, FAILED_RUN = "run_results.json", "failed_run.json"
+"""What came of the last command; and of the last run that failed, where commands came after it that made nothing."""
+MAKING = ("run", "build", "seed")
+"""The commands that make tables and views."""
+FAILED = ("error", "fail", "skipped", "cancelled")
+"""How a node ends that `retry` repeats."""
+
 
 class Change(StrEnum):
     """What `state:` finds a node by."""
@@ -63,9 +70,14 @@ def read_manifest(folder: Path) -> Known:
     return Known(found, relations)
 
 
-def read_results(folder: Path) -> Mapping[str, Any]:
-    """Read the `run_results.json` of a project's last command, as `docs/reference/artifacts.md` has it."""
-    path = folder / "target" / "run_results.json"
+def has_failed(document: Mapping[str, Any]) -> bool:
+    """Whether anything of a command is left for `retry`, by its results."""
+    return any(words & set(FAILED) for words in results_by_node(document).values())
+
+
+def read_results(folder: Path, name: str = RESULTS) -> Mapping[str, Any]:
+    """Read the results of a project's last command, as `docs/reference/artifacts.md` has them."""
+    path = folder / "target" / name
     hint = "run the project first: a command leaves its results when it ends, and one that was killed leaves none"
     _read(path, "steps", hint)
     document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))

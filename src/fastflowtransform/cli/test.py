@@ -57,7 +57,7 @@ def command(output: Output, chosen: Chosen, limits: Limits, store_failures: bool
             f"{opened.project.name}: {counted(len(found), 'check')} on {engine.name} ({opened.profile.name})",
             len(found),
         )
-        artifacts.forget_results(folder)
+        artifacts.set_results_aside(folder)
         results, ending = check_all(found, opened.project, engine, console, opened.manner(limits))
         seconds = time.perf_counter() - began
         result = RunResult("test", (), results, seconds, opened.options, ending is not Ending.OVER)

@@ -68,7 +68,7 @@ def command(
     # For reading, so that not even the profile's own schema is made: what is written is in the scratch schema.
     with opened.connected(console, read_only=True) as engine, contextlib.ExitStack() as closing:
         console.begin(f"{project.name}: {counted(len(cases), 'unit test')} on {engine.name}", len(cases))
-        artifacts.forget_results(project.folder)
+        artifacts.set_results_aside(project.folder)
         warehouse = _Warehouse(chosen, console, closing, None if engine_name == HERE else engine)
         results = run_cases(cases, project, engine, console, warehouse.columns)
     result = RunResult("utest", checks=results, seconds=time.perf_counter() - began)
