@@ -149,6 +149,39 @@ def converted(value: ir.Value, wanted: dt.DataType, folding: Folding = Folding.N
     return value.cast(wanted)
 
 
+def with_types(table: ir.Table) -> ir.Table:
+    """Return a table in which columns without a type, such as a NULL, are texts.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> print(with_types(ibis.table({"id": "int64"}, name="t").mutate(note=ibis.null())).schema()["note"])
+    string
+    """
+    wanted = {name: _with_text(dtype) for name, dtype in table.schema().items()}
+    other = {name: dtype for name, dtype in wanted.items() if dtype is not None}
+    return table.cast(other) if other else table
+
+
+def _with_text(dtype: Any) -> dt.DataType | None:
+    """Return a type with texts for what has none; None where all of it has one."""
+    import ibis.expr.datatypes as dt
+
+    if dtype.is_null():
+        return dt.string
+    if dtype.is_array():
+        item = _with_text(dtype.value_type)
+        return None if item is None else dt.Array(item)
+    if dtype.is_map():
+        key, value = _with_text(dtype.key_type), _with_text(dtype.value_type)
+        return None if key is None and value is None else dt.Map(key or dtype.key_type, value or dtype.value_type)
+    if dtype.is_struct():
+        found = {name: _with_text(field) for name, field in dtype.items()}
+        if any(field is not None for field in found.values()):
+            return dt.Struct({name: field or dtype[name] for name, field in found.items()})
+    return None
+
+
 def _has_struct(dtype: Any) -> bool:
     if dtype.is_array():
         return _has_struct(dtype.value_type)

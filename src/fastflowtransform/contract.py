@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastflowtransform.document import Section
 from fastflowtransform.errors import BadValue, ConflictingSettings, Location, hint_from
 from fastflowtransform.model import Constraint, Contract, ContractColumn, Enforcement, Said
+from fastflowtransform.names import Folding
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -139,7 +140,7 @@ class Difference:
     at: Location
 
 
-def differences(contract: Contract, schema: Schema) -> tuple[Difference, ...]:
+def differences(contract: Contract, schema: Schema, folding: Folding = Folding.NONE) -> tuple[Difference, ...]:
     """Return how a query's columns differ from what a contract promises; their order does not count.
 
     Parameters
@@ -148,6 +149,8 @@ def differences(contract: Contract, schema: Schema) -> tuple[Difference, ...]:
         The contract.
     schema
         The query's columns. Whether they take NULL is not looked at: hardly any engine can say it of a query.
+    folding
+        Which names are one.
 
     Raises
     ------
@@ -166,16 +169,17 @@ def differences(contract: Contract, schema: Schema) -> tuple[Difference, ...]:
     found = []
     for column in contract.columns:
         wanted = " or ".join(column.types)
-        if column.name not in schema:
+        name = folding.spelling(column.name, schema)
+        if name is None:
             found.append(Difference(f'"{column.name}"{f", a {_q(wanted)}," if wanted else ""} is missing', column.at))
             continue
-        dtype = schema[column.name]
+        dtype = schema[name]
         if column.types and not any([fits(parsed(text, column), dtype) for text in column.types]):
             shown = _q(str(dtype(nullable=True)))
             found.append(Difference(f'"{column.name}" is {shown} and should be {_q(wanted)}', column.at))
-    names = {column.name for column in contract.columns}
+    names = {folding.fold(column.name) for column in contract.columns}
     for name, dtype in schema.items():
-        if name not in names:
+        if folding.fold(name) not in names:
             shown = _q(str(dtype(nullable=True)))
             found.append(Difference(f'"{name}", a {shown}, is not in the contract', contract.at))
     return tuple(found)

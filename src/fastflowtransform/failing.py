@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -12,8 +12,10 @@ from fastflowtransform import checks
 from fastflowtransform.checks.columns import free_name, present
 from fastflowtransform.checks.expression import HOLDS, Condition
 from fastflowtransform.checks.nodes import Other
+from fastflowtransform.checks.spelling import spelt
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import BadValue, PythonModelFailed, WrongResult
+from fastflowtransform.materializations.spelling import spelt_as
 from fastflowtransform.model import Check, Model, PythonBody, SqlBody
 from fastflowtransform.normalize import Tables, located
 from fastflowtransform.own_checks import CHECKED, names_of
@@ -66,12 +68,12 @@ class Failing:
         if check.own is not None:
             body = check.own.body
             return self._of_sql(check, body) if isinstance(body, SqlBody) else self._of_python(check, body)
-        table = self.checked(check)
+        table, folding = self.checked(check), self._engine.capabilities.folding
         others: list[Rows] = []
         arguments: dict[str, object] = {}
         for name, value in check.arguments.items():
             if isinstance(value, Other):
-                others.append(self._table(value.node, value.where))
+                others.append(spelt_as(self._table(value.node, value.where), table.columns, folding))
             elif isinstance(value, Condition):
                 arguments[name] = holds = free_name(HOLDS, table.columns)
                 table = self._with_condition(table, value, holds)
@@ -80,6 +82,8 @@ class Failing:
         if any(isinstance(value, timedelta) for value in arguments.values()):
             # A length of time is counted from now.
             arguments["now"] = Moment.of(datetime.now(UTC))
+        of_others = [name for other in others for name in other.columns]
+        arguments = spelt(arguments, table.columns, of_others, folding)
         return table.into(checks.check(check.type).failing_rows, *others, **arguments)
 
     def is_by_row(self, check: Check, rows: Rows) -> bool:
@@ -122,13 +126,20 @@ class Failing:
             self._read[node, where] = rows
         return self._read[node, where]
 
+    def _named(self, table: Rows, check: Check) -> Rows:
+        """Return a table whose columns are spelt as the arguments of a project's own check spell them."""
+        texts, folding = tuple(_texts(check.arguments.values())), self._engine.capabilities.folding
+        as_they_are = {folding.fold(name) for name in texts if name in table.columns}
+        return spelt_as(table, [text for text in texts if folding.fold(text) not in as_they_are], folding)
+
     def _with_condition(self, table: Rows, condition: Condition, holds: str) -> Rows:
         """Return the table with a condition as its last column, which is called `holds`."""
         text = condition.text
         if condition.column is not None:
-            present(table, [condition.column], "column")
+            column = self._engine.capabilities.folding.spelling(condition.column, table.columns) or condition.column
+            present(table, [column], "column")
             # The text is the engine's own SQL, whatever dialect the project's is written in.
-            text = f"{_quoted(condition.column, self._engine.dialect)} {text}"
+            text = f"{_quoted(column, self._engine.dialect)} {text}"
         found = self._engine.asked(
             f"SELECT checked.*, (\n{text}\n) AS {holds} FROM (\n{self._engine.compiled(table)}\n) AS checked"
         )
@@ -154,7 +165,7 @@ class Failing:
 
         own = check.own
         assert own is not None
-        tables = [] if own.alone else [self.checked(check).table()]
+        tables = [] if own.alone else [self._named(self.checked(check), check).table()]
         tables += [self._tables.table(found.node) for found in check.inputs]
         with UserCode(PythonModelFailed, f'check "{own.name}"', own.at.path):
             result: Any = body.function(*tables, **check.arguments)
@@ -216,6 +227,17 @@ def _is_derived(rows: ops.Node, checked: ops.Node) -> bool:
         kinds = {link.how for link in rows.rest} <= {"anti", "semi", "left", "inner"}
         return besides and kinds and _is_derived(rows.first.parent, checked)
     return False
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    """Yield the texts among the arguments of a check, of which some are the names of columns."""
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            yield from _texts(value.values())
+        elif isinstance(value, list | tuple | set | frozenset):
+            yield from _texts(value)
 
 
 def _quoted(column: str, dialect: str) -> str:

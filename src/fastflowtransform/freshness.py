@@ -111,7 +111,7 @@ def _newest(source: Source, asked: Freshness, engine: Engine) -> datetime | None
 
 def _loaded_at(table: ir.Table, asked: Freshness, engine: Engine) -> ir.Column:
     """Return the column that says when a row came; what is not a plain name is SQL."""
-    name = asked.loaded_at_field
+    name = engine.capabilities.folding.spelling(asked.loaded_at_field, table.columns) or asked.loaded_at_field
     if name in table.columns or re.fullmatch(r"\w+", name):
         present(table, [name], "loaded_at_field")
         return table[name]

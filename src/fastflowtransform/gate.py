@@ -171,11 +171,14 @@ class Gate:
             return
         import ibis
 
+        folding = self._engine.capabilities.folding
         table = rows.table() if isinstance(rows, Rows) else None
-        found = differences(self._contract, ibis.Schema.from_pyarrow(rows.schema) if table is None else table.schema())
+        found = differences(
+            self._contract, ibis.Schema.from_pyarrow(rows.schema) if table is None else table.schema(), folding
+        )
         if found and table is not None:
             # Ibis' own idea of a type may be another one than the engine's.
-            found = differences(self._contract, self._engine.schema(table))
+            found = differences(self._contract, self._engine.schema(table), folding)
         self.contract_words = tuple(difference.words for difference in found)
         if found and self._contract.enforcement is Enforcement.ENFORCED:
             raise ContractBroken(

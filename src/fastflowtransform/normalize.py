@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from fastflowtransform.column_types import with_types
 from fastflowtransform.contract import parsed
 from fastflowtransform.engines.base import Engine, LazyFrames, Select
 from fastflowtransform.engines.compiling import for_dialect
@@ -118,7 +119,7 @@ class Tables:
             needed = model.requires.get(found.name, ())
             columns = self.rows(found.node).columns if needed else ()
             for column in needed:
-                if column not in columns:
+                if self._engine.capabilities.folding.spelling(column, columns) is None:
                     raise MissingColumn(
                         f'"{model.name}" requires the column "{column}" of "{found.name}", which does not have it',
                         at=model.at,
@@ -281,7 +282,7 @@ class Tables:
                     at=model.at,
                     hint="build the table from the function's arguments, or ask for a DataFrame and return one",
                 )
-        return Built(rows)
+        return Built(with_types(rows))
 
     def stage(self, rows: Any) -> contextlib.AbstractContextManager[Rows]:
         """Keep rows aside, as `Engine.stage` does."""
@@ -388,7 +389,7 @@ class Query:
             tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
             result = called(self.model, body, tables)
             if body.frame is Frame.SPARK:
-                return Built(self._tables.framed(result))
+                return Built(with_types(self._tables.framed(result)))
             rows = self._tables.rows_of(self.model, body, result)
             return self._tables.own(rows, self.model)
         sql = self._tables.sql(self.model, body.template, is_incremental=is_incremental)

@@ -100,7 +100,9 @@ def sync(output: Output, chosen: Chosen) -> int:
                 continue
             try:
                 schema = engine.table(source.relation).schema()
-                tables[-1] = {name: spelt(dtype) for name, dtype in schema.items()}
+                # A column stays as the file spells it.
+                names = {name: engine.capabilities.folding.spelling(name, source.columns) or name for name in schema}
+                tables[-1] = {names[name]: spelt(dtype) for name, dtype in schema.items()}
             except RelationMissing as error:
                 error.at = source.at
                 missing.append(error)

@@ -35,6 +35,7 @@ from fastflowtransform.engines.duckdb_merging import Keyed, Way, insertion, merg
 from fastflowtransform.engines.duckdb_profile import Settings, schema_of
 from fastflowtransform.engines.duckdb_selects import require_one_select
 from fastflowtransform.engines.duckdb_transactions import Transactions
+from fastflowtransform.engines.duckdb_untyped import typed
 from fastflowtransform.engines.interrupting import Interrupt
 from fastflowtransform.engines.notes import Alongside, Notes, Value
 from fastflowtransform.engines.preparing import Preparing
@@ -163,12 +164,12 @@ class DuckDBEngine:
     def asked(self, text: str) -> Named:
         """Return what a SELECT gives, without running it."""
         require_one_select(self._duckdb, text, self._interrupted)
-        return self._of(*self._columns.named(text))
+        return self._of(*self._columns.named(typed(self._duckdb, text, self._interrupted)))
 
     def select(self, text: str) -> Select:
         """Return a SELECT, which DuckDB has parsed and not bound."""
         require_one_select(self._duckdb, text, self._interrupted)
-        return Select(text)
+        return Select(typed(self._duckdb, text, self._interrupted))
 
     def check(self, text: str) -> None:
         """Raise for a text that DuckDB cannot parse as one SELECT."""

@@ -40,6 +40,7 @@ from fastflowtransform.engines.spark_filled import filled
 from fastflowtransform.engines.spark_profile import database_of, read
 from fastflowtransform.engines.spark_rows import batches, frame_of, kept, let_go
 from fastflowtransform.engines.spark_session import Session, opened
+from fastflowtransform.engines.spark_untyped import typed
 from fastflowtransform.errors import BadSql, EngineError, FilledColumns, RelationMissing
 from fastflowtransform.incremental import Comparing
 from fastflowtransform.model import PLAIN, Frame, Layout
@@ -165,13 +166,12 @@ class SparkEngine:
 
     def asked(self, text: str) -> Named:
         """Return what a SELECT gives, without running it."""
-        text, columns = self._described(text).told_apart(text, ticked)
+        text, columns = typed(text, self._described)
         return self._texts.named(text, columns.spelt, columns.schema)
 
     def select(self, text: str) -> Select:
         """Return a SELECT, which Spark has analyzed and not run."""
-        self._described(text)
-        return Select(text)
+        return Select(typed(text, self._described)[0])
 
     def check(self, text: str) -> None:
         """Raise for a SELECT with a fault in its syntax, or with a function that the session does not have."""

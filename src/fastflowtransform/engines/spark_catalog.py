@@ -11,6 +11,7 @@ from typing import Any
 from fastflowtransform.engines.base import Kind, Standing
 from fastflowtransform.engines.spark_session import Session
 from fastflowtransform.model import Layout
+from fastflowtransform.names import Folding
 from fastflowtransform.relation import Relation
 
 MERGE = "MERGE"
@@ -144,9 +145,9 @@ def laid_out(layout: Layout, now: Detail, columns: Iterable[str]) -> Layout:
     """Return the layout of a table that takes the place of another: what is not set stays as it is."""
     partition_by, cluster_by = layout.partition_by, layout.cluster_by
     if not partition_by and not cluster_by:
-        names = set(columns)
-        partition_by = tuple(name for name in now.partition_by if name in names)
-        cluster_by = tuple(name for name in now.cluster_by if name in names)
+        names = {Folding.UNICODE.fold(name): name for name in columns}
+        partition_by = tuple(found for name in now.partition_by if (found := names.get(Folding.UNICODE.fold(name))))
+        cluster_by = tuple(found for name in now.cluster_by if (found := names.get(Folding.UNICODE.fold(name))))
     kept = {name: value for name, value in now.properties.items() if not _OF_DELTA.match(name)}
     properties = {**kept, **layout.table_properties}
     return replace(layout, partition_by=partition_by, cluster_by=cluster_by, table_properties=properties)

@@ -27,6 +27,7 @@ from fastflowtransform.engines.spark_session import Session
 from fastflowtransform.errors import EngineError
 from fastflowtransform.incremental import ranges
 from fastflowtransform.model import Layout
+from fastflowtransform.names import Folding
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
 
@@ -68,7 +69,7 @@ def replaced(session: Session, relation: Relation, select: str, columns: Schema,
     session.run(f"CREATE OR REPLACE TABLE {name} {described} AS {select}")
     counts = WriteCounts(rows_written(session, relation), 0, "create or replace")
     for column, comment in said.items():
-        if column in columns:
+        if Folding.UNICODE.spelling(column, columns) is not None:
             session.run(f"ALTER TABLE {name} ALTER COLUMN {ticked(column)} COMMENT {literal(comment)}")
     return counts
 

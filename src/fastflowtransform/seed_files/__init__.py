@@ -293,8 +293,10 @@ class _Finding:
 
     def __init__(self, source: _Source, types: Mapping[str, str]) -> None:
         self._path = source.path
-        self._declared = types
-        self._types = declared_types(types, source.path)
+        # Upper and lower case do not tell the columns of a file apart.
+        self._declared = {name.casefold(): text for name, text in types.items()}
+        self._types = {name.casefold(): dtype for name, dtype in declared_types(types, source.path).items()}
+        self._names = tuple(types)
         self._own = source.fields()
         if self._own is not None:
             require_columns(types, self._own, source.path)
@@ -320,11 +322,11 @@ class _Finding:
         import pyarrow as pa
 
         before, column = self._candidates.setdefault(name, Candidates()), part.rows.column(name)
-        if self._of_file(name) is not None and name not in self._types:
+        if self._of_file(name) is not None and name.casefold() not in self._types:
             return column
-        if name in self._types:
+        if name.casefold() in self._types:
             try:
-                return cast(column, self._types[name])
+                return cast(column, self._types[name.casefold()])
             except pa.ArrowException as error:
                 raise self._bad_value(part, name) from error
         now, values = before.narrowed(column, part.allowed.get(name))
@@ -342,16 +344,16 @@ class _Finding:
         column, row = part.rows.column(name), 0
         with contextlib.suppress(pa.ArrowException):
             for row in range(len(column)):
-                cast(column.slice(row, 1), self._types[name])
+                cast(column.slice(row, 1), self._types[name.casefold()])
         return BadSeed(
-            f'"{column[row]}" in the column "{name}" is not of the type "{self._declared[name]}"',
+            f'"{column[row]}" in the column "{name}" is not of the type "{self._declared[name.casefold()]}"',
             at=Location(self._path, part.lines[row] if part.lines else None),
             hint="correct the value, or declare another type",
         )
 
     def end(self) -> None:
         """Take the end of the file up; it is known only now which columns a file of JSON has."""
-        require_columns(self._types, self._candidates, self._path)
+        require_columns(self._names, self._candidates, self._path)
 
     def schema(self) -> pa.Schema:
         """Return the types as Arrow has them."""
@@ -359,7 +361,7 @@ class _Finding:
 
         fields = []
         for name, candidates in self._candidates.items():
-            known = self._types.get(name) or self._of_file(name)
+            known = self._types.get(name.casefold()) or self._of_file(name)
             fields.append((name, known or arrow_type(candidates.type)))
         return pa.schema(fields)
 
@@ -370,7 +372,7 @@ class _Finding:
     def _columns(self) -> Iterator[Column]:
         for field in self.schema():
             left = self._candidates[field.name].left
-            if field.name in self._types:
+            if field.name.casefold() in self._types:
                 why = DECLARED
             elif self._of_file(field.name) is not None:
                 why = OF_FILE

@@ -281,8 +281,9 @@ def declared_types(types: Mapping[str, str], path: Path) -> dict[str, pa.DataTyp
 
 def require_columns(declared: Iterable[str], names: Iterable[str], path: Path) -> None:
     """Raise `MissingColumn` for a declared column that the file does not have."""
+    known = {name.casefold() for name in names}
     for name in declared:
-        if name not in names:
+        if name.casefold() not in known:
             message = f'a type is declared for "{name}", which is not a column of the file'
             raise MissingColumn(message, at=Location(path), hint=hint_from(name, names, "columns"))
 

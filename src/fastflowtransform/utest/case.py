@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from fastflowtransform.errors import Location
+from fastflowtransform.names import Folding
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ class Rows:
     def columns(self) -> tuple[str, ...]:
         """The columns that rows or types name, in the order in which they first stand."""
         return tuple(dict.fromkeys([*(name for row in self.rows for name in row.values), *self.types]))
+
+    def spelt_as(self, columns: Iterable[str], folding: Folding) -> Rows:
+        """Return the same rows with their columns spelt as these are, where the engine takes both for one."""
+        names = {name: folding.spelling(name, columns) or name for name in self.columns}
+        if all(old == new for old, new in names.items()):
+            return self
+        rows = tuple(
+            replace(row, values={names[name]: value for name, value in row.values.items()}) for row in self.rows
+        )
+        return replace(self, rows=rows, types={names[name]: text for name, text in self.types.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Given:
     ) -> None:
         self.project = project
         self._engine = engine
+        self._folding = engine.capabilities.folding
         self._read: dict[str, Mapping[str, set[str]]] = {}
         self._upstream = Upstream(project, engine, self._empty, in_warehouse)
         self._relations = {node: project.relation(node) for node in project.graph.nodes}
@@ -111,6 +112,7 @@ class Given:
             return self._own(rows)
         if not types:
             return f"{_STAND_IN} WHERE 1 = 0"
+        rows = rows.spelt_as(types, self._folding)
         known = {name: dtype for name, dtype in types.items() if dtype is not None}
         columns = [f"{self._cast(name, types[name])} AS {self._name(name)}" for name in types]
         if not rows.rows or not known:
@@ -132,9 +134,14 @@ class Given:
         It is as it is declared, or as it is `known` where the values are of that type; else as the values are.
         """
         found: dict[str, dt.DataType | None] = {}
-        for name in dict.fromkeys((*(name for rows in tables for name in rows.columns), *declared)):
+        folding, names = self._folding, dict[str, str]()
+        for name in (*(name for rows in tables for name in rows.columns), *declared):
+            names.setdefault(folding.fold(name), name)
+        tables = [rows.spelt_as(names.values(), folding) for rows in tables]
+        for name in names.values():
             try:
-                found[name] = _type_in(tables, name, declared.get(name), known.get(name))
+                said = declared.get(folding.spelling(name, declared) or name)
+                found[name] = _type_in(tables, name, said, known.get(folding.spelling(name, known) or name))
             except Misfit as misfit:
                 raise BadValue(
                     f'the column "{name}" of {title} holds {misfit}, whose type is not said',
@@ -148,8 +155,8 @@ class Given:
             return self._own(rows)
         title, known = _title(node), self._upstream.columns(node)
         # All runs together, so that a column has one type in them all.
-        tables = [self._spelt(run.given[node], known) for run in case.runs if node in run.given]
-        rows = self._spelt(rows, known)
+        tables = [run.given[node].spelt_as(known.types, self._folding) for run in case.runs if node in run.given]
+        rows = rows.spelt_as(known.types, self._folding)
         wanted = read.get(node, set())
         given = {self._fold(name) for table in tables for name in table.columns}
         missing = sorted(name for name in wanted - {_ALL} if self._fold(name) not in given)
@@ -170,19 +177,7 @@ class Given:
         return self.select(rows, columns, title)
 
     def _fold(self, name: str) -> str:
-        return self._engine.capabilities.folding.fold(name)
-
-    def _spelt(self, rows: Rows, known: Known) -> Rows:
-        """Return rows whose columns are spelt as those of the table are, where the engine takes both for one."""
-        spelling = {self._fold(name): name for name in known.types}
-        if all(spelling.get(self._fold(name), name) == name for name in rows.columns):
-            return rows
-
-        def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
-            return {spelling.get(self._fold(name), name): value for name, value in values.items()}
-
-        each = tuple(Row(renamed(row.values), row.at) for row in rows.rows)
-        return replace(rows, rows=each, types=renamed(rows.types))
+        return self._folding.fold(name)
 
     def _empty(self, types: Types) -> Named:
         """Return a table without rows."""

@@ -11,6 +11,7 @@ from fastflowtransform import materializations
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import EngineError, FftError, Location, MissingColumn, UnitTestFailed, counted, hint_from
 from fastflowtransform.materializations import incremental
+from fastflowtransform.materializations.spelling import spelt_as
 from fastflowtransform.model import Materialized, Model, SqlBody
 from fastflowtransform.normalize import Query
 from fastflowtransform.plan import Step, step_of
@@ -18,8 +19,9 @@ from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.report import Report
 from fastflowtransform.results import CheckResult, Status
+from fastflowtransform.rows import Built
 from fastflowtransform.sql_model import quoted_in
-from fastflowtransform.utest.case import Case, Expectation, Rows, Run
+from fastflowtransform.utest.case import Case, Expectation, Rows, Run, Tolerance
 from fastflowtransform.utest.compare import ROW, Difference, Manner, differences
 from fastflowtransform.utest.given import Given
 
@@ -142,6 +144,7 @@ class _Trial:
         self._case, self._given, self._engine = case, given, engine
         self._target = Relation(engine.scratch(), case.model)
         settings = given.project.models[case.model].incremental
+        self._folding = engine.capabilities.folding
         self._key = case.key or (() if settings is None else settings.unique_key)
 
     def failure(self) -> _Failure | None:
@@ -179,6 +182,8 @@ class _Trial:
         if this.sql is None and not this.types:
             with query.given(is_incremental=False) as given:
                 schema = given.schema() if isinstance(query.model.body, SqlBody) else self._engine.schema(given.table())
+            this = this.spelt_as(schema.names, self._folding)
+            types = self._given.types([this], {}, '"this"')
             types = {**schema, **{name: dtype for name, dtype in types.items() if name not in schema}}
         rows = self._engine.sql(self._given.select(this, types, '"this"'))
         self._engine.replace(self._target, rows, over=None)
@@ -203,7 +208,7 @@ class _Trial:
         if expect.order_by:
             columns = self.standing().schema.names
             for name in expect.order_by:
-                _require(name, columns, expect.at)
+                _require(self._folding.spelling(name, columns) or name, columns, expect.at)
         return self.standing(expect.order_by)
 
     def _step(self, model: Model) -> Step:
@@ -228,7 +233,7 @@ class _Trial:
             return None
         self.apply(query)
         after = self.standing()
-        cells = differences(before.rows, after.rows, Manner(after.schema, self._key))
+        cells = differences(before.rows, after.rows, replace(self._manner(after.schema), tolerance=Tolerance()))
         if not cells:
             return None
         return _Failure(
@@ -237,21 +242,30 @@ class _Trial:
             hint="fix the clock with now, where the model reads it; or set idempotent: false",
         )
 
+    def _manner(self, schema: Schema, *, ordered: bool = False) -> Manner:
+        """Return how rows of these columns are compared, with the key and the tolerances spelt as they are."""
+        names, tolerance = schema.names, self._case.tolerance
+        key = tuple(self._folding.spelling(name, names) or name for name in self._key)
+        of_columns = {self._folding.spelling(name, names) or name: most for name, most in tolerance.columns.items()}
+        return Manner(schema, key, replace(tolerance, columns=of_columns), ordered)
+
     def _compared(self, wanted: Rows, found: Content, what: str, *, ordered: bool = False) -> _Failure | None:
+        wanted = wanted.spelt_as(found.schema.names, self._folding)
         rows: Sequence[Mapping[str, Any]] = [row.values for row in wanted.rows]
         columns: Sequence[str] = wanted.columns
         if wanted.sql is not None:
             table = self._engine.sql(self._given.select(wanted, {}, '"expect"'))
+            table = spelt_as(Built(table), found.schema.names, self._folding).table()
             rows, columns = self._engine.rows(table), table.columns
         for row in wanted.rows:
             for name in row.values:
                 _require(name, found.schema.names, row.at)
         for name in (*columns, *self._case.key, *self._case.tolerance.columns):
-            _require(name, found.schema.names, wanted.at)
+            _require(self._folding.spelling(name, found.schema.names) or name, found.schema.names, wanted.at)
         import ibis
 
         compared = ibis.schema({name: found.schema[name] for name in columns or found.schema.names})
-        cells = differences(rows, found.rows, Manner(compared, self._key, self._case.tolerance, ordered))
+        cells = differences(rows, found.rows, self._manner(compared, ordered=ordered))
         return _Failure(f"{what}: {_counts(cells)}", cells) if cells else None
 
 
