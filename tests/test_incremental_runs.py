@@ -637,3 +637,51 @@ def test_a_key_that_the_table_does_not_have_is_looked_for_in_it_first(events):
     error = run(events)["error"]
 
     assert (error["code"], error["hint"]) == ("M212", 'did you mean "id"? if not, run it once with --full-refresh')
+
+
+CHECKED = "models: [{name: fct, columns: [{name: id, tests: [not_null, unique]}]}]\n"
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize(
+    ("mode", "select"),
+    [
+        ("append_new_columns", "select v, 7 as extra, ts, id from {{ source('raw', 'events') }}"),
+        ("sync_all_columns", "select 7 as extra, ts, id::bigint as id from {{ source('raw', 'events') }}"),
+        ("ignore", "select 7 as extra, id::bigint as id, ts::date as ts, 1.5 as v from {{ source('raw', 'events') }}"),
+    ],
+)
+def test_checks_look_at_the_table_as_it_will_be_with_changed_columns(events, mode, select):
+    events.write({"models/schema.yml": CHECKED})
+    define(events)
+    run(events)
+    define(events, f"{KEYED}, on_schema_change='{mode}'", select)
+    add(events, "(3, '2026-01-03', 'c')")
+
+    answer = events.fft("build")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert [row[0] for row in table(events, "id")] == [1, 2, 3]
+
+
+@pytest.mark.everywhere
+def test_a_number_for_a_moment_is_refused_before_checks_or_writes(events):
+    events.write({"models/schema.yml": CHECKED})
+    define(
+        events,
+        f"{KEYED}, on_schema_change='ignore'",
+        "select id, ts, 5::bigint as v from {{ source('raw', 'events') }}",
+    )
+    run(events)
+    define(
+        events,
+        f"{KEYED}, on_schema_change='ignore'",
+        "select id, ts, ts::timestamptz as v from {{ source('raw', 'events') }}",
+    )
+    add(events, "(3, '2026-01-03', 'c')")
+
+    answer = events.fft("build")
+
+    assert answer.code == 1
+    assert '"v" is int64 in the table and timestamp(' in answer.err
+    assert [row[0] for row in table(events, "id")] == [1, 2]

@@ -229,3 +229,37 @@ def test_any_name_can_be_indexed_merged_by_changed_and_swapped(engine, server, n
     ]
     ((indexes,),) = server.execute("SELECT count(*) FROM pg_indexes WHERE tablename = %s", [name]).fetchall()
     assert indexes == 1
+
+
+WIDE = "{{ config(dialect='postgres', materialized='MADE') }}\nselect ID as id, cast('TEXT' as varchar(LENGTH)) as v"
+
+
+def wide(made: str, number: int, text: str) -> dict[str, str]:
+    model = WIDE.replace("MADE", made).replace("ID", str(number)).replace("TEXT", text)
+    return {"models/m.ff.sql": model.replace("LENGTH", str(len(text)))}
+
+
+@pytest.mark.parametrize("mode", ["fail", "append_new_columns", "sync_all_columns", "ignore"])
+def test_a_varchar_makes_room_for_longer_texts_in_every_mode(postgres_project, mode):
+    made = f"incremental', unique_key='id', on_schema_change='{mode}"
+    postgres_project.write(wide(made, 1, "abcde"))
+    assert postgres_project.fft("run").code == 0
+    postgres_project.write(wide(made, 2, "abcdefghi"))
+
+    answer = postgres_project.fft("run")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert postgres_project.sql("select v from m order by id") == [("abcde",), ("abcdefghi",)]
+    assert "note m: v takes texts of more than 5 characters now" in answer.out
+
+
+def test_a_table_that_must_stay_makes_room_for_longer_texts(postgres_project):
+    postgres_project.write(wide("table", 1, "abcde"))
+    assert postgres_project.fft("run").code == 0
+    postgres_project.sql("alter table m add primary key (id)")
+    postgres_project.write(wide("table", 1, "abcdefghi"))
+
+    answer = postgres_project.fft("run")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert postgres_project.sql("select v from m") == [("abcdefghi",)]

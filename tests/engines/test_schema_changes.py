@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from fastflowtransform.column_types import common_type
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import FftError, SchemaChanged
 from fastflowtransform.model import Incremental, OnSchemaChange
+from fastflowtransform.rows import Rows
 from tests.engines.test_incremental_contract import PROPERTY, TARGET, content, run, source
 from tests.histories import ChangingHistory, Row, canonical, changing_histories, increment
 
@@ -27,6 +28,7 @@ SAMPLES: dict[str, list[Any]] = {
     "float64": [0.1, 1e300],
     "date": [date(1, 1, 1), date(2026, 2, 28)],
     "timestamp(6)": [datetime(1, 1, 1), datetime(2026, 2, 28, 1, 2, 3, 4)],
+    "timestamp('UTC', 6)": [datetime(2026, 2, 28, 1, 2, 3, 4, tzinfo=UTC)],
     "string": ["", "a", "é"],
     "boolean": [True, False],
     "array<int32>": [[], [1, 2]],
@@ -36,6 +38,7 @@ NESTED: dict[str, list[Any]] = {
     "struct<a: int32>": [{"a": 1}],
     "struct<b: string, a: int64>": [{"b": "x", "a": 2**40}],
 }
+CURSORS = [dtype for dtype in sorted(SAMPLES) if not dtype.startswith(("array", "boolean"))]
 
 
 def typed_rows(dtype: str, first: int) -> list[Row]:
@@ -137,3 +140,35 @@ def test_ignore_casts_new_values_or_refuses_and_leaves_the_table(engine: Engine,
 
     assert engine.table(TARGET).schema() == types
     assert canonical([row for row in content(engine) if row["id"] < 100]) == canonical(old)
+
+
+@PROPERTY
+@given(
+    one=st.sampled_from(CURSORS),
+    other=st.sampled_from(CURSORS),
+    mode=st.sampled_from([OnSchemaChange.FAIL, OnSchemaChange.APPEND, OnSchemaChange.SYNC]),
+    has_key=st.booleans(),
+)
+def test_a_cursor_that_changes_its_type_is_refused_and_leaves_the_table(
+    engine: Engine, one: str, other: str, mode: OnSchemaChange, has_key: bool
+):
+    wanted = Incremental(("id",) if has_key else (), "v", on_schema_change=mode)
+    with source(engine, typed_rows(one, 0)[:-1], {"id": "int64", "v": one}) as query:
+        run(engine, wanted, query, full_refresh=True)
+    old = content(engine)
+
+    with source(engine, typed_rows(other, 100)[:-1], {"id": "int64", "v": other}) as query:
+        refused = refusal(engine, wanted, query)
+
+    assert refused is None if one == other else refused is not None
+    assert one == other or canonical(content(engine)) == canonical(old)
+
+
+def refusal(engine: Engine, wanted: Incremental, query: Rows) -> SchemaChanged | None:
+    """Run an increment that may be refused for its columns, and for nothing else."""
+    try:
+        run(engine, wanted, query)
+    except SchemaChanged as refused:
+        assert "--full-refresh" in (refused.hint or "")
+        return refused
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastflowtransform.engines import postgres_catalog as catalog
@@ -23,6 +24,7 @@ from fastflowtransform.engines.postgres_rows import (
     survey,
 )
 from fastflowtransform.engines.postgres_session import Session
+from fastflowtransform.engines.postgres_widths import too_short
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.errors import DependentsInTheWay, EngineError, WriteConflict
 from fastflowtransform.model import Layout
@@ -152,8 +154,12 @@ def _refilled(session: Session, relation: Relation, source: str, layout: Layout)
     """Put the rows of a SELECT in place of a table's rows, and leave alone what the table fills itself."""
     new = columns_of(session, source).schema()
     filled = catalog.filled(printed(relation), session.rows)
-    old = columns_of(session, f"SELECT * FROM {printed(relation)}").schema()
-    changes = changes_to({name: dtype for name, dtype in old.items() if name in new or name not in filled}, new)
+    stands = columns_of(session, f"SELECT * FROM {printed(relation)}")
+    old = {name: dtype for name, dtype in stands.schema().items() if name in new or name not in filled}
+    shared = {name: spelt for name, spelt in stands.spelt.items() if name in new}
+    narrow = too_short(session, relation, shared, lambda: source)
+    changes = changes_to(old, new)
+    changes = replace(changes, retyped={**changes.retyped, **{name: new[name] for name in narrow}})
     by = difference.keyed(session, relation, new)
     if by is None:
         session.run(f"DELETE FROM {printed(relation)}")
