@@ -29,7 +29,7 @@ FLOORS = {
     "ground": ["working_folder"],
     "places": ["atomic_file", "location", "plain_text", "row_values", "secret_values"],
     "words": ["errors", "names", "relation"],
-    "grammar": ["files", "plain_template", "yaml_scalars"],
+    "grammar": ["files", "sql_comments", "template_functions", "plain_template", "yaml_scalars"],
     "texts": [
         "document",
         "graph",
@@ -42,7 +42,7 @@ FLOORS = {
         "template",
         "windows",
     ],
-    "kept": ["kept", "python_text"],
+    "kept": ["kept", "python_text", "trimming"],
     "nouns": ["model", "report", "select", "settings"],
     "promises": ["arrow_types", "column_types", "contract", "pandas_columns"],
     "rule": ["config", "engines.notes", "engines.quoting", "incremental", "patterns", "seed_files", "terms"],

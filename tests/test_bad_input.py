@@ -231,8 +231,8 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
     "a macro without an end": (
         {"models/macros/a.sql": "{% macro m() %}{{ m() }}{% endmacro %}", "models/a.ff.sql": "select {{ m() }}"},
         "M100",
-        "maximum recursion depth",
-        "models/a.ff.sql:1",
+        "called at ",
+        "models/macros/a.sql:1",
         "",
     ),
     "settings for a model that is not there": (

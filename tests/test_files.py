@@ -303,13 +303,13 @@ def test_neither_a_delta_nor_the_rows_of_a_test_are_read_from_outside_of_the_pro
     assert 'P120 the path "../up.yml" leads out of the project' in project.fft("list").err
 
 
-NAMES = ["../../../up", "/tmp/up", "..", ".", "a/b", "a\\b", "a\0b", "", "*", "[a", "x" * 300]
+NAMES = ["../../../up", "/tmp/up", "..", ".", "a/b", "a\\b", "", "*", "[a", "x" * 300]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_in_ref_that_is_a_path_is_a_name_that_is_not_known(project: ProjectFolder, name: str):
     (project.folder.parent / "up.sql").write_text(MODEL)
-    spelt = name.replace("\\", "\\\\").replace("\0", "\\0")
+    spelt = name.replace("\\", "\\\\")
     project.write({"models/m.ff.sql": f"select * from {{{{ ref('{spelt}') }}}}"})
 
     assert project.fft("list").err.startswith("G101 ")

@@ -6,7 +6,8 @@ Given twice it must be the same; else both places are shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +29,10 @@ from fastflowtransform.model import (
     OnSchemaChange,
     Said,
 )
-from fastflowtransform.template import compile_value
+from fastflowtransform.sql_comments import comment_around
+from fastflowtransform.template import Template, compile_value
+
+_CONFIG = re.compile(r"\bconfig\s*\(")
 
 
 class Strategy(StrEnum):
@@ -142,6 +146,53 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
     if (incremental := decided.incremental) is not None and not own_delta:
         _require_a_delta(incremental, section, name)
     return decided
+
+
+def config_call(template: Template, name: str, rendered: Sequence[object] = ()) -> Location:
+    """Return where a text calls `config()`, or where the text begins.
+
+    Parameters
+    ----------
+    template
+        The text of a model or a check.
+    name
+        Its name.
+    rendered
+        What the calls were given that were reached as the text was rendered, in a macro or a loop too.
+
+    Raises
+    ------
+    ConflictingSettings
+        It is called twice, or in a comment of the SQL, which does not keep Jinja from calling it.
+    """
+    calls = [template.line(call.line) for call in template.called("config")]
+    commented = _commented(template, calls)
+    if commented is not None:
+        call, comment = commented
+        others = [f", beside the one at {other}" for other in calls if other != call]
+        raise ConflictingSettings(
+            f'config() of "{name}" is called in a comment of the SQL, which begins at {comment}{"".join(others[:1])}',
+            at=call,
+            hint="take it away: Jinja does not know comments of SQL, and {# … #} is a comment of Jinja",
+        )
+    if len(calls) > 1 or len(rendered) > 1:
+        first, *again = calls or [template.at]
+        raise ConflictingSettings(
+            f'"{name}" calls config() twice: at {first} and {"here" if again else "again"}',
+            at=again[0] if again else first,
+            hint="write one config(), with a value such as 'table' if engine('duckdb') else 'view' where it depends",
+        )
+    return calls[0] if calls else Location(template.at.path, 1)
+
+
+def _commented(template: Template, calls: Sequence[Location]) -> tuple[Location, Location] | None:
+    """Return the place of a call in a comment of the SQL, and that of the comment."""
+    places = [found.start() for found in _CONFIG.finditer(template.text)] if calls else []
+    # A call in {# #} or in a raw block is none; then the places cannot be told apart.
+    for place, call in zip(places, calls, strict=True) if len(places) == len(calls) else ():
+        if (begin := comment_around(place, template.text)) is not None:
+            return call, template.line(template.text.count("\n", 0, begin) + 1)
+    return None
 
 
 def _decided(

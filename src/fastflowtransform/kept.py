@@ -23,6 +23,7 @@ from fastflowtransform.template import Template
 Found = TypeVar("Found")
 
 NAME = "parsed.bin"
+_READERS = ("document.py", "plain_template.py", "template.py", "template_functions.py", "yaml_scalars.py")
 
 
 class Kept:
@@ -96,4 +97,4 @@ def keeping(folder: Path, *, whole: bool = True) -> Iterator[Kept]:
 def made_by() -> bytes:
     """Return what the form of the entries depends on: the modules that parse, and what they parse with."""
     # A file's name is in each key, and so in the code that Jinja makes, for the lines of errors.
-    return kept_file.made_by(["document.py", "plain_template.py", "template.py", "yaml_scalars.py"], ["jinja2", "yaml"])
+    return kept_file.made_by(_READERS, ["jinja2", "yaml"])

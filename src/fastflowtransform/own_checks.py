@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fastflowtransform.config import config_call
 from fastflowtransform.document import Section
 from fastflowtransform.errors import BadPythonModel, BadValue, Location, MissingKey
 from fastflowtransform.files import files_in, read_text
@@ -152,8 +153,7 @@ def inputs_of(own: OwnCheck, arguments: Mapping[str, Any], scope: Scope) -> tupl
 def _sql_check(path: Path) -> OwnCheck:
     template = compile_template(read_text(path), Location(path, 1))
     name = path.name.removesuffix(".ff.sql")
-    calls = template.called("config")
-    at = template.line(calls[0].line) if calls else Location(path, 1)
+    at = config_call(template, name)
     section = Section(_literals(template), at, f'config() of "{name}"')
     required, defaults = _parameters(section)
     dialect = section.text("dialect")

@@ -21,7 +21,7 @@ from fastflowtransform.errors import (
 )
 from fastflowtransform.files import has_file, read_text
 from fastflowtransform.secret_values import SECRETS, learn_profiles, learn_shell
-from fastflowtransform.template import Scope, compile_value, instead_of
+from fastflowtransform.template import Scope, as_functions, compile_value, instead_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def load(folder: Path, env: str | None = None) -> Profile:
     own = profiles.section(name, f'profile "{name}"')
     assert own is not None
     scope = Scope(variables=variables)
-    context = {"env": scope.env, "project_dir": lambda: str(folder)}
+    context = as_functions({"env": scope.env, "project_dir": lambda: str(folder)})
     section = render_values(own, lambda text, at: _rendered(text, at, context))
     learn_profiles(section.values)
     engine = section.required_text("engine")

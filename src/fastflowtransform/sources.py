@@ -15,7 +15,7 @@ from fastflowtransform.files import has_file
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Freshness, Source
 from fastflowtransform.relation import Relation
-from fastflowtransform.template import Scope, compile_value
+from fastflowtransform.template import Scope, as_functions, compile_value
 
 NAME = "sources.yml"
 
@@ -61,7 +61,7 @@ def read_sources(folder: Path, database: str, scope: Scope, kept: Kept) -> Itera
     path = folder / NAME
     if not has_file(path):
         return
-    context = {"env": scope.env, "var": scope.var, "project_dir": lambda: str(folder)}
+    context = as_functions({"env": scope.env, "var": scope.var, "project_dir": lambda: str(folder)})
 
     def rendered(section: Section) -> Section:
         return render_values(section, lambda text, at: compile_value(text, at).render(context), TEMPLATES)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fastflowtransform.config import Defaults, read_config
+from fastflowtransform.config import Defaults, config_call, read_config
 from fastflowtransform.document import Section
 from fastflowtransform.errors import JinjaError, Location
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Incremental, Input, Model, SqlBody
 from fastflowtransform.template import Scope, Template
+from fastflowtransform.trimming import require_whole_comments
 
 _STANDARD = ("duckdb", "postgres")
 """Dialects that quote as the standard does: to know that takes no parser, whose import is a third of a short run."""
@@ -29,6 +30,12 @@ class Name(str):
         self = super().__new__(cls, text)
         self.database, self.name = database, name
         return self
+
+    def __bool__(self) -> bool:
+        raise JinjaError(
+            f'"{self}" is the name of a table, which is always true',
+            hint="ask is_incremental() whether the table of the model exists",
+        )
 
     @property
     def schema(self) -> str:
@@ -71,6 +78,7 @@ class _Learnt:
 
     inputs: dict[str, Input]
     arguments: dict[str, Any] = field(default_factory=dict)
+    configured: list[Mapping[str, Any]] = field(default_factory=list)
     calls: set[str] = field(default_factory=set)
 
 
@@ -100,8 +108,7 @@ def read_sql_model(path: Path, scope: Scope, defaults: Defaults, kept: Kept) -> 
     template = kept.template(path)
     learnt = _Learnt(inputs=_literal_inputs(template))
     _render_to_learn(template, scope, learnt)
-    calls = template.called("config")
-    at = template.line(calls[0].line) if calls else Location(path, 1)
+    at = config_call(template, name, learnt.configured)
     own_delta = "is_incremental" in learnt.calls or bool(template.called("is_incremental"))
     config = read_config(Section(learnt.arguments, at, f'config() of "{name}"'), name, defaults, own_delta=own_delta)
     return Model(
@@ -167,16 +174,16 @@ def render(template: Template, scope: Scope, names: Mapping[str, Name], this: Na
     is_incremental
         Whether the run is an increment.
     """
-    context = scope.context(
-        {
-            "config": lambda **_: "",
-            "ref": lambda *given: _known(names, _ref(given)),
-            "source": lambda *given: _known(names, f"source:{_source(given)}"),
-            "this": this,
-            "is_incremental": lambda: is_incremental,
-        }
-    )
-    return template.render(context)
+    functions = {
+        "config": lambda **_: "",
+        "ref": lambda *given: _known(names, _ref(given)),
+        "source": lambda *given: _known(names, f"source:{_source(given)}"),
+        "this": this,
+        "is_incremental": lambda: is_incremental,
+    }
+    sql = template.render(scope.context(functions))
+    require_whole_comments(sql, template, scope, functions)
+    return sql
 
 
 def without_semicolon(sql: str, dialect: str) -> str:
@@ -233,22 +240,22 @@ def _render_to_learn(template: Template, scope: Scope, learnt: _Learnt) -> None:
         if positional:
             raise JinjaError("config() takes its settings by name", hint="write config(materialized='table')")
         learnt.arguments.update(given)
+        learnt.configured.append(given)
         return ""
 
     def is_incremental() -> bool:
         learnt.calls.add("is_incremental")
         return False
 
-    context = scope.context(
-        {
-            "config": config,
-            "ref": lambda *names: note(Input(_ref(names), template.at)),
-            "source": lambda *names: note(Input(_source(names), template.at, is_source=True)),
-            "this": Name('"this"', name="this"),
-            "is_incremental": is_incremental,
-        }
-    )
-    template.render(context)
+    functions = {
+        "config": config,
+        "ref": lambda *names: note(Input(_ref(names), template.at)),
+        "source": lambda *names: note(Input(_source(names), template.at, is_source=True)),
+        "this": Name('"this"', name="this"),
+        "is_incremental": is_incremental,
+    }
+    sql = template.render(scope.context(functions))
+    require_whole_comments(sql, template, scope, {**functions, "config": lambda **_: ""})
 
 
 def _ref(names: tuple[str, ...]) -> str:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, MappingProxyType
+from types import CodeType, FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastflowtransform import plain_template
 from fastflowtransform.errors import FftError, JinjaError, Location, MissingVariable, hint_from, nearest
 from fastflowtransform.plain_template import Tag
 from fastflowtransform.secret_values import learn_environment
+from fastflowtransform.template_functions import Function, callers, places_of, uncalled
 
 if TYPE_CHECKING:
     import jinja2
@@ -26,7 +29,18 @@ if TYPE_CHECKING:
 
 _REQUIRED = object()
 
-_EXPRESSION_ERRORS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+_EXPRESSION_ERRORS = (
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    NameError,
+    RuntimeError,
+    MemoryError,
+    OSError,
+)
 
 RESERVED = frozenset({"config", "ref", "source", "this", "is_incremental", "env", "var", "engine"})
 """What a template sees, and no macro may be called."""
@@ -87,6 +101,11 @@ class Template:
         """Return the calls of one function."""
         return tuple(call for call in self.calls if call.function == function)
 
+    def macro(self, name: str) -> Location:
+        """Return the place where the text defines a macro."""
+        found = re.search(rf"\{{%[-+]?\s*macro\s+{re.escape(name)}\b", self.text)
+        return self.line(1 if found is None else self.text.count("\n", 0, found.start()) + 1)
+
     def line(self, number: int) -> Location:
         """Return the place of the text's line `number`, which counts from 1."""
         return Location(self.at.path, (self.at.line or 1) + number - 1)
@@ -99,16 +118,33 @@ class Template:
         JinjaError
             A name is not defined, or an expression fails; with the line.
         """
-        if self.parts is not None:
-            # Whatever fails here, or is known to Jinja only, fails again below, or does not; Jinja knows the line.
-            with contextlib.suppress(FftError, *_EXPRESSION_ERRORS):
+        text = self._rendered(context)
+        if "\0" in text:
+            raise JinjaError(
+                "what the template gives holds a NUL character, behind which a statement would be cut off",
+                at=self.at,
+                hint="take it out of the text, or out of the variable that has it",
+            )
+        return text
+
+    def _rendered(self, context: Mapping[str, Any]) -> str:
+        if self.parts is not None and context.keys() >= self.names:
+            # Whatever fails here fails again below, where Jinja knows the line.
+            with contextlib.suppress(FftError, *_EXPRESSION_ERRORS, *_errors_of_jinja()):
                 return "".join([part if isinstance(part, str) else _said(part, context) for part in self.parts])
-        return str(self._guarded(lambda: self._jinja().render(context), context))
+        return str(self._guarded(lambda: "".join(self._run(context)[1]), context))
 
     def functions(self, context: Mapping[str, Any]) -> dict[str, Callable[..., str]]:
         """Return the macros that the text defines, for other templates to call."""
-        module = self._guarded(lambda: self._jinja().make_module(dict(context)), context)
-        return {name: getattr(module, name) for name in self.macros}
+        running, _ = self._guarded(lambda: self._run(context), context)
+        # Not Jinja's module of it, which lacks names that begin with "_".
+        return {name: running.vars[name] for name in self.macros if name in running.vars}
+
+    def _run(self, context: Mapping[str, Any]) -> tuple[jinja2.runtime.Context, list[str]]:
+        """Run the template; an error keeps the lines of what Jinja made of it, which `places_of` understands."""
+        template = self._jinja()
+        running = template.new_context(dict(context))
+        return running, list(template.root_render_func(running))
 
     def _jinja(self) -> jinja2.Template:
         import jinja2
@@ -125,19 +161,25 @@ class Template:
         try:
             return action()
         except FftError as error:
-            error.at = error.at or self._failing_line(error)
+            if error.at is None:
+                error.at, called = self._place(error)
+                error.message += called
             raise
         except jinja2.UndefinedError as error:
             name = str(error.message).partition("'")[2].partition("'")[0]
             hint = instead_of(name) or nearest(name, set(context) if name else ())
-            raise JinjaError(str(error.message).replace("'", '"'), at=self._failing_line(error), hint=hint) from error
+            at, called = self._place(error)
+            message = str(error.message).replace("'", '"')
+            raise JinjaError(f"{message}{called}", at=at, hint=hint) from error
         except (jinja2.TemplateError, *_EXPRESSION_ERRORS) as error:
-            raise JinjaError(f'the template fails: "{error}"', at=self._failing_line(error)) from error
+            at, called = self._place(error)
+            said = str(error).replace('"', "'") or type(error).__name__
+            raise JinjaError(f'the template fails: "{said}"{called}', at=at) from error
 
-    def _failing_line(self, error: BaseException) -> Location:
-        """Return the last line of this template in the error's traceback; Jinja puts it there."""
-        found = last_line(error, self.at.path)
-        return self.at if found is None else self.line(found)
+    def _place(self, error: BaseException) -> tuple[Location, str]:
+        """Return where an error was raised, in this template or in a macro, and who called that, in words."""
+        places = places_of(error, self.line, self.at.path)
+        return places[-1] if places else self.at, callers(places)
 
 
 _INSTEAD = {
@@ -224,6 +266,12 @@ def plain(text: str, at: Location) -> Template | None:
     return Template(text, at, calls, names=frozenset(tag.name for tag in tags), parts=parts)
 
 
+def _errors_of_jinja() -> tuple[type[Exception], ...]:
+    """Return the kind of errors that Jinja raises; none as long as nothing has loaded it."""
+    found = sys.modules.get("jinja2")
+    return () if found is None else (found.TemplateError,)
+
+
 def _plain_call(tag: Tag, arguments: tuple[Any, ...]) -> Call:
     # A list is no constant of Jinja's where a call is looked at.
     shown = tuple(None if isinstance(value, list) else value for value in arguments)
@@ -238,6 +286,7 @@ def _by_jinja(text: str, at: Location, *, sandboxed: bool = False) -> Template:
     try:
         tree = environment.parse(text)
         found = list(tree.find_all((nodes.Call, nodes.Macro, nodes.Name)))
+        _require_names_once(found, at)
         parts = _parts(tree)
         code = None
         if parts is None:
@@ -246,10 +295,32 @@ def _by_jinja(text: str, at: Location, *, sandboxed: bool = False) -> Template:
         raise JinjaError(
             f'not valid Jinja: "{error.message}"', at=Location(at.path, (at.line or 1) + error.lineno - 1)
         ) from error
+    except (SyntaxError, *_EXPRESSION_ERRORS) as error:
+        # What Jinja lets through, and Python does not.
+        raise JinjaError(f'not valid Jinja: "{error}"', at=at) from error
     calls = tuple(_call(node) for node in found if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name))
     macros = tuple(node.name for node in found if isinstance(node, nodes.Macro))
     names = frozenset(node.name for node in found if isinstance(node, nodes.Name))
     return Template(text, at, calls, macros, names, parts, code, sandboxed)
+
+
+def _require_names_once(found: Iterable[nodes.Node], at: Location) -> None:
+    """Raise `JinjaError` for a call or a macro that names an argument twice, which Jinja lets through to Python."""
+    from jinja2 import nodes
+
+    for node in found:
+        if isinstance(node, nodes.Call | nodes.Macro):
+            names = [each.key if isinstance(each, nodes.Keyword) else each.name for each in _arguments(node)]
+            for name in names:
+                if names.count(name) > 1:
+                    line = (at.line or 1) + node.lineno - 1
+                    raise JinjaError(f'the argument "{name}" is named twice', at=Location(at.path, line))
+
+
+def _arguments(node: nodes.Call | nodes.Macro) -> Sequence[nodes.Keyword | nodes.Name]:
+    from jinja2 import nodes
+
+    return node.kwargs if isinstance(node, nodes.Call) else node.args
 
 
 def packed(template: Template) -> Any:
@@ -324,10 +395,19 @@ def _environment(sandboxed: bool = False) -> jinja2.Environment:
 
     kind = ImmutableSandboxedEnvironment if sandboxed else jinja2.Environment
     # No cache of templates: each is compiled once here, and kept by its model.
-    made = kind(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, cache_size=0)
+    made = kind(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, cache_size=0, finalize=_printed)
     # Its words are drawn by chance, so that no model would be the same twice.
     del made.globals["lipsum"]
     return made
+
+
+def _printed(value: Any) -> Any:
+    """Return what is printed in a text; a macro of the same text is no text."""
+    from jinja2.runtime import Macro
+
+    if isinstance(value, Macro):
+        raise uncalled(value.name)
+    return value
 
 
 class EngineName(str):
@@ -386,10 +466,11 @@ class Scope:
     def context(self, functions: Mapping[str, Any]) -> dict[str, Any]:
         """Return all names that a template may use: `functions`, those of every template, and the macros."""
         names = {"env": self.env, "var": self.var, "engine": EngineName(self.engine), **self.names, **functions}
+        names = as_functions(names)
         found: dict[str, Callable[..., str]] = {}
         for template in self.macros:
             for name in template.macros:
-                names.setdefault(name, functools.partial(_late, found, name))
+                names.setdefault(name, Function(name, functools.partial(_late, found, name), template.macro(name)))
         for template in self.macros:
             found.update(template.functions(names))
         return names
@@ -397,7 +478,15 @@ class Scope:
 
 def _late(found: Mapping[str, Callable[..., str]], name: str, *args: Any, **kwargs: Any) -> str:
     """Call a macro that may stand in a file that is read later than its caller's."""
+    if name not in found:
+        raise JinjaError(f'"{name}" is undefined here', hint="define the macro at the top of its file, not in a block")
     return found[name](*args, **kwargs)
+
+
+def as_functions(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return names as a template sees them: a function among their values has to be called."""
+    kinds = FunctionType | MethodType
+    return {name: Function(name, value) if isinstance(value, kinds) else value for name, value in names.items()}
 
 
 def last_line(error: BaseException, path: Path) -> int | None:

@@ -82,6 +82,7 @@ from fastflowtransform.errors.project import ReservedColumn as ReservedColumn
 from fastflowtransform.errors.project import SchemaChanged as SchemaChanged
 from fastflowtransform.errors.project import SelectionError as SelectionError
 from fastflowtransform.errors.project import SettingsError as SettingsError
+from fastflowtransform.errors.project import SwallowedSql as SwallowedSql
 from fastflowtransform.errors.project import SystemRefused as SystemRefused
 from fastflowtransform.errors.project import Unexpected as Unexpected
 from fastflowtransform.errors.project import UnknownEngine as UnknownEngine

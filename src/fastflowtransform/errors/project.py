@@ -136,7 +136,7 @@ class BadPythonModel(ModelError):
 
 
 class ConflictingSettings(ModelError):
-    """The same incremental setting is given twice, with different values."""
+    """A setting is given twice with different values, or a text calls `config()` twice or in a comment."""
 
     code = "M103"
 
@@ -151,6 +151,12 @@ class BadSql(ModelError):
     """A model's SQL cannot be parsed, or has no translation into the engine's dialect."""
 
     code = "M105"
+
+
+class SwallowedSql(ModelError):
+    """A tag of a template takes away the end of a comment's line, so that SQL becomes a part of the comment."""
+
+    code = "M106"
 
 
 class MissingColumn(ModelError):
