@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from fastflowtransform.utest.reads import columns_read
 from tests.conftest import Answer, ProjectFolder
 from tests.processes import process
 
@@ -285,6 +286,75 @@ def test_the_runs_of_a_case_tell_the_types_of_an_input_together(events: ProjectF
 def test_an_alias_does_not_become_a_column_of_the_input(events: ProjectFolder):
     table(events, "select upper(id) as name, count(*) as n from {{ source('raw', 'events') }} group by name")
     case = "given: {raw.events: [{id: a}, {id: A}, {id: b}]}\n    expect: [{name: A, n: 2}, {name: B, n: 1}]"
+
+    assert utest(events, base(case)).err == ""
+
+
+READ = {
+    "select id, max(amount) as amount from t group by id": {"amount", "id"},
+    "select t.id from t left join u using (id)": {"id"},
+    "select * exclude (amount) from t": {"*", "amount"},
+    "select t.* replace (b + 1 as a) from t join u on t.id = u.id": {"*", "b", "a", "id"},
+    "pivot t on note using sum(amount) group by id": {"*", "note", "amount", "id"},
+    "unpivot t on a, b into name n value v": {"*", "a", "b"},
+    "select id as x, x + amount as amount from t": {"id", "amount"},
+    "select note as note, sum(v) over w as v from t window w as (partition by k)": {"note", "v", "k"},
+    "with c as (select *, 1 as one from t) select max(amount) as amount, one from c": {"*", "amount"},
+    "select id from t qualify row_number() over (partition by k order by v) = 1": {"id", "k", "v"},
+    "select upper(id) as name from t group by name": {"id"},
+}
+
+
+@pytest.mark.parametrize(("sql", "columns"), READ.items())
+def test_the_columns_that_a_text_names_are_those_of_the_table(sql: str, columns: set[str]):
+    # issue 18: max(amount) as amount, USING, EXCLUDE and PIVOT were not seen.
+    assert columns_read(sql, "duckdb", ["t", "u"])["t"] == columns
+
+
+def test_columns_that_nothing_tells_are_taken_from_the_text_and_told(events: ProjectFolder):
+    answer = utest(events, base("given: {raw.events: [{id: 1, v: 2}]}\n    expect: [{id: 1, v: 2, ts: null}]"))
+
+    note = 'the columns of "raw.events" are not known: "ts" is taken from the model\'s text'
+    assert answer.code == 0
+    assert f"note base: a case: {note}" in answer.out
+    results = json.loads((events.folder / "target" / "run_results.json").read_text())
+    assert results["checks"][0]["notes"] == [note]
+
+
+def test_columns_are_those_of_the_table_in_the_warehouse_where_nothing_else_tells(project: ProjectFolder):
+    project.write(
+        {
+            "sources.yml": "sources: [{name: raw, schema: raw, tables: [{name: events}]}]",
+            "models/m.ff.sql": "select max(v) as v, * exclude (v) from {{ source('raw', 'events') }} group by all",
+        }
+    )
+    text = "model: m\ncases: [{name: x, given: {raw.events: [{id: a}]}, expect: [{id: a, v: null, ts: null}]}]"
+    project.sql("CREATE SCHEMA raw; CREATE TABLE raw.events (id VARCHAR, ts TIMESTAMP, v DECIMAL(9, 2))")
+
+    answer = utest(project, text)
+
+    assert (answer.code, answer.err) == (0, "")
+    assert "note" not in answer.out
+
+
+def test_a_column_that_an_input_does_not_have_is_an_error(events: ProjectFolder):
+    events.write({**SEED, "models/base.ff.sql": "select * from {{ ref('events') }}"})
+
+    answer = utest(events, "model: fct\ncases:\n- name: x\n  given: {base: [{id: 1, vv: 2}]}\n  expect: []")
+
+    assert answer.err.startswith('M224 fct: x: the case gives "vv" of "base", which has no such column')
+    assert 'a.yml:4\n  hint did you mean "v"?' in answer.err
+
+
+def test_a_column_has_the_type_that_it_has_in_a_run_and_not_that_of_the_values(events: ProjectFolder):
+    events.write(
+        {
+            "seeds/events.csv": "id,v,code\n1,2.5,007\n",
+            "models/base.ff.sql": "select id, typeof(v) as t, typeof(code) as c from {{ ref('events') }}",
+        }
+    )
+
+    case = "given: {events: [{id: 1, v: 2, code: '2026-01-01'}]}\n    expect: [{id: 1, t: DOUBLE, c: VARCHAR}]"
 
     assert utest(events, base(case)).err == ""
 

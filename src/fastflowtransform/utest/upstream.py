@@ -122,7 +122,9 @@ class Upstream:
 
     def _standing(self, node: str) -> Known:
         schema = self._in_warehouse(self._project.relation(node))
-        return NOTHING if schema is None else Known(dict(schema.items()), is_complete=True)
+        # A model's table may be older than its query.
+        is_complete = node not in self._project.models
+        return NOTHING if schema is None else Known(dict(schema.items()), is_complete)
 
 
 def _parsed(types: Mapping[str, str]) -> Types:
