@@ -378,7 +378,8 @@ def written_last(table: ir.Table) -> ir.Table:
 def last_backfill(engine: Engine, states: Notes, runs: Notes, place: Relation, fingerprint: str) -> Done | None:
     """Return what the last backfill of a table did; None where it came to its end, or was of another query."""
     table, commands = engine.table(states.relation), engine.table(runs.relation)
-    of_place = table.filter((table["relation"] == str(place)) & table["backfill"].notnull())
+    folds = not engine.capabilities.case_sensitive
+    of_place = table.filter(_is_named(table["relation"], str(place), folds=folds) & table["backfill"].notnull())
     ended = commands.filter(commands["status"] == Status.SUCCESS.value)["run_id"].name("ended").as_table()
     rows = of_place.left_join(ended, of_place["run_id"] == ended["ended"]).order_by(of_place["started_at"].desc())
     wanted = ("backfill", "window_from", "window_to", "status", "fingerprint", "ended")
@@ -409,7 +410,9 @@ def covered(engine: Engine, database: str, model: str) -> list[tuple[str | None,
     Each has its beginning and its end; a table that was built as a whole reaches back to all there was.
     """
     found: list[tuple[str | None, str]] = []
-    for row in engine.rows(engine.found(states_in(database).relation).into(taken_up, model)):
+    for row in engine.rows(
+        engine.found(states_in(database).relation).into(taken_up, model, not engine.capabilities.case_sensitive)
+    ):
         start, end = row["window_from"], row["window_to"]
         if start is None:
             start, end = row["watermark_before"], row["watermark_after"]
@@ -437,19 +440,27 @@ def history(engine: Engine, database: str, model: str | None, limit: int) -> lis
     """
     states = engine.found(states_in(database).relation)
     if model is not None:
-        return engine.rows(states.into(of_model, model, limit))
+        return engine.rows(states.into(of_model, model, not engine.capabilities.case_sensitive, limit))
     return engine.rows(states.into(of_commands, engine.found(runs_in(database).relation), limit))
 
 
-def taken_up(states: ir.Table, model: str) -> ir.Table:
+def _is_named(column: ir.StringColumn, name: str, *, folds: bool) -> ir.BooleanValue:
+    """Return the condition for rows of a name, in upper and lower case alike where the engine `folds` names."""
+    import ibis
+
+    return column.lower() == ibis.literal(name).lower() if folds else column == name
+
+
+def taken_up(states: ir.Table, model: str, folds: bool) -> ir.Table:
     """Return what says which stretches of a cursor runs took up of a model."""
-    rows = states.filter((states["model"] == model) & (states["status"] == Status.SUCCESS.value)).order_by("started_at")
+    of_it = _is_named(states["model"], model, folds=folds)
+    rows = states.filter(of_it & (states["status"] == Status.SUCCESS.value)).order_by("started_at")
     return rows.select("strategy", "backfill", "window_from", "window_to", "watermark_before", "watermark_after")
 
 
-def of_model(states: ir.Table, model: str, limit: int) -> ir.Table:
+def of_model(states: ir.Table, model: str, folds: bool, limit: int) -> ir.Table:
     """Return the newest rows of a model."""
-    rows = states.filter((states["model"] == model) & (states["status"] != BEGUN))
+    rows = states.filter(_is_named(states["model"], model, folds=folds) & (states["status"] != BEGUN))
     return rows.order_by(rows["started_at"].desc()).limit(limit)
 
 
