@@ -47,6 +47,7 @@ FLOORS = {
     "promises": ["arrow_types", "column_types", "contract", "pandas_columns"],
     "rule": ["config", "engines.notes", "engines.quoting", "incremental", "patterns", "seed_files", "terms"],
     "rows": ["engines.capabilities", "rows", "to_arrow"],
+    "meaning": ["translation"],
     "engine": [
         "engines.base",
         "engines.compiling",
@@ -63,6 +64,8 @@ FLOORS = {
     "testing": ["frames", "own_checks", "own_names"],
     "declaring": ["declared", "utest.mark"],
     "whole": [PACKAGE, "project"],
+    "wording": ["translating"],
+    "binding": ["bound_columns"],
     "deciding": ["committing", "fingerprint", "freshness", "ledger", "normalize", "placing", "plan", "seed"],
     "comparing": ["ownership", "proof", "state"],
     "claiming": ["failing", "past"],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from fastflowtransform import engines
 from fastflowtransform.engines.base import Engine
-from fastflowtransform.errors import FftError, UnknownEngine, hint_from
+from fastflowtransform.errors import FftError, NoTranslation, UnknownEngine, hint_from
 from fastflowtransform.model import Frame, Model, PythonBody
 from fastflowtransform.normalize import Query, Tables
 from fastflowtransform.project import Project
@@ -38,21 +38,37 @@ def compile_models(
     """
     dialect = engine.dialect if other is None else dialect_of(other)
     tables = Tables(project, engine, dialect, offline=True)
+    refused: list[NoTranslation] = []
     for name in names:
         model = project.models[name]
         try:
             tables.require_translation(model)
             yield from _compiled(model, tables)
+        except NoTranslation as error:
+            refused.append(error)
         except FftError as error:
             error.at = error.at or model.at
             raise
+    _raise(refused)
 
 
 def require_translations(project: Project, names: Iterable[str], engine: Engine) -> None:
-    """Raise `BadSql` for the first model whose SQL is of another dialect and cannot run on the engine."""
+    """Raise for the models whose SQL is of another dialect and cannot run on the engine, all of them at once."""
+    wanted = list(names)
     tables = Tables(project, engine)
-    for name in names:
-        tables.require_translation(project.models[name])
+    tables.foresee(wanted)
+    refused: list[NoTranslation] = []
+    for name in wanted:
+        try:
+            tables.require_translation(project.models[name])
+        except NoTranslation as error:
+            refused.append(error)
+    _raise(refused)
+
+
+def _raise(refused: list[NoTranslation]) -> None:
+    if refused:
+        raise NoTranslation.of((item for error in refused for item in error.items), *refused[0].dialects)
 
 
 def _compiled(model: Model, tables: Tables) -> Iterator[tuple[str, str]]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from fastflowtransform import translating
+from fastflowtransform.bound_columns import INLINE as INLINE
+from fastflowtransform.bound_columns import BoundColumns, Known, Written
 from fastflowtransform.column_types import with_types
 from fastflowtransform.contract import parsed
 from fastflowtransform.engines.base import Engine, LazyFrames, Select
 from fastflowtransform.engines.compiling import for_dialect
 from fastflowtransform.errors import (
     BadSql,
+    ColumnsUnknown,
     EngineError,
     Location,
     MissingColumn,
@@ -36,9 +39,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
     from ibis.expr.schema import Schema
-
-
-INLINE = "__fft_ephemeral_"
 
 
 class Tables:
@@ -80,6 +80,12 @@ class Tables:
         self._offline = offline
         self._relations = relations
         self._inline: dict[str, Rows] = dict(instead)
+        self._known = Known(self.rows, self._standing, self._written)
+        self._bound = BoundColumns(project, engine, self._known)
+
+    def foresee(self, names: Collection[str]) -> None:
+        """Take models to have the columns that their texts give: they are built before others read them."""
+        self._bound = BoundColumns(self._project, self._engine, self._known, names)
 
     def table(self, node: str) -> ir.Table:
         """Return a model, seed or source as others read it, as an expression."""
@@ -156,8 +162,19 @@ class Tables:
 
     def _text(self, model: Model, template: Template, *, is_incremental: bool) -> str:
         """Return a template of `model` in the engine's dialect; an ephemeral model is a name in it."""
+        text, dialect = self._source_text(model, template, is_incremental=is_incremental), self._dialect_of(model)
+        if dialect == self._dialect:
+            return text
+        self._bound.forget(Relation(self._project.database, model.name))
+        return self.translated(text, dialect, template)
+
+    def _dialect_of(self, model: Model) -> str:
         body = model.body
-        dialect = (body.dialect if isinstance(body, SqlBody) else None) or self._project.dialect or self._dialect
+        return (body.dialect if isinstance(body, SqlBody) else None) or self._project.dialect or self._dialect
+
+    def _source_text(self, model: Model, template: Template, *, is_incremental: bool) -> str:
+        """Return a template of `model` in its own dialect."""
+        dialect = self._dialect_of(model)
         names = {found.node: self._name(found.node, dialect) for found in model.reads}
         this = self._printed(Relation(self._project.database, model.name), dialect)
         text = render(template, self._project.scope, names, this, is_incremental=is_incremental)
@@ -165,7 +182,23 @@ class Tables:
         text = with_own_names(text, self._stand_ins(model), dialect)
         if not text.strip():
             raise BadSql(f'the SQL of "{model.name}" is empty', at=template.at)
-        return text if dialect == self._dialect else self.translated(text, dialect, template.at)
+        return text
+
+    def as_written(self, model: Model, template: Template, *, is_incremental: bool) -> list[tuple[str, str]]:
+        """Return a template of `model`, and the ephemeral models that it reads, each with the dialect of its text.
+
+        What the rules would translate stays as the user wrote it; else it is one text in the engine's dialect.
+        """
+        dialect = self._dialect_of(model)
+        if not translating.has_rules(dialect, self._dialect):
+            return [(self.sql(model, template, is_incremental=is_incremental), self._dialect)]
+        texts = [(self._source_text(model, template, is_incremental=is_incremental), dialect)]
+        for node in self._inlined_below(model):
+            inner = self._rendered(node)
+            if inner is not None and isinstance(inner.body, SqlBody):
+                text = self._source_text(inner, inner.body.template, is_incremental=False)
+                texts.append((text, self._dialect_of(inner)))
+        return texts
 
     def _stand_ins(self, model: Model) -> list[StandIn]:
         """Return what a model reads under another name than its relation's."""
@@ -227,17 +260,18 @@ class Tables:
         body = model.body
         if not isinstance(body, SqlBody) or self._dialect != self._engine.dialect:
             return
-        dialect = body.dialect or self._project.dialect or self._dialect
+        dialect = self._dialect_of(model)
         if dialect == self._dialect:
             return
-        templates = [body.template]
+        checked = [(body.template, False)] + ([(body.template, True)] if body.own_delta else [])
         if model.incremental is not None and model.incremental.delta is not None:
-            templates.append(model.incremental.delta.template)
-        for template in templates:
+            checked.append((model.incremental.delta.template, True))
+        for template, is_incremental in checked:
             try:
-                self._engine.check(self.sql(model, template, is_incremental=False))
-            except RelationMissing:
-                # A Python model that stands in the text reads a table that is not there before the run.
+                sql = self.sql(model, template, is_incremental=is_incremental)
+                self._engine.check(sql)
+            except (RelationMissing, ColumnsUnknown):
+                # What stands in the text reads a table that is not there before the run.
                 continue
             except EngineError as error:
                 raise BadSql(
@@ -318,23 +352,19 @@ class Tables:
         parts = (relation.database, relation.name) if elsewhere else self._engine.name_of(relation)
         return Name(quoted_in(parts, dialect), relation.database, relation.name)
 
-    def translated(self, text: str, dialect: str, at: Location) -> str:
+    def translated(self, text: str, dialect: str, source: Template | Location) -> str:
         """Return a SELECT that is written in `dialect` in the dialect that is wanted."""
-        import sqlglot
-        from sqlglot import exp
+        return translating.translated(text, (dialect, self._dialect), source, self._bound.of)
 
-        try:
-            statements = [statement for statement in sqlglot.parse(text, read=dialect) if statement is not None]
-        except sqlglot.ParseError as error:
-            raise unparsed(error, at, dialect) from error
-        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-            raise BadSql("a model's SQL is one SELECT", at=at, hint="take other statements away")
-        try:
-            return statements[0].sql(dialect=self._dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
-        except sqlglot.UnsupportedError as error:
-            raise BadSql(
-                f'this SQL has no translation from "{dialect}" into "{self._dialect}": "{error}"', at=at
-            ) from error
+    def _written(self, node: str) -> Written | None:
+        """Return a model's text, where its own dialect tells what columns it gives."""
+        model = self._project.models.get(node)
+        if model is None or not isinstance(model.body, SqlBody) or node in self._instead:
+            return None
+        dialect = self._dialect_of(model)
+        if not translating.has_rules(dialect, self._dialect):
+            return None
+        return Written(self._source_text(model, model.body.template, is_incremental=False), dialect, model.at)
 
 
 class Query:
@@ -419,17 +449,6 @@ def located(template: Template) -> Iterator[None]:
     except EngineError as error:
         error.at = error.at or _pointed_at(template, error.near)
         raise
-
-
-def unparsed(error: Any, at: Location, dialect: str | None) -> BadSql:
-    """Return the error for SQL that cannot be parsed."""
-    first = error.errors[0] if error.errors else {}
-    near = (first.get("highlight") or "").strip()
-    where = f' near "{near}"' if near else ""
-    line = Location(at.path, (at.line or 1) + first["line"] - 1) if first.get("line") else at
-    kind = f' as "{dialect}"' if dialect else ""
-    words = re.sub(r"\s*(but got )?<Token [^>]*>", "", first.get("description") or str(error)).rstrip(". ")
-    return BadSql(f"cannot parse the SQL{kind}{where}: {words}", at=line)
 
 
 def _pointed_at(template: Template, near: str | None) -> Location:

@@ -50,6 +50,7 @@ def command(
     """
     from fastflowtransform import plan, seed
     from fastflowtransform.cli.session import open_project
+    from fastflowtransform.compile import require_translations
     from fastflowtransform.ownership import Asked, adoptions
     from fastflowtransform.placing import ordered
     from fastflowtransform.proof import Cache
@@ -60,6 +61,7 @@ def command(
     names = ordered(opened.project, models, [check for check in opened.project.checks if check.is_promised])
     windows = stretch.windows([opened.project.models[name] for name in names], full_refresh=full_refresh)
     with opened.connected(console, read_only=True) as engine:
+        require_translations(opened.project, names, engine)
         existing = opened.existing(engine, (*names, *seeds))
         asked = Asked(adopt, full_refresh, noting.ledger)
         adopted = adoptions(opened.project, (*names, *seeds), existing, engine, asked)

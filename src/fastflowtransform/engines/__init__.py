@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import Location, UnknownEngine, hint_from
+
+if TYPE_CHECKING:
+    from fastflowtransform.translation.binding import Binder
 
 _GROUP = "fft.engines"
 OWN = {
@@ -51,6 +55,23 @@ def find(name: str, at: Location | None = None) -> type[Engine]:
     if engine is None:
         raise UnknownEngine(f'there is no engine "{name}"', at=at, hint=hint_from(name, names(), "engines"))
     return engine
+
+
+def binder(dialect: str) -> Binder:
+    """Return what binds texts of a dialect without a warehouse; only texts of DuckDB have it."""
+    assert dialect == "duckdb"
+    from fastflowtransform.engines.duckdb_binding import binder
+
+    return binder()
+
+
+def type_in_sql(dialect: str, spelt: str) -> str:
+    """Return the type of a column, as an engine tells it, in the words of its SQL."""
+    if dialect != "postgres":
+        return spelt
+    from fastflowtransform.engines.postgres_types import written
+
+    return written(spelt)
 
 
 def _own(name: str) -> type[Engine] | None:

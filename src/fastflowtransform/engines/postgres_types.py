@@ -68,6 +68,25 @@ def spelt(field: pa.Field) -> str:
     return " ".join(metadata[name].decode() for name in (_NAME, _MODIFIER) if name in metadata)
 
 
+def written(text: str) -> str:
+    """Return a type as SQL writes it, by all that is told of it.
+
+    Examples
+    --------
+    >>> written("numeric 655366"), written("_int4"), written("varchar 14")
+    ('numeric(10, 2)', 'int4[]', 'varchar')
+    """
+    name, _, modifier = text.partition(" ")
+    if name in ("bound", "ibis"):
+        return text
+    if name.startswith("_"):
+        return f"{written(text[1:])}[]"
+    if name == "numeric":
+        precision, scale = _precision_and_scale(int(modifier or -1))
+        return "numeric(38, 10)" if precision is None else f"numeric({precision}, {scale})"
+    return name
+
+
 _PLAIN = frozenset(
     {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "name", "bytea", "uuid", "oid"}
     | {"date", "timestamp", "timestamptz", "time", "interval"}

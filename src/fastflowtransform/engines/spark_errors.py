@@ -52,6 +52,10 @@ _REFUSED = re.compile(
 )
 
 
+_CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]+\]")
+_WRAPPED = re.compile(r"Task failed while writing rows|TASK_WRITE_FAILED|Job aborted|job aborted|Stage failed")
+
+
 class Translated(contextlib.AbstractContextManager[None]):
     """Turns Spark's errors into ours; `sql` is what was sent, where that is one statement."""
 
@@ -76,7 +80,7 @@ def translated(error: Any) -> EngineError:
     text = f"{type(error).__name__}: {error}"
     condition = (error.getCondition() if isinstance(error, PySparkException) else None) or ""
     where = condition or text
-    message = last_words(str(error))
+    message = last_words(_with_causes(error))
     near = _near(error)
     if condition.startswith("INVALID_SCHEMA_OR_RELATION_NAME"):
         return BadName(message, hint="name it with letters, digits and underscores", near=near)
@@ -97,10 +101,18 @@ def last_words(text: str) -> str:
     'Division by zero. Use `try_divide`'
     >>> last_words("An error occurred while calling o60.sql.\\n: io.delta.X: [DELTA_Y] No.\\n\\tat z")
     'No'
+    >>> last_words("[TASK_WRITE_FAILED] Task failed while writing rows to /x.\\nCaused by: org.X: [A_B] No.")
+    'No'
     """
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(("at ", "... ", "=="))] or ["(nothing)"]
-    found = next((line for line in lines if re.search(r"\[[A-Z][A-Z0-9_.]+\]", line)), None)
+    told = [line for line in lines if _CONDITION.search(line)]
+    found = told[0] if told else None
+    if _WRAPPED.search(found or lines[0]):
+        # A failed write tells where it was, and its last cause tells why.
+        causes = [line for line in lines if line.startswith("Caused by:")]
+        causes = [line for line in causes if not _WRAPPED.search(line)]
+        found = next(reversed([line for line in causes if _CONDITION.search(line)] or causes), found)
     if found is None:
         found = next((line for line in reversed(lines) if re.search(r"(Exception|Error): ", line)), lines[0])
     found = re.sub(r"^.*?\[[A-Z][A-Z0-9_.]+\] ", "", found)
@@ -108,6 +120,14 @@ def last_words(text: str) -> str:
     found = re.sub(r"^(Caused by: )?([\w$]+\.)+[\w$]+(Exception|Error): ", "", found)
     found = re.sub(r"\s*SQLSTATE: \w+(; line \d+ pos \d+)?;?", "", found)
     return found.strip().rstrip(".;")
+
+
+def _with_causes(error: Any) -> str:
+    """Return an error's text with its causes, which Spark shows in the trace of its own stack only."""
+    text = str(error)
+    trace = getattr(error, "_stackTrace", None) or ""
+    causes = [line.strip() for line in trace.splitlines() if line.strip().startswith("Caused by:")]
+    return text if "Caused by:" in text or not causes else "\n".join([text, *causes])
 
 
 def _near(error: Any) -> str | None:

@@ -96,4 +96,7 @@ from fastflowtransform.errors.project import UnwritableFolder as UnwritableFolde
 from fastflowtransform.errors.project import UsageError as UsageError
 from fastflowtransform.errors.project import WrongResult as WrongResult
 from fastflowtransform.errors.project import YamlSyntax as YamlSyntax
+from fastflowtransform.errors.translation import ColumnsUnknown as ColumnsUnknown
+from fastflowtransform.errors.translation import NoTranslation as NoTranslation
+from fastflowtransform.errors.translation import RefusedByDialect as RefusedByDialect
 from fastflowtransform.location import Location as Location

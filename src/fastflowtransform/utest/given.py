@@ -205,12 +205,16 @@ class Given:
         if model.incremental is not None and model.incremental.delta is not None:
             templates.append((model.incremental.delta.template, True))
         tables = Tables(project, self._engine, relations=self._relations)
-        texts = [tables.sql(model, template, is_incremental=increment) for template, increment in templates]
+        texts = [
+            text
+            for template, increment in templates
+            for text in tables.as_written(model, template, is_incremental=increment)
+        ]
         found: dict[str, set[str]] = {}
-        for text in texts:
+        for text, dialect in texts:
             if text not in self._read:
                 names = [INLINE + node for node in run.given]
-                self._read[text] = columns_read(text, self._engine.dialect, names)
+                self._read[text] = columns_read(text, dialect, names)
             for name, columns in self._read[text].items():
                 found.setdefault(name.removeprefix(INLINE), set()).update(columns)
         return found
