@@ -7,6 +7,7 @@ ledger nothing is known, and only sources are kept safe.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -28,6 +29,8 @@ from fastflowtransform.relation import Relation
 from fastflowtransform.results import UNCHANGED, Status
 from fastflowtransform.rows import Named
 
+_FEW = 100
+"""The relations that a query of the ledger names."""
 _MOST = 10
 """How many refused relations an error names."""
 
@@ -113,7 +116,8 @@ def adoptions(
     standing = [_Standing(item, relation, existing[relation]) for item, relation in _places(project, items, existing)]
     if not standing:
         return {}
-    owners = _Owners(project, engine, _known(engine, project, existing) if asked.ledger else None)
+    relations = [str(each.relation) for each in standing]
+    owners = _Owners(project, engine, _known(engine, project, existing, relations) if asked.ledger else None)
     found: dict[str, Adoption] = {}
     refused, shrinking = [], []
     for each in standing:
@@ -232,20 +236,22 @@ def _refuse_sources(project: Project, items: Iterable[Model | Seed], capabilitie
             )
 
 
-def _known(engine: Engine, project: Project, existing: Mapping[Relation, Standing]) -> Mapping[str, LastMade] | None:
-    """Return what the ledger knows; None where it must not be read."""
+def _known(
+    engine: Engine, project: Project, existing: Mapping[Relation, Standing], relations: Sequence[str]
+) -> Mapping[str, LastMade] | None:
+    """Return what the ledger knows of relations; None where it must not be read."""
     states = states_in(project.database)
     if states.relation not in existing:
         return {}
     try:
-        made = last_made(engine, states.relation)
+        made = last_made(engine, states.relation, relations)
     except EngineError:
         return None
     return {_folded(relation, engine.capabilities): last for relation, last in made.items()}
 
 
-def last_made(engine: Engine, states: Relation) -> dict[str, LastMade]:
-    """Return what runs made last under each name, from a ledger that exists."""
+def last_made(engine: Engine, states: Relation, relations: Sequence[str] = ()) -> dict[str, LastMade]:
+    """Return what runs made last under each name, from a ledger that exists; at least of `relations`."""
     table = engine.found(states)
     # The ledger of an earlier version lacks these columns until the next run adds them.
     project, materialized = (
@@ -257,10 +263,24 @@ def last_made(engine: Engine, states: Relation) -> dict[str, LastMade]:
     text = (
         f"SELECT t.relation AS relation, t.strategy AS strategy, {project} AS project, "
         f"{materialized} AS materialized, max(t.updated) AS updated, max(t.started_at) AS newest "
-        f"FROM {table.name} t WHERE t.status IN ({made}) GROUP BY {', '.join(by)}"
+        f"FROM {table.name} t WHERE t.status IN ({made}) {_of_few(relations)}GROUP BY {', '.join(by)}"
     )
     rows = engine.rows(Named("last_made", {}, table.build, text))
     return {str(row["relation"]): _last_made(row) for row in sorted(rows, key=lambda row: str(row["newest"]))}
+
+
+def _of_few(relations: Sequence[str]) -> str:
+    """Return the condition for rows of a few relations; a ledger of a year has many of others.
+
+    Examples
+    --------
+    >>> _of_few(["demo.Orders"]), _of_few(["demo.größe"])
+    ("AND lower(t.relation) IN ('demo.orders') ", '')
+    """
+    if len(relations) > _FEW or not all(re.fullmatch(r"[\w.]+", name, re.ASCII) for name in relations):
+        return ""
+    names = ", ".join(sorted({f"'{name.lower()}'" for name in relations}))
+    return f"AND lower(t.relation) IN ({names}) " if names else ""
 
 
 def _last_made(row: Mapping[str, object]) -> LastMade:
