@@ -27,6 +27,10 @@ _OF_SETTINGS = frozenset(
 )
 """Functions that PostgreSQL calls stable because of the settings of a session, which are compared by themselves."""
 
+_OF_CATALOG = re.compile(
+    r"\breg(class|collation|config|dictionary|namespace|oper|operator|proc|procedure|role|type)\b", re.IGNORECASE
+)
+"""Types that stand for what the catalog has under a name."""
 _BY_EXTENSION = (
     "EXISTS (SELECT FROM pg_depend d WHERE d.classid = '{0}'::regclass AND d.objid = {1} AND d.deptype = 'e')"
 )
@@ -52,6 +56,10 @@ SELECT md5(concat_ws(chr(10),
     (SELECT string_agg(concat_ws('.', enumtypid, enumlabel, enumsortorder), ',' ORDER BY oid) FROM pg_enum),
     (SELECT string_agg(concat_ws('.', typname, typbasetype, typtypmod, typcollation, typnotnull), ',' ORDER BY t.oid)
         FROM pg_type t WHERE t.typtype = 'd' AND t.oid >= 16384),
+    (SELECT string_agg(concat_ws('.', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation), ','
+            ORDER BY a.attrelid, a.attnum)
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'c' AND c.oid >= 16384
+        WHERE a.attnum > 0 AND NOT a.attisdropped),
     (SELECT string_agg(concat_ws('.', c.collname, to_jsonb(c)), ',' ORDER BY c.oid) FROM pg_collation c
         WHERE c.oid >= 16384),
     (SELECT string_agg(concat_ws('.', c.castsource, c.casttarget, c.castcontext, p.prosrc, p.provolatile), ','
@@ -74,7 +82,9 @@ class PostgresEvidence:
 
     def facts(self, text: str) -> Facts:
         """Return what is seen in a SELECT; names are compared as PostgreSQL does, where quotes keep capital letters."""
-        return steadiness.facts(text, "postgres", Folding.NONE)
+        found = steadiness.facts(text, "postgres", Folding.NONE)
+        why = "it asks the catalog for a name or a number" if _OF_CATALOG.search(text) else None
+        return Facts(found.tables, found.why or why, found.functions)
 
     def steady(self, functions: Set[str]) -> Set[str]:
         """Return PostgreSQL's own words, and its functions of which each form is immutable or a matter of settings."""
