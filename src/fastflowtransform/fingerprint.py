@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from fastflowtransform.errors import FftError, Location, UnreadableFile
@@ -88,12 +88,14 @@ def settings_of(node: Model | Seed | Source) -> list[list[Any]]:
 
 
 def _fields(value: Any, without: Set[str]) -> list[list[Any]]:
-    names = [field.name for field in fields(value) if field.name not in without]
-    return [[name, _plain(getattr(value, name))] for name in names]
+    # What `dataclasses.fields` reads, which makes a tuple of it each time.
+    return [[name, _plain(getattr(value, name))] for name in value.__dataclass_fields__ if name not in without]
 
 
 def _plain(value: Any) -> Any:
     """Return a value as lists and texts, which tell `1`, `1.0` and `True` apart; where it stands is left out."""
+    if value is None or isinstance(value, str | bool):
+        return repr(value)
     if isinstance(value, Location):
         return None
     if is_dataclass(value):

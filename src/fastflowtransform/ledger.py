@@ -19,8 +19,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from fastflowtransform import __version__
-from fastflowtransform.engines.base import Engine, Kind, Transactional
-from fastflowtransform.engines.notes import RUNS, STATES, Notes, Value
+from fastflowtransform.engines.base import Engine, Kind, Together, Transactional
+from fastflowtransform.engines.notes import RUNS, STATES, Later, Notes, Value
 from fastflowtransform.model import Materialized, Model
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import Outcome, Status, StepResult, WriteCounts
@@ -162,15 +162,22 @@ class _Spanning(Engine, Transactional, Protocol):
     """An engine whose transactions span tables."""
 
 
+class _Committing(Engine, Together, Protocol):
+    """An engine that commits several writes at once."""
+
+
 def _spans_tables(engine: Engine) -> TypeGuard[_Spanning]:
-    """Whether an engine's transactions do."""
-    return _is_transactional(type(engine))
+    return _is_a(type(engine), Transactional)
+
+
+def _is_together(engine: Engine) -> TypeGuard[_Committing]:
+    return _is_a(type(engine), Together)
 
 
 @functools.cache
-def _is_transactional(engine: type[Engine]) -> bool:
+def _is_a(engine: type[Engine], protocol: type) -> bool:
     # Python compares all members of a protocol each time that it is asked.
-    return issubclass(engine, Transactional)
+    return issubclass(engine, protocol)
 
 
 class Entry:
@@ -195,7 +202,7 @@ class Entry:
         self._is_written = False
         self.proof: Proof | None = None
         """Set where it is to be noted what the rows were written from."""
-        self.state: str | None = None
+        self.state: str | Later | None = None
         """What the engine says of the rows that were written, where there is a proof."""
 
     @contextlib.contextmanager
@@ -259,7 +266,10 @@ class Entry:
         }
 
     def _look(self, engine: Engine, relation: Relation) -> None:
-        self.state = None if self.proof is None else engine.state(relation, self._kind, written=True)
+        self.state = None
+        if self.proof is not None:
+            later = engine.later(relation) if self._kind is Kind.TABLE and _is_together(engine) else None
+            self.state = later or engine.state(relation, self._kind, written=True)
 
 
 class Ledger:

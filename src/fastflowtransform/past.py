@@ -32,12 +32,15 @@ class Past:
         What the ledger knew of models when the command began.
     stands
         What stood in the warehouse then, as far as anything that runs reads it.
+    states
+        What told the rows of tables then, where nobody else can write to them; each is believed once.
     """
 
     ledger: Ledger | None = None
     cache: Cache = Cache.OFF
     proven: Mapping[str, Proven] = field(default_factory=lambda: MappingProxyType({}))
     stands: Mapping[Relation, Kind] = field(default_factory=lambda: MappingProxyType({}))
+    states: dict[Relation, str] = field(default_factory=dict)
 
     def entry(self, node: str, project: Project) -> Entry:
         """Return what is to be noted of a model or seed."""
@@ -92,7 +95,8 @@ class Past:
         """Return what judges models, of which those in `made` are made by this command; None where nobody asks."""
         if self.cache is Cache.OFF:
             return None
-        return Prover(project, engine, tables, self.proven, Standing(self.stands, frozenset(made)))
+        standing = Standing(self.stands, frozenset(made), self.states)
+        return Prover(project, engine, tables, self.proven, standing)
 
 
 NO_PAST = Past()

@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 import marshal
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fastflowtransform import __version__
 from fastflowtransform import graph as graphs
 from fastflowtransform.engines.base import Engine, Kind
+from fastflowtransform.engines.notes import Later
 from fastflowtransform.fingerprint import digest, fingerprint_of, tokens
 from fastflowtransform.kept_file import key_of
 from fastflowtransform.ledger import Proof, Proven, kind_of_model
@@ -87,6 +88,7 @@ class Standing:
 
     found: Mapping[Relation, Kind]
     made: frozenset[str] = frozenset()
+    states: dict[Relation, str] = field(default_factory=dict)
 
     def of(self, node: str, project: Project) -> Kind | None:
         """Return what stands under a node's name; None where nothing does."""
@@ -119,11 +121,12 @@ class Prover:
         self._versions: dict[str, Version] = {}
         self._compiled: dict[str, str] = {}
         self._python: dict[str, str | None] = {}
+        self._left: dict[str, str | Later] = {}
 
     def judged(self, target: Target) -> Judgement:
         """Say whether a model has to run; what it reads is as it will be then."""
         model = target.model
-        state = None if target.over is None else self._engine.state(target.relation, target.over.kind)
+        state = None if target.over is None else self._state(target.relation, target.over.kind)
         versions = {found.node: self._version(found.node) for found in model.reads}
         unknown = [version.why for version in versions.values() if version.text is None]
         if unknown:
@@ -142,6 +145,16 @@ class Prover:
             return Judgement("the ledger has no proof of what its rows were written from", proof, state)
         changed = next(_differences(before, proof, state), None)
         return Judgement(changed or _forced(target), proof, state)
+
+    def wrote(self, target: Target, state: str | Later | None) -> None:
+        """Take note of the state that a run has left a model's table in, or has left alone."""
+        if target.model.materialized in (Materialized.TABLE, Materialized.INCREMENTAL) and state is not None:
+            self._left[target.model.name] = state
+
+    def _state(self, relation: Relation, kind: Kind) -> str | None:
+        # Nobody but the model itself writes to its table in a run, and it is judged before that.
+        known = self._standing.states.pop(relation, None) if kind is Kind.TABLE else None
+        return known or self._engine.state(relation, kind)
 
     def knows(self, node: str, version: Version) -> None:
         """Take note of what will stand under a node, before it does."""
@@ -172,7 +185,12 @@ class Prover:
         kind = self._standing.of(node, self._project)
         if kind is Kind.VIEW:
             return self._of_view(node)
-        text = None if kind is None else self._engine.state(self._project.read_from(node), kind)
+        left = None if node in self._project.deferred else self._left.get(node)
+        text = left.text if isinstance(left, Later) else left
+        if text is None and kind is not None:
+            text = self._engine.state(self._project.read_from(node), kind)
+        if isinstance(left, Later):
+            left.text = text
         return Version(text, "" if text else _not_there(node))
 
     def _of_view(self, node: str) -> Version:

@@ -407,6 +407,8 @@ class _Making:
             query = Query(model, self._tables, functools.partial(self._looked_at, gate))
             outcome = materializations.find(model.materialized).apply(engine, now, query, gate, entry)
             entry.stays(None if judgement is None else judgement.state)
+            if self._prover is not None:
+                self._prover.wrote(now, entry.state)
             return replace(outcome, contract=gate.contract_words) if gate.contract_words else outcome
 
         done = attempted(engine, step.relation, write, functools.partial(self._report.waiting, model.name))
@@ -420,6 +422,8 @@ class _Making:
             gate.judge(self._engine.found(step.relation), staged=False)
         entry.proof = judgement.proof
         entry.stays(judgement.state)
+        if self._prover is not None:
+            self._prover.wrote(step, judgement.state)
         return Outcome(strategy=UNCHANGED, why=STANDS)
 
     def _looked_at(self, gate: Gate, rows: Rows | pa.RecordBatchReader) -> None:

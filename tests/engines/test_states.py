@@ -226,3 +226,39 @@ def test_many_rows_are_noted_as_one_is(row: dict[str, Any]):
             None if at is None else at.replace(tzinfo=None),
         )
     }
+
+
+EXOTIC = (
+    'create table demo.{0} as select 1 as id, 1.5::decimal(9, 2) as d, \'a\' as "we ""ird", [1.5::double] as l, '
+    "{{'a': interval '1 day'}} as s, map {{1: 'x'}} as m, date '2026-01-01' as day, 'a'::enum('a', 'b''c') as e, "
+    "-0.0::float as f, union_value(u := 1) as u, '1'::json as j, now()::timestamptz as tz, 1::hugeint as h, null as n"
+)
+
+
+def test_many_states_are_what_each_is():
+    engine = duckdb_engine()
+    names = [Relation("demo", name) for name in ("a", "b", "c")]
+    for each in names:
+        engine._run(EXOTIC.format(each.name))
+    engine._run("alter table demo.c add column late varchar default 'x'; create table demo.d (a int, g as (a + 1))")
+    names.append(Relation("demo", "d"))
+
+    each = {name: engine.state(name, Kind.TABLE) for name in names}
+
+    assert engine.states(names) == each
+    assert engine.states(names, all_at_once=True) == each
+    engine.close()
+
+
+def test_states_that_are_found_later_are_what_they_would_have_been():
+    engine = duckdb_engine()
+    engine.prepare(NOTES)
+    with engine.together():
+        engine.replace(T, numbers((1, "a")), over=None)
+        later = engine.later(T)
+        engine.note(NOTES, [{"who": later}])
+
+    assert later is not None
+    assert [row["who"] for row in noted(engine)] == [later.text] == [engine.state(T, Kind.TABLE)]
+    assert engine.later(T) is None
+    engine.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fastflowtransform.cli.session import Opened, tell_adoptions
 from fastflowtransform.compile import require_translations
 from fastflowtransform.console import Console
 from fastflowtransform.contract import require_types
-from fastflowtransform.engines.base import Engine
+from fastflowtransform.engines.base import Engine, Kind, Together, kind_of
 from fastflowtransform.errors import Location, UnwritableFolder, counted
 from fastflowtransform.gate import Audit
 from fastflowtransform.ledger import Command, Ledger
@@ -90,7 +90,7 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
         if not project.models:
             console.say("there are no models: a model is a file such as models/orders.ff.sql, or orders.ff.py")
         tell_adoptions(adopted, existing, project, console)
-        past = _past(opened, engine, models, wanted, console)
+        past = _past(opened, engine, steps, wanted, console)
         past.claim([name for name in names if project.relation(name) not in existing], project)
         artifacts.forget_results(folder)
         how = How(Audit(checks, project, engine), past, wanted.manner)
@@ -132,7 +132,7 @@ def _told(console: Console, result: RunResult) -> int:
     return summed_up(console, result)
 
 
-def _past(opened: Opened, engine: Engine, models: Sequence[str], wanted: Wanted, console: Console) -> Past:
+def _past(opened: Opened, engine: Engine, steps: plan.Plan, wanted: Wanted, console: Console) -> Past:
     """Open the ledger, where there is to be one, and read what it proves, where that is believed."""
     if not wanted.noting.ledger:
         return NO_PAST
@@ -145,8 +145,18 @@ def _past(opened: Opened, engine: Engine, models: Sequence[str], wanted: Wanted,
     cache = Cache(wanted.noting.cache)
     if cache is Cache.OFF:
         return Past(ledger)
-    proven = ledger.proven(models) if cache.reads else {}
-    return Past(ledger, cache, proven, stands_below(opened.project, models, engine))
+    # What has no table yet has to run, whatever was noted of it.
+    models = [step.model.name for step in steps.steps if step.over is not None]
+    proven = ledger.proven(models) if cache.reads and models else {}
+    tables = [step.relation for step in steps.steps if kind_of(step.over) is Kind.TABLE and not steps.windows]
+    states = engine.states(tables, all_at_once=True) if isinstance(engine, Together) and tables else {}
+    return Past(
+        ledger,
+        cache,
+        proven,
+        stands_below(opened.project, [step.model.name for step in steps.steps], engine),
+        dict(states),
+    )
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_ch
 
 from fastflowtransform.engines.capabilities import Capabilities as Capabilities
 from fastflowtransform.engines.notes import MARKS as MARKS
-from fastflowtransform.engines.notes import Notes, Value
+from fastflowtransform.engines.notes import Later, Notes, Value
 from fastflowtransform.model import PLAIN, Layout
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import WriteCounts
@@ -208,6 +208,14 @@ class Together(Protocol):
 
     def together(self) -> AbstractContextManager[None]:
         """Commit what the block writes at its end, all of it or nothing; what it notes is written then too."""
+        ...
+
+    def later(self, relation: Relation) -> Later | None:
+        """Return the state of a table as it will be found at the end of that, for its note; None outside of it."""
+        ...
+
+    def states(self, relations: Sequence[Relation], *, all_at_once: bool = False) -> Mapping[Relation, str]:
+        """Return what `state` does of many tables; `all_at_once` looks at all tables of the database for that."""
         ...
 
 

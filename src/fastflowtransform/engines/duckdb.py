@@ -37,7 +37,7 @@ from fastflowtransform.engines.duckdb_selects import require_one_select
 from fastflowtransform.engines.duckdb_transactions import Transactions
 from fastflowtransform.engines.duckdb_untyped import typed
 from fastflowtransform.engines.interrupting import Interrupt
-from fastflowtransform.engines.notes import Alongside, Notes, Value
+from fastflowtransform.engines.notes import Alongside, Later, Notes, Value
 from fastflowtransform.engines.preparing import Preparing
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.engines.scratch import Scratch
@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
 
     from fastflowtransform.engines.base import Readable
+
+
+_USE = "SET search_path = {}"
 
 
 class DuckDBEngine:
@@ -87,7 +90,7 @@ class DuckDBEngine:
         self.preparing = Preparing(self.name, self.compiled, literal)
         self._scratch = Scratch(self._rows)
         self._alongside = Alongside()
-        self._transactions = Transactions(self._run, self._insertion, self._forget)
+        self._transactions = Transactions(self._run, self._insertion, self._forget, self.states)
         self._sending = Sending(self._run, self.compiled, self._alongside.done, self._transactions.undo)
         self._interrupt = Interrupt(opened.interrupt)
         self._belongings: Mapping[tuple[str, str], Belongings] | None = None
@@ -100,7 +103,7 @@ class DuckDBEngine:
         self.evidence = DuckDBEvidence(self._rows, self._catalog)
         self._known = self._schemas()
         if database in self._known:
-            self._use(database)
+            self._rows(_USE.format(literal(quoted(database))))
 
     @functools.cached_property
     def connection(self) -> Backend:
@@ -135,7 +138,7 @@ class DuckDBEngine:
         if not read_only:
             engine._create_schema(settings.schema)
             engine._known = engine._schemas()
-            engine._use(settings.schema)
+            engine._rows(_USE.format(literal(quoted(settings.schema))))
         return engine
 
     def name_of(self, relation: Relation) -> tuple[str, ...]:
@@ -284,6 +287,14 @@ class DuckDBEngine:
     def state(self, relation: Relation, kind: Kind, *, written: bool = False) -> str | None:
         """Return a digest of a table's columns and rows, or a view's definition."""
         return marks.state(relation, self._name(relation), kind, self._rows)
+
+    def states(self, relations: Sequence[Relation], *, all_at_once: bool = False) -> Mapping[Relation, str]:
+        """Return the digests of many tables: nobody else can write to them meanwhile."""
+        return marks.states({each: self._name(each) for each in relations}, self._rows, all_at_once=all_at_once)
+
+    def later(self, relation: Relation) -> Later | None:
+        """Return the state of a table as it will be found at the end of `together`; None outside of it."""
+        return self._transactions.later(relation)
 
     def together(self) -> contextlib.AbstractContextManager[None]:
         """Commit what the block writes at once; no other process sees the file meanwhile."""
@@ -434,17 +445,14 @@ class DuckDBEngine:
 
     def _alter(self, relation: Relation, changes: ColumnChanges, select: str) -> None:
         """Change the table's columns; the types are as DuckDB spells those of the rows to come."""
-        if changes:
-            types = {name: spelt for name, spelt, *_ in self._rows(f"DESCRIBE {select}")}
-            for statement in altering(self._name(relation), changes, types):
-                self._run(statement)
+        for statement in altering(self._name(relation), changes, lambda: self._rows(f"DESCRIBE {select}")):
+            self._run(statement)
 
     def _create_schema(self, database: str) -> None:
-        if database in self._known:
-            return
-        with self._common:
-            self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._catalog)}.{quoted(database)}")
-        self._known.add(database)
+        if database not in self._known:
+            with self._common:
+                self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._catalog)}.{quoted(database)}")
+            self._known.add(database)
 
     def _schemas(self) -> set[str]:
         rows = self._rows("SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()")
@@ -453,10 +461,6 @@ class DuckDBEngine:
     def _forget(self) -> None:
         """Forget what was learnt of the catalog in a transaction that is rolled back."""
         self._known, self._belongings = set(), None
-
-    def _use(self, database: str) -> None:
-        """Let unqualified names mean `database`."""
-        self._rows(f"SET search_path = {literal(quoted(database))}")
 
     def _insertion(self, notes: Notes, rows: Sequence[Mapping[str, Value]]) -> str:
         return noting.insertion(self._name(notes.relation), notes, rows)

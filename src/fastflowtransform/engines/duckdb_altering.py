@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from fastflowtransform.engines.base import ColumnChanges
 from fastflowtransform.engines.quoting import quoted
 
 
-def altering(table: str, changes: ColumnChanges, types: Mapping[str, str]) -> Iterator[str]:
+def altering(table: str, changes: ColumnChanges, described: Callable[[], list[tuple[str, ...]]]) -> Iterator[str]:
     """Yield the statements that change a table's columns.
 
     Parameters
@@ -17,9 +17,10 @@ def altering(table: str, changes: ColumnChanges, types: Mapping[str, str]) -> It
         Its name as statements take it.
     changes
         What is to be changed.
-    types
-        How DuckDB spells the type of each column to come.
+    described
+        Returns the names of the columns to come, and how DuckDB spells their types; asked where there are changes.
     """
+    types = {name: spelt for name, spelt, *_ in described()} if changes else {}
     for column in changes.added:
         yield f"ALTER TABLE {table} ADD COLUMN {quoted(column)} {types[column]}"
     for column in changes.retyped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastflowtransform.engines.base import MARKS, Kind
@@ -61,6 +61,45 @@ def state(relation: Relation, name: str, kind: Kind, rows: Rows) -> str:
     return f"view {_short(definition)}"
 
 
+def states(names: Mapping[Relation, str], rows: Rows, *, all_at_once: bool) -> dict[Relation, str]:
+    """Return what `state` does, of many tables in few statements.
+
+    Parameters
+    ----------
+    names
+        The tables, with their names as statements take them.
+    rows
+        Sends a query.
+    all_at_once
+        Whether their columns are asked for in one query, which looks at all tables of the database.
+    """
+    known = _columns_of_all(rows) if all_at_once else {}
+    columns = {each: known.get(each.folded) or _described(name, rows) for each, name in names.items()}
+    found: dict[Relation, str] = {}
+    every = list(names.items())
+    for start in range(0, len(every), _AT_ONCE):
+        part = every[start : start + _AT_ONCE]
+        selects = (_select(name, columns[each], str(number)) for number, (each, name) in enumerate(part))
+        for number, *told in rows(" UNION ALL ".join(selects)):
+            each = part[int(number)][0]
+            found[each] = f"table {_short(_told(columns[each], *told))}"
+    return found
+
+
+_AT_ONCE = 100
+"""Tables of one statement: with 25 it takes a tenth longer for each, and with 250 two thirds."""
+
+
+def _columns_of_all(rows: Rows) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for schema, name, column, dtype in rows(
+        "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() ORDER BY schema_name, table_name, column_index"
+    ):
+        found.setdefault(Relation(schema, name).folded, []).append((column, dtype))
+    return found
+
+
 def _short(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -70,9 +109,22 @@ def _digest(name: str, rows: Rows) -> str:
 
     Another DuckDB may hash in another way, so its version is a part of it.
     """
-    columns = [(column, dtype) for column, dtype, *_ in rows(f"DESCRIBE SELECT * FROM {name}")]
+    columns = _described(name, rows)
+    ((_, *told),) = rows(_select(name, columns, ""))
+    return _told(columns, *told)
+
+
+def _described(name: str, rows: Rows) -> list[tuple[str, str]]:
+    return [(column, dtype) for column, dtype, *_ in rows(f"DESCRIBE SELECT * FROM {name}")]
+
+
+def _select(name: str, columns: list[tuple[str, str]], word: str) -> str:
+    """Return the SELECT of what is digested of a table, after a word that tells it from others."""
     values = ", ".join(value for column, dtype in columns for value in _hashed(quoted(column), dtype))
-    ((version, number, total),) = rows(f"SELECT version(), count(*), sum(hash({values})) FROM {name}")
+    return f"SELECT {literal(word)}, version(), count(*), sum(hash({values})) FROM {name}"
+
+
+def _told(columns: list[tuple[str, str]], version: str, number: int, total: object) -> str:
     return json.dumps([version, columns, number, str(total)])
 
 

@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fastflowtransform.engines.notes import Notes, Value
+from fastflowtransform.engines.notes import Later, Notes, Value
 from fastflowtransform.errors import EngineError
+from fastflowtransform.relation import Relation
 
 
 class Transactions:
@@ -21,6 +22,8 @@ class Transactions:
         Gives the statement that adds rows to a table for notes.
     undone
         Is called where a transaction was rolled back.
+    states
+        Returns what tells the rows of tables from any others.
 
     Attributes
     ----------
@@ -33,7 +36,10 @@ class Transactions:
         run: Callable[[str], Any],
         insertion: Callable[[Notes, Sequence[Mapping[str, Value]]], str],
         undone: Callable[[], None],
+        states: Callable[[Sequence[Relation]], Mapping[Relation, str]],
     ) -> None:
+        self._states = states
+        self._later: list[Later] = []
         self._run = run
         self._insertion = insertion
         self._undone = undone
@@ -70,12 +76,26 @@ class Transactions:
         with self.one():
             held = dict[str, tuple[Notes, list[Mapping[str, Value]]]]()
             try:
-                self._held = held
+                self._held, self._later = held, []
                 yield
             finally:
                 self._held = None
+            self._find_states()
             for notes, rows in held.values():
                 self.note(notes, rows)
+
+    def later(self, relation: Relation) -> Later | None:
+        """Return the state of a table as it will be found at the end of `together`; None outside of it."""
+        if self._held is None:
+            return None
+        self._later.append(Later(relation))
+        return self._later[-1]
+
+    def _find_states(self) -> None:
+        waiting = [each for each in self._later if each.text is None]
+        found = self._states([each.relation for each in waiting]) if waiting else {}
+        for each in waiting:
+            each.text = found[each.relation]
 
     def _roll_back(self) -> None:
         """End a transaction, if there is one: where a statement has failed, that one's error is the one to tell."""

@@ -16,7 +16,22 @@ RUNS, STATES, MARKS = "fft_run", "fft_model_state", "fft_seeds"
 OWN_PART = "__fft_"
 """A part of the names of all other tables and views that fft makes for itself."""
 
-Value = str | int | float | datetime | None
+
+class Later:
+    """What the engine will say of a table, once: it is found out with that of others before their notes are written.
+
+    Parameters
+    ----------
+    relation
+        The table.
+    """
+
+    def __init__(self, relation: Relation) -> None:
+        self.relation = relation
+        self.text: str | None = None
+
+
+Value = str | int | float | datetime | Later | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +109,9 @@ class Words:
         return f"INSERT INTO {name} ({columns}) VALUES {', '.join(f'({row})' for row in values)}"
 
     def _value(self, value: Value) -> str:
-        if value is None:
-            return "NULL"
         given = plain(value)
+        if given is None:
+            return "NULL"
         written = self.literal(given) if isinstance(given, str) else repr(given)
         return f"TIMESTAMP {written}" if isinstance(value, datetime) else written
 
@@ -109,6 +124,8 @@ def plain(value: Value) -> str | int | float | None:
     >>> plain(datetime(2026, 1, 1, 12, tzinfo=UTC)), plain(3)
     ('2026-01-01 12:00:00.000000', 3)
     """
+    if isinstance(value, Later):
+        return value.text
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
     # No text of PostgreSQL's can hold the character of the code 0.
