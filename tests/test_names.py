@@ -34,7 +34,7 @@ def test_a_column_of_another_case_is_the_table_s_in_every_mode(each_project: Pro
 
 @FOLDS
 @pytest.mark.everywhere
-def test_contracts_checks_and_required_columns_name_a_column_in_any_case(each_project: ProjectFolder):
+def test_contracts_and_checks_name_a_column_in_any_case(each_project: ProjectFolder):
     each_project.write(
         {
             "models/m.ff.sql": "select 1 as id, 'a' as name, 2 as amount",
@@ -82,6 +82,29 @@ def test_postgres_keeps_names_apart_that_differ_in_case_only(postgres_project: P
     assert postgres_project.fft("run").code == 0
 
     assert postgres_project.sql('select v, "V" from m') == [(None, 5)]
+
+
+@FOLDS
+@pytest.mark.everywhere
+def test_show_and_required_columns_name_a_column_in_any_case(each_project: ProjectFolder):
+    each_project.write(
+        {
+            "models/a.ff.sql": "select 1 as id, 2 as v",
+            "models/m.ff.py": """\
+                from fastflowtransform import model
+
+
+                @model(materialized="view", requires={"a": ["ID"]})
+                def m(a):
+                    return a.select("id")
+                """,
+        }
+    )
+
+    assert each_project.fft("run").code == 0
+
+    answer = each_project.fft("show", "a", "--order-by", "V")
+    assert (answer.code, answer.err) == (0, "")
 
 
 def test_unit_tests_and_seeds_name_a_column_in_any_case(project: ProjectFolder):

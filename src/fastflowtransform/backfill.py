@@ -149,7 +149,8 @@ def why_in_turn(step: Step, plan: Plan, capabilities: Capabilities, *, is_open: 
     """
     incremental = step.model.incremental
     assert incremental is not None
-    if incremental.unique_key and incremental.updated_at not in incremental.unique_key:
+    cursor, key = incremental.updated_at or "", incremental.unique_key
+    if key and capabilities.folding.spelling(cursor, key) is None:
         return f"{incremental.updated_at} is not a part of the key"
     if not capabilities.many_writers:
         return "a table has one writer here"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastflowtransform.contract import parsed
 from fastflowtransform.errors import PackageMissing, PythonModelFailed, WrongResult
 from fastflowtransform.model import Contract, Frame, Model, PythonBody
+from fastflowtransform.names import Folding
 from fastflowtransform.py_model import UserCode
 from fastflowtransform.to_arrow import to_arrow
 
@@ -65,20 +66,30 @@ class KnownTypes:
         What the model promises.
     schemas
         Each gives the columns of a table, and is called where a column is not found before it.
+    folding
+        Which names are one.
     """
 
-    def __init__(self, contract: Contract | None, schemas: Sequence[Callable[[], Schema | None]]) -> None:
-        self._promised = {} if contract is None else {column.name: column for column in contract.columns}
+    def __init__(
+        self,
+        contract: Contract | None,
+        schemas: Sequence[Callable[[], Schema | None]],
+        folding: Folding = Folding.NONE,
+    ) -> None:
+        self._folding = folding
+        columns = () if contract is None else contract.columns
+        self._promised = {folding.fold(column.name): column for column in columns}
         self._schemas = [functools.cache(schema) for schema in schemas]
 
     def __call__(self, column: str) -> pa.DataType | None:
         """Return the type of a column; None where nothing tells."""
-        promised = self._promised.get(column)
+        promised = self._promised.get(self._folding.fold(column))
         if promised is not None and promised.types:
             return _in_arrow(parsed(promised.types[0], promised))
         for schema in self._schemas:
             found = schema()
-            if found is not None and column in found and (dtype := _in_arrow(found[column])) is not None:
+            name = None if found is None else self._folding.spelling(column, found)
+            if found is not None and name is not None and (dtype := _in_arrow(found[name])) is not None:
                 return dtype
         return None
 

@@ -298,8 +298,8 @@ class Tables:
             return self._engine.found(relation).schema() if self._engine.existing([relation]) else None
 
         inputs = [functools.partial(lambda node: self.rows(node).schema(), found.node) for found in model.inputs]
-        known = KnownTypes(model.contract, [written, *inputs])
         can = self._engine.capabilities
+        known = KnownTypes(model.contract, [written, *inputs], can.folding)
         return rows_of(model, body, result, known, nanoseconds=can.nanoseconds, nul=can.nul)
 
     def own(self, rows: ir.Table | pa.RecordBatchReader, model: Model) -> Rows | pa.RecordBatchReader:

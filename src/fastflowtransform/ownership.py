@@ -178,9 +178,8 @@ class _Owners:
             return False
         cursor = item.incremental.updated_at
         needed = (*item.incremental.unique_key, *(() if cursor is None else (cursor,)))
-        return {name.casefold() for name in needed} <= {
-            column.casefold() for column in self._engine.found(standing.relation).columns
-        }
+        columns, folding = self._engine.found(standing.relation).columns, self._engine.capabilities.folding
+        return all(folding.spelling(name, columns) is not None for name in needed)
 
     def other_project(self, standing: _Standing) -> str | None:
         """Return the other project that made it, if the ledger knows one."""

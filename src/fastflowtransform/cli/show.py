@@ -13,6 +13,8 @@ from fastflowtransform.errors import MissingColumn, UnknownRef, counted, hint_fr
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from fastflowtransform.names import Folding
+
 
 @click.command("show", short_help="Show the first rows of a model, seed or source.")
 @click.argument("model")
@@ -44,14 +46,14 @@ def command(
         known = opened.project.graph.upstream
         raise UnknownRef(f'"{model}" is not in this project', hint=hint_from(model, known, "models"))
     with opened.connected(console, read_only=True) as engine:
-        tables = Tables(opened.project, engine)
+        tables, folding = Tables(opened.project, engine), engine.capabilities.folding
         found = opened.project.models.get(node)
         if found is None or opened.project.relation(node) in opened.existing(engine, [node]):
-            rows = engine.rows(_first(tables.table(node), limit, order_by))
+            rows = engine.rows(_first(tables.table(node), limit, order_by, folding))
         else:
             console.say(f'"{node}" does not stand in the warehouse yet; this is what its query gives')
             with Query(found, tables).given(is_incremental=False) as given:
-                rows = engine.rows(_first(given.table(), limit, order_by))
+                rows = engine.rows(_first(given.table(), limit, order_by, folding))
     for row in rows:
         console.event("row", **{"values": row})
     console.rows(rows)
@@ -59,7 +61,10 @@ def command(
     return 0
 
 
-def _first(table: ir.Table, limit: int, order_by: str | None) -> ir.Table:
-    if order_by is not None and order_by not in table.columns:
+def _first(table: ir.Table, limit: int, order_by: str | None, folding: Folding) -> ir.Table:
+    if order_by is None:
+        return table.limit(limit)
+    name = folding.spelling(order_by, table.columns)
+    if name is None:
         raise MissingColumn(f'there is no column "{order_by}"', hint=hint_from(order_by, table.columns, "columns"))
-    return (table if order_by is None else table.order_by(order_by)).limit(limit)
+    return table.order_by(name).limit(limit)
