@@ -337,6 +337,16 @@ def test_columns_are_those_of_the_table_in_the_warehouse_where_nothing_else_tell
     assert "note" not in answer.out
 
 
+def test_a_model_has_the_columns_that_it_selects_of_a_source_that_nothing_tells_of(events: ProjectFolder):
+    events.write({"models/fct.ff.sql": "select * exclude (v), v is null as is_new from {{ ref('base') }}"})
+    case = "given: {base: [{id: 1}]}, expect: [{id: 1, ts: null, is_new: true}]"
+
+    answer = utest(events, f"model: fct\ncases: [{{name: x, {case}}}]")
+
+    assert answer.err == ""
+    assert "note" not in answer.out
+
+
 def test_a_column_that_an_input_does_not_have_is_an_error(events: ProjectFolder):
     events.write({**SEED, "models/base.ff.sql": "select * from {{ ref('events') }}"})
 

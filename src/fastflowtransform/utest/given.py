@@ -22,7 +22,7 @@ from fastflowtransform.sql_model import quoted_in
 from fastflowtransform.template import Template
 from fastflowtransform.utest.case import Case, Row, Rows, Run
 from fastflowtransform.utest.clock import Stopped
-from fastflowtransform.utest.reads import columns_read, inputs
+from fastflowtransform.utest.reads import ALL, columns_read, inputs
 from fastflowtransform.utest.upstream import Known, Upstream
 from fastflowtransform.utest.values import Misfit, dtype_of, is_nested, spelt, type_of, typed
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     Types = Mapping[str, dt.DataType | None]
 
 _STAND_IN = "SELECT 1 AS one"
-_ALL = "*"
-"""What a model reads that does not say which columns it reads."""
 
 
 class Given:
@@ -159,7 +157,7 @@ class Given:
         rows = rows.spelt_as(known.types, self._folding)
         wanted = read.get(node, set())
         given = {self._fold(name) for table in tables for name in table.columns}
-        missing = sorted(name for name in wanted - {_ALL} if self._fold(name) not in given)
+        missing = sorted(name for name in wanted - {ALL} if self._fold(name) not in given)
         for row in rows.rows:
             if known.is_complete:
                 _require_known(row, known, title)
@@ -200,7 +198,7 @@ class Given:
         below = (project.models[node] for node in inputs(model, project).values())
         body = model.body
         if not isinstance(body, SqlBody) or any(isinstance(inner.body, PythonBody) for inner in below):
-            return {node: {_ALL} for node in run.given}
+            return {node: {ALL} for node in run.given}
         templates = [(body.template, False), *([(body.template, True)] if body.own_delta else [])]
         if model.incremental is not None and model.incremental.delta is not None:
             templates.append((model.incremental.delta.template, True))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sqlglot import exp
     from sqlglot.optimizer.scope import Scope
 
+ALL = "*"
+"""Among the columns that are read of a table: all of them, whichever these are."""
+
 
 def inputs(model: Model, project: Project, but: Collection[str] = ()) -> dict[str, str]:
     """Return the nodes whose rows a model reads, by what a person calls them.
@@ -129,7 +132,7 @@ class _Looking:
         star = select.this if isinstance(select, exp.Column) else select
         names = [select.table] if isinstance(select, exp.Column) else self._names
         for name in names:
-            self._note(name, "*")
+            self._note(name, ALL)
         read = [column.name for column in star.find_all(exp.Column)]
         for column in (*read, *(alias.alias for alias in star.args.get("replace") or ())):
             self._note(names[0] if len(names) == 1 else None, column)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,10 +13,11 @@ from fastflowtransform.contract import parsed
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import FftError
 from fastflowtransform.graph import ancestors, order
-from fastflowtransform.model import Frame, Model, PythonBody
-from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.model import Frame, Model, PythonBody, SqlBody
+from fastflowtransform.normalize import INLINE, Query, Tables
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
+from fastflowtransform.utest.reads import ALL, columns_read
 from fastflowtransform.utest.values import Misfit, dtype_of
 
 if TYPE_CHECKING:
@@ -104,13 +105,33 @@ class Upstream:
     def _of_query(self, model: Model) -> Known:
         """Return the columns that a model gives over tables without rows."""
         inputs = {read.node: self._found.get(read.node, NOTHING) for read in model.reads}
-        is_told = all(known.types for known in inputs.values())
-        if not is_told or (isinstance(model.body, PythonBody) and model.body.frame is not Frame.IBIS):
+        if isinstance(model.body, PythonBody) and model.body.frame is not Frame.IBIS:
+            return NOTHING
+        if untold := [node for node, known in inputs.items() if not known.types]:
+            inputs |= self._named_in(model, untold)
+        if not all(known.types for known in inputs.values()):
             return NOTHING
         instead = {each: self._empty(known.types) for each, known in inputs.items()}
         with Query(model, Tables(self._project, self._engine, instead=instead)).given(is_incremental=False) as given:
-            types = dict(self._engine.schema(given.table()).items())
+            types: Types = dict(self._engine.schema(given.table()).items())
+        # Over columns without a type, a query has the types that the engine gives to NULL.
+        types = dict.fromkeys(types) if untold else types
         return Known(types, all(known.is_complete for known in inputs.values()))
+
+    def _named_in(self, model: Model, inputs: Sequence[str]) -> Mapping[str, Known]:
+        """Return the columns of inputs that the SQL of a model names; none of one of which it selects all."""
+        body = model.body
+        if not isinstance(body, SqlBody):
+            return {}
+        instead = {read.node: self._empty({}) for read in model.reads}
+        text = Tables(self._project, self._engine, instead=instead).sql(model, body.template, is_incremental=False)
+        read = columns_read(text, self._engine.dialect, [INLINE + node for node in inputs])
+        named = {node: sorted(read[INLINE + node]) for node in inputs}
+        return {
+            node: Known(dict.fromkeys(columns), is_complete=True)
+            for node, columns in named.items()
+            if columns and ALL not in columns
+        }
 
     def _promised(self, model: Model) -> Known | None:
         """Return the columns of a model's contract, which are all of them."""
