@@ -139,6 +139,33 @@ def test_an_incremental_model_adopts_a_table_with_more_columns_where_it_ignores_
     assert each_project.sql("select id, v, kept from m order by id") == [(1, "fft", None), (7, "mine", True)]
 
 
+def test_a_backfill_adopts_a_table_as_a_run_does(project: ProjectFolder):
+    config = f"{KEYED}, updated_at='id', on_schema_change='sync_all_columns'"
+    windows = ("--from", "0", "--to", "4", "--step", "2")
+    project.sql("create table m as select 7 as id, 'mine' as v")
+    project.write({"models/m.ff.sql": model(config, "select i as id, true as other from range(4) t(i)")})
+
+    refused = project.fft("run", *windows)
+    assert (refused.code, "M120" in refused.err) == (1, True), refused.err
+    assert project.sql("select * from m") == MINE
+
+    project.write({"models/m.ff.sql": model(config, "select i::int as id, 'fft' as v from range(4) t(i)")})
+    answer = project.fft("run", *windows)
+    assert answer.code == 0, answer.err
+    assert rows(project, "m") == [*((number, "fft") for number in range(4)), *MINE]
+
+
+@pytest.mark.parametrize("option", [[], ["--no-ledger"]])
+def test_a_seed_is_guarded_by_its_own_records_where_there_is_no_ledger(project: ProjectFolder, option: list[str]):
+    exists(project, "table", "s")
+    project.write({"seeds/s.csv": "id,v\n1,fft\n"})
+
+    assert project.fft("build", *option).err.startswith("M120")
+    assert rows(project, "s") == MINE
+    assert project.fft("build", "--adopt", "s", *option).code == 0
+    assert project.fft("build", *option).code == 0
+
+
 def test_a_table_without_the_key_is_not_adopted(project: ProjectFolder):
     project.sql("create table m as select 7 as other")
     project.write({"models/m.ff.sql": model(KEYED)})

@@ -272,6 +272,7 @@ def _taken(step: Step, place: Relation, window: Window, entry: Entry, making: Ma
     engine = making.engine
     over = engine.existing([place]).get(place)
     now = step_of(model, place, over, engine.capabilities, full_refresh=False)
+    now = now.adopting(step.action.adopts if place == step.relation else None)
     return materializations.find(model.materialized).apply(engine, now, making.query(model), making.gate, entry)
 
 
