@@ -262,7 +262,7 @@ def test_what_a_yaml_file_says_of_a_model_that_was_not_read_is_not_held_against_
 
 
 @pytest.mark.parametrize(
-    ("name", "spelt"), [("it's", "'it''s'"), ("a b", "a\n          b"), ("2024", "0x7E8"), ("über", "über")]
+    ("name", "spelt"), [("it's", "'it''s'"), ("a b", "a\n          b"), ("2024", '"\\x32024"'), ("über", "über")]
 )
 def test_a_name_that_yaml_can_spell_in_several_ways_is_found(shop, name, spelt):
     shop.write(

@@ -121,6 +121,14 @@ def test_variables_mean_the_same_from_the_project_and_the_command_line(project: 
     assert project.sql("from m") == of_project == [("NO|01234|1.10|10:30",)]
 
 
+@pytest.mark.parametrize("text", ["0x1F", "+5", "-0", "0o12", "1.10", "1e3", "007", "NO", "10:30", "12", "1_000"])
+def test_a_setting_that_is_a_text_is_as_it_was_written(text: str):
+    document = parse_document(f"v: {text}\nw: [{text}]\n", FILE, "a file")
+
+    for each in (document, unpacked(packed(document), FILE, "a file")):
+        assert (each.text("v"), each.texts("w")) == (text, (text,))
+
+
 def test_an_environment_may_be_called_no(project: ProjectFolder):
     project.write({"profiles.yml": "NO:\n  engine: duckdb\n  duckdb: {path: w.duckdb, schema: 007}\n"})
 

@@ -27,7 +27,7 @@ from fastflowtransform.errors import (
 )
 from fastflowtransform.files import read_text
 from fastflowtransform.secret_values import holds_secret, is_secret
-from fastflowtransform.yaml_scalars import Fraction, loader
+from fastflowtransform.yaml_scalars import Fraction, Whole, as_written, loader
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -110,7 +110,7 @@ class Section:
             if isinstance(value, bool):
                 error.hint = "put it into quotes: YAML takes it for something else"
             raise error
-        return str(value)
+        return as_written(value)
 
     def required_text(self, key: str) -> str:
         """Return a string that must be there and not be empty."""
@@ -161,9 +161,9 @@ class Section:
             return ()
         if isinstance(value, str):
             return (value,)
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str | int) for item in value):
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str | int | float) for item in value):
             raise self.bad(key, "a text or a list of texts")
-        return tuple(str(item) for item in value)
+        return tuple(map(as_written, value))
 
     def duration(self, key: str) -> timedelta | None:
         """Return a length of time, written as `2 hours`, `90 minutes` or `1d`."""
@@ -382,12 +382,14 @@ def _packed(value: Any) -> Any:
         return (value.line, value.lines, {key: _packed(item) for key, item in value.items()})
     if isinstance(value, list):
         return [_packed(item) for item in value]
+    if isinstance(value, Whole):
+        return int(value), value.written
     return (value.written,) if isinstance(value, Fraction) else value
 
 
 def _unpacked(value: Any) -> Any:
-    if isinstance(value, tuple) and len(value) == 1:
-        return Fraction(value[0])
+    if isinstance(value, tuple) and len(value) < 3:
+        return Fraction(*value) if len(value) == 1 else Whole(*value)
     if isinstance(value, tuple):
         lined = _Lined()
         lined.line, lined.lines, values = value

@@ -123,8 +123,10 @@ def require_file(path: Path) -> os.stat_result:
     UnreadableFile
         There is none, or it is anything else.
     """
-    with _readable(path):
+    try:
         status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
     if not stat.S_ISREG(status.st_mode):
         kind = next((words for applies, words in _KINDS if applies(status.st_mode)), "no file")
         raise UnreadableFile(f"this is {kind}, not a file", at=Location(path), hint="put a file there, or rename it")
@@ -185,10 +187,11 @@ def read_text(path: Path) -> str:
             at=Location(path),
             hint="split it; rows belong in seeds/, or in a table",
         )
-    with _readable(path):
-        content = path.read_bytes()
     try:
+        content = path.read_bytes()
         text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise UnreadableFile(
             f'byte "0x{error.object[error.start]:02x}" is not UTF-8',

@@ -16,8 +16,15 @@ _shells: list[Path] = []
 
 
 def shell_folder() -> Path:
-    """Return the folder that the command was started in, from which places are shown."""
-    return _shells[0] if _shells else Path.cwd()
+    """Return the folder that the command was started in, from which places are shown; `.` where it was removed."""
+    return _shells[0] if _shells else _here()
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
 
 
 @contextlib.contextmanager
@@ -29,17 +36,15 @@ def working_in(folder: Path) -> Iterator[None]:
     folder
         An absolute path.
     """
-    try:
-        before = Path.cwd()
-    except OSError:  # It was removed while the shell was in it.
-        before = Path("/")
+    before = _here()
     # An empty entry means the working folder, whose modules would win over Python's own.
-    sys.path[:] = [place or str(before) for place in sys.path]
+    sys.path[:] = [place or str(before) for place in sys.path if place or before.is_absolute()]
     _shells.append(before)
     os.chdir(folder)
     try:
         yield
     finally:
         _shells.pop()
-        with contextlib.suppress(OSError):
-            os.chdir(before)
+        if before.is_absolute():
+            with contextlib.suppress(OSError):
+                os.chdir(before)

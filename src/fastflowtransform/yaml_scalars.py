@@ -51,6 +51,31 @@ class Fraction(float):
         return self.written
 
 
+class Whole(int):
+    """A whole number that Python writes in another way: `0x1F` is 31, and `+5` is 5."""
+
+    written: str
+
+    def __new__(cls, value: int, written: str) -> Whole:
+        self = super().__new__(cls, value)
+        self.written = written
+        return self
+
+    def __reduce__(self) -> tuple[type[Whole], tuple[int, str]]:
+        return Whole, (int(self), self.written)
+
+
+def as_written(value: object) -> str:
+    """Return a scalar as the text that it was written as, for a setting that is a text.
+
+    Examples
+    --------
+    >>> [as_written(parse(text)) for text in ("0x1F", "+5", "1.10", "12", "NO")]
+    ['0x1F', '+5', '1.10', '12', 'NO']
+    """
+    return value.written if isinstance(value, Fraction | Whole) else str(value)
+
+
 def parse(text: str) -> Any:
     """Return the value of a YAML text; aliases and nested values included.
 
@@ -137,7 +162,8 @@ def _boolean(text: str) -> bool:
 def _integer(text: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise ValueError(text)
-    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    value = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    return value if str(value) == text else Whole(value, text)
 
 
 def _fraction(text: str) -> float:
