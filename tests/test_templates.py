@@ -173,6 +173,26 @@ def test_the_name_of_a_table_in_a_condition_is_refused(text):
         read(text)
 
 
+def test_a_setting_that_is_a_function_is_refused_with_its_line():
+    with pytest.raises(JinjaError, match='"ref" is a function') as caught:
+        read("\n{{ config(tags=ref) }}")
+
+    assert str(caught.value.at) == "m.ff.sql:2"
+
+
+def test_a_check_may_ask_whether_it_has_a_column(project: ProjectFolder):
+    project.write(
+        {
+            "models/m.ff.sql": "select 1 as id",
+            "tests/c.ff.sql": "select * from {{ model }} where {% if column %}{{ column }} < 0{% endif %}",
+            "models/schema.yml": "models: [{name: m, columns: [{name: id, tests: [c]}]}]\n",
+        }
+    )
+    project.fft("run")
+
+    assert project.fft("test").err == ""
+
+
 @pytest.mark.parametrize("text", ["{% if is_incremental is defined %}x{% endif %}", "{% set r = ref %}{{ r('a') }}"])
 def test_a_function_may_be_handed_on(text):
     read(text)

@@ -165,6 +165,10 @@ def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableFile:
         return UnreadableFile(
             f'this is a link to "{target}", which is not there', at=Location(path), hint="mend the link, or remove it"
         )
+    if error.errno == errno.ENOTDIR and os.path.isfile(path):
+        return UnreadableFile(
+            "this is a file, not a folder", at=Location(path), hint="put a folder there, or rename it"
+        )
     if error.errno == errno.ELOOP:
         return UnreadableFile("this link leads to itself", at=Location(path), hint="mend the link, or remove it")
     what = "folder" if os.path.isdir(path) else "file"

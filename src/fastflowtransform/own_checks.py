@@ -20,7 +20,7 @@ from fastflowtransform.errors import BadPythonModel, BadValue, Location, Missing
 from fastflowtransform.files import files_in, read_text
 from fastflowtransform.model import Input, OwnCheck, PythonBody, SqlBody
 from fastflowtransform.py_model import load_module, read_input, require_function, require_name
-from fastflowtransform.sql_model import Name, read_inputs
+from fastflowtransform.sql_model import ColumnName, read_inputs
 from fastflowtransform.template import Scope, Template, compile_template
 from fastflowtransform.terms import KEYS, read_terms
 
@@ -139,7 +139,7 @@ def names_of(arguments: Mapping[str, Any], quoted: Callable[[str], str]) -> dict
     params = {name: value for name, value in arguments.items() if name != "column"}
     names: dict[str, Any] = {"model": CHECKED, "params": params}
     if isinstance(column := arguments.get("column"), str):
-        names["column"] = Name(quoted(column), name=column)
+        names["column"] = ColumnName(quoted(column), name=column)
     return names
 
 

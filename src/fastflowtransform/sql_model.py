@@ -14,6 +14,7 @@ from fastflowtransform.errors import JinjaError, Location
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Incremental, Input, Model, SqlBody
 from fastflowtransform.template import Scope, Template
+from fastflowtransform.template_functions import Function, uncalled
 from fastflowtransform.trimming import require_whole_comments
 
 _STANDARD = ("duckdb", "postgres")
@@ -46,6 +47,13 @@ class Name(str):
     def identifier(self) -> str:
         """Another word for `name`."""
         return self.name
+
+
+class ColumnName(Name):
+    """The name of a check's column, which a condition may ask for."""
+
+    def __bool__(self) -> bool:
+        return True
 
 
 def quoted_in(parts: tuple[str, ...], dialect: str) -> Name:
@@ -239,6 +247,9 @@ def _render_to_learn(template: Template, scope: Scope, learnt: _Learnt) -> None:
     def config(*positional: Any, **given: Any) -> str:
         if positional:
             raise JinjaError("config() takes its settings by name", hint="write config(materialized='table')")
+        for value in given.values():
+            if isinstance(value, Function):
+                raise uncalled(value.name)
         learnt.arguments.update(given)
         learnt.configured.append(given)
         return ""
