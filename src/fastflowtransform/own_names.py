@@ -6,6 +6,7 @@ The text is not parsed, and keeps each character but for names: parsers read onl
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -107,12 +108,12 @@ def with_own_names(text: str, stand_ins: Sequence[StandIn], dialect: str) -> str
 
 
 def _is_mentioned(stand_in: StandIn, text: str) -> bool:
-    """Whether a text has the relation's name anywhere but in the stand-in's own."""
-    folded, name = text.casefold(), stand_in.relation.name.casefold()
-    if len(stand_in.name) > 1:
-        return stand_in.relation.database.casefold() in folded
-    own = stand_in.name[0].casefold()
-    return folded.count(name) > folded.count(own) * own.count(name)
+    """Whether a text has the relation's name, as a word, anywhere but in the stand-in's own."""
+    word = stand_in.relation.database if len(stand_in.name) > 1 else stand_in.relation.name
+    pattern = rf"(?<!\w){re.escape(word)}(?!\w)"
+    own = len(re.findall(pattern, stand_in.name[0], re.IGNORECASE)) if len(stand_in.name) == 1 else 0
+    mentions = len(re.findall(pattern, text, re.IGNORECASE))
+    return mentions > own * text.count(stand_in.name[0])
 
 
 class _Names:
