@@ -54,6 +54,7 @@ FLOORS = {
         "engines.evidence",
         "engines.interrupting",
         "engines.landing",
+        "engines.messages",
         "engines.preparing",
         "engines.scratch",
     ],

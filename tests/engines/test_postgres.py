@@ -724,6 +724,55 @@ def test_a_numeric_reaches_a_dataframe_as_a_decimal(engine, value, read):
     assert row["x"] == read
 
 
+@pytest.mark.parametrize("value", ["1.1234567890123456789", "1e-19", "array[1, 0.1234567890123456789012]"])
+def test_a_numeric_with_more_digits_than_a_dataframe_keeps_is_refused(engine, value):
+    with (
+        pytest.raises(EngineError, match="more than 18 digits after the point"),
+        engine.batches(engine.sql(f"SELECT {value} AS x")) as rows,
+    ):
+        rows.read_all()
+
+
+def test_an_average_reaches_a_dataframe(engine):
+    with engine.batches(engine.sql("SELECT avg(v) AS x FROM (VALUES (0), (0), (1)) AS t (v)")) as rows:
+        assert rows.read_all().to_pylist() == [{"x": Decimal("0.333333333333333333")}]
+
+
+@pytest.mark.parametrize(
+    "value", ["timestamp 'infinity'", "timestamptz '-infinity'", "date 'infinity'", "array[date '-infinity']"]
+)
+def test_infinity_is_no_time_of_a_dataframe(engine, value):
+    with (
+        pytest.raises(EngineError, match='"x" holds infinity'),
+        engine.batches(engine.sql(f"SELECT {value} AS x")) as rows,
+    ):
+        rows.read_all()
+
+
+@pytest.mark.parametrize("value", ["timestamp '4713-01-01 BC'", "timestamptz '294246-12-31'", "date '5874897-12-31'"])
+def test_any_time_that_the_server_has_goes_through_a_dataframe(engine, server, value):
+    with engine.batches(engine.sql(f"SELECT {value} AS x")) as rows:
+        read = rows.read_all()
+
+    engine.replace(V, read.to_reader(), over=None)
+
+    assert server.execute(f"SELECT x = {value} FROM demo.v").fetchall() == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([-(2**62)], pa.timestamp("us")),
+        pa.array([-(2**62)], pa.timestamp("s")),
+        pa.array([-(2**31)], pa.int32()).cast(pa.date32()),
+    ],
+    ids=["microseconds", "seconds", "days"],
+)
+def test_a_time_that_the_server_does_not_have_is_refused_by_its_column(engine, values):
+    with pytest.raises(WrongResult, match='"x" holds a'):
+        engine.replace(V, pa.table({"x": values}).to_reader(), over=None)
+
+
 @pytest.mark.parametrize(
     "dtype", [pa.struct({"a": pa.int64()}), pa.map_(pa.string(), pa.int64()), pa.list_(pa.list_(pa.int64()))]
 )

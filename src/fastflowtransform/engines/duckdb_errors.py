@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastflowtransform.engines.duckdb_profile import MEMORY
+from fastflowtransform.engines.messages import whole_line
 from fastflowtransform.engines.quoting import require_no_nul
 from fastflowtransform.errors import (
     BadValue,
@@ -135,7 +136,7 @@ def _kind(error: Exception, message: str) -> type[EngineError]:
 
 def first_line(message: str) -> str:
     """Return the first line of a driver's message, which says what is wrong."""
-    return message.strip().splitlines()[0].rstrip(".")
+    return whole_line(message.strip().splitlines()).rstrip(".")
 
 
 def _hint(message: str) -> str | None:

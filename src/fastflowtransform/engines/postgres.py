@@ -237,9 +237,12 @@ class PostgresEngine:
 
         select = self.compiled(table)
         described = self._described(select).schema()
-        with self._session.stream(types.selected(select, described, plain=True)) as reader:
-            schema = types.arrow_schema(reader.schema, described)
-            yield pa.RecordBatchReader.from_batches(schema, (types.converted(batch, schema) for batch in reader))
+        try:
+            with self._session.stream(types.selected(select, described, plain=True)) as reader:
+                schema = types.arrow_schema(reader.schema, described)
+                yield pa.RecordBatchReader.from_batches(schema, (types.converted(batch, schema) for batch in reader))
+        except EngineError as error:
+            raise types.lost_digits(error) from error.__cause__
 
     def existing(self, relations: Iterable[Relation]) -> Mapping[Relation, Standing]:
         """Return what stands under the relations' names; upper and lower case tell names apart."""

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import adbc_driver_manager as adbc
 
+from fastflowtransform.engines.messages import whole_line
 from fastflowtransform.errors import (
     ConnectionFailed,
     ConnectionLost,
@@ -177,8 +178,11 @@ def _line_at(sql: str, position: int) -> str:
 
 def _first_line(text: str) -> str:
     """Return what libpq says, without the driver's words around it."""
-    found = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.*)", text) or re.search(r"\[libpq\] (.*)", text)
-    return (found[1] if found else text.strip().splitlines()[0]).strip().rstrip(".")
+    found = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.*)", text, re.DOTALL) or re.search(
+        r"\[libpq\] (.*)", text, re.DOTALL
+    )
+    said = found[1] if found else text.strip().removeprefix("IO: ")
+    return whole_line(said.strip().splitlines()).rstrip(".")
 
 
 def _named(details: Any) -> list[tuple[str, Any]]:

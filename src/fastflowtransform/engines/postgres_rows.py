@@ -93,8 +93,23 @@ def ingest(session: Session, database: str | None, name: str, rows: pa.RecordBat
     where = "TEMPORARY TABLE" if database is None else f"TABLE {quoted(database)}."
     session.run(f"CREATE {where}{' ' if database is None else ''}{quoted(name)} ({', '.join(columns)})")
     schema = pa.schema(fields)
-    few = (part for batch in rows for part in _in_few(types.sent(batch, schema)))
-    return session.ingest(name, database, pa.RecordBatchReader.from_batches(schema, few))
+    refused: list[WrongResult] = []
+
+    def few() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in rows:
+                yield from _in_few(types.sent(batch, schema))
+        except WrongResult as error:
+            refused.append(error)
+            raise
+
+    try:
+        return session.ingest(name, database, pa.RecordBatchReader.from_batches(schema, few()))
+    except EngineError:
+        # The driver makes an error of its own of ours.
+        if refused:
+            raise refused[0] from None
+        raise
 
 
 def _in_few(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

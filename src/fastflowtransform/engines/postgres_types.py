@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.engines.quoting import quoted
-from fastflowtransform.errors import EngineError
+from fastflowtransform.engines.quoting import literal, quoted
+from fastflowtransform.errors import EngineError, WrongResult
 from fastflowtransform.row_values import python_values
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 # another number where there are too many digits.
 _ANY_NUMERIC = (38, 18)
 # Driver's metadata of a field: the name of PostgreSQL's type, and its modifier.
+_LOST = "__fft_lost "
+"""Begins the text of a number that has more digits; the server cannot make a number of it."""
+# The first value that PostgreSQL has of these types, and the first that it has no more, as Arrow counts them. The driver
+# counts on from 1970 without a look at the end: infinity, and what is too late for Arrow, come out below the first.
+_DAYS = (-2_440_588, 2_145_042_906)
+_MICROSECONDS = (-210_866_803_200_000_000, 9_224_318_016_000_000_000)
 _NAME, _MODIFIER = b"POSTGRESQL:type", b"POSTGRESQL:typmod"
 
 
@@ -124,7 +131,10 @@ def selected(select: str, schema: Schema, *, plain: bool) -> str:
     casts = {name: _cast(dtype, plain) for name, dtype in schema.items()}
     if not any(casts.values()):
         return select
-    columns = [f"{quoted(name)}::{cast} AS {quoted(name)}" if cast else quoted(name) for name, cast in casts.items()]
+    columns = [
+        quoted(name) if cast is None else f"{_kept_whole(name, cast, schema[name])}::{cast} AS {quoted(name)}"
+        for name, cast in casts.items()
+    ]
     return f"SELECT {', '.join(columns)} FROM (\n{select}\n) AS model"
 
 
@@ -138,6 +148,37 @@ def _cast(dtype: dt.DataType, plain: bool) -> str | None:
     if plain and dtype.is_decimal() and not _fits(dtype):
         return f"numeric({_ANY_NUMERIC[0]}, {_ANY_NUMERIC[1]})"
     return None
+
+
+def _kept_whole(name: str, cast: str, dtype: dt.DataType) -> str:
+    """Return a column whose numbers the cast is not to round, as SQL.
+
+    A quotient below 1 is what the server has rounded to 20 digits itself; two of them may go.
+    """
+    if not cast.startswith("numeric"):
+        return quoted(name)
+    column = quoted(name)
+    if not dtype.is_array():
+        return f"(CASE WHEN {_is_lost(column)} THEN ({literal(_LOST)} || {column}::text)::numeric ELSE {column} END)"
+    lost = f"SELECT v FROM unnest({column}) AS given(v) WHERE {_is_lost('v')} LIMIT 1"
+    return f"(CASE WHEN EXISTS ({lost}) THEN ARRAY[({literal(_LOST)} || ({lost})::text)::numeric] ELSE {column} END)"
+
+
+def _is_lost(value: str) -> str:
+    """Return the condition that a number has digits that a DataFrame would not keep."""
+    quotient = f"scale({value}) = 20 AND abs({value}) < 1 AND abs({value}) >= 0.0001"
+    return f"min_scale({value}) > {_ANY_NUMERIC[1]} AND NOT ({quotient})"
+
+
+def lost_digits(error: EngineError) -> EngineError:
+    """Return the error for a number that has more digits than a DataFrame keeps, where it is about one."""
+    found = re.search(f'{_LOST}([^"]*)', error.message)
+    if found is None:
+        return error
+    return EngineError(
+        f"{found[1]} has more than {_ANY_NUMERIC[1]} digits after the point, and its column no precision",
+        hint="round it in the model that is read, or cast it, as in cast(x as numeric(38, 20))",
+    )
 
 
 def _fits(dtype: dt.DataType) -> bool:
@@ -181,6 +222,11 @@ def converted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
     columns = []
     for column, field in zip(batch.columns, schema, strict=True):
+        if (wrong := _beyond(column)) is not None:
+            raise EngineError(
+                f'"{field.name}" holds infinity, or a {wrong} later than any that a DataFrame can hold',
+                hint="replace it in the model that is read, as in nullif(until, 'infinity'), or cast it to text",
+            )
         try:
             columns.append(_storage(column).cast(field.type) if column.type != field.type else column)
         except pa.ArrowInvalid as error:
@@ -191,15 +237,44 @@ def converted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def _beyond(column: pa.Array) -> str | None:
+    """Return what a column holds, date or time, where a value is none that PostgreSQL has; infinity is read as one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    dtype = column.type
+    if pa.types.is_list(dtype):
+        return _beyond(column.flatten())
+    is_date = pa.types.is_date32(dtype)
+    if not (is_date or (pa.types.is_timestamp(dtype) and dtype.unit == "us")) or not len(column):
+        return None
+    found = pc.min_max(column.cast(pa.int32() if is_date else pa.int64()))
+    low, high = found["min"].as_py(), found["max"].as_py()
+    first, end = _DAYS if is_date else _MICROSECONDS
+    return None if low is None or (low >= first and high < end) else "date" if is_date else "timestamp"
+
+
 def sent(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Return a batch in the types that `postgres_type` gave for its columns."""
     import pyarrow as pa
 
-    columns = [
-        column if column.type == field.type else column.cast(field.type, safe=not pa.types.is_temporal(field.type))
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
+    columns = []
+    for column, field in zip(batch.columns, schema, strict=True):
+        # Nanoseconds are cut off; of a coarser unit, nothing is, but there may be no such microsecond.
+        fine = pa.types.is_temporal(column.type) and getattr(column.type, "unit", None) == "ns"
+        try:
+            found = column if column.type == field.type else column.cast(field.type, safe=not fine)
+        except pa.ArrowInvalid as error:
+            raise WrongResult(
+                f'"{field.name}" holds a value that PostgreSQL has no {field.type} for: {error}', hint=_LIMITS
+            ) from error
+        if (wrong := _beyond(found)) is not None:
+            raise WrongResult(f'"{field.name}" holds a {wrong} beyond those that PostgreSQL has', hint=_LIMITS)
+        columns.append(found)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+_LIMITS = "it has dates from 4713 BC to 5874897, and timestamps until 294276; leave others out, or give them as text"
 
 
 def _storage(column: pa.Array) -> pa.Array:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
 
+from fastflowtransform.engines.messages import whole_line
 from fastflowtransform.errors import (
     BadName,
     ConnectionLost,
@@ -99,12 +101,15 @@ def last_words(text: str) -> str:
     --------
     >>> last_words("[DIVIDE_BY_ZERO] Division by zero. Use `try_divide`. SQLSTATE: 22012\\n== SQL ==")
     'Division by zero. Use `try_divide`'
+    >>> last_words("[DELTA_X] CHECK constraint c (v > 0) violated by row with values:\\n - v : -1\\n\\tat z")
+    'CHECK constraint c (v > 0) violated by row with values: - v : -1'
     >>> last_words("An error occurred while calling o60.sql.\\n: io.delta.X: [DELTA_Y] No.\\n\\tat z")
     'No'
     >>> last_words("[TASK_WRITE_FAILED] Task failed while writing rows to /x.\\nCaused by: org.X: [A_B] No.")
     'No'
     """
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    given = [line.strip() for line in text.strip().splitlines()]
+    lines = [line for line in given if line]
     lines = [line for line in lines if not line.startswith(("at ", "... ", "=="))] or ["(nothing)"]
     told = [line for line in lines if _CONDITION.search(line)]
     found = told[0] if told else None
@@ -119,7 +124,12 @@ def last_words(text: str) -> str:
     found = re.sub(r"^[: ]*([\w$]+\.)+[\w$]+: ", "", found)
     found = re.sub(r"^(Caused by: )?([\w$]+\.)+[\w$]+(Exception|Error): ", "", found)
     found = re.sub(r"\s*SQLSTATE: \w+(; line \d+ pos \d+)?;?", "", found)
-    return found.strip().rstrip(".;")
+    found = found.strip()
+    if found.endswith(":"):
+        place = next(number for number, line in enumerate(given) if line.endswith(found))
+        values = itertools.takewhile(lambda line: line.startswith("- "), given[place + 1 :])
+        found = whole_line([found, *values])
+    return found.rstrip(".;")
 
 
 def _with_causes(error: Any) -> str:
