@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pyarrow as pa
@@ -88,6 +89,39 @@ def test_a_schema_is_made_where_there_is_none_whatever_it_is_called(postgres_pro
 
     assert postgres_project.sql('SELECT x FROM "say ""hi""; DROP SCHEMA demo".n') == [(1,)]
     postgres_project.sql('DROP SCHEMA "say ""hi""; DROP SCHEMA demo" CASCADE')
+
+
+@pytest.mark.parametrize("given", ["options='-c {}'", "options='-c work_mem=1MB -c {}'", "the database"])
+def test_settings_of_the_server_change_nothing(postgres_project: ProjectFolder, server, given):
+    settings = {"quote_all_identifiers": "on", "standard_conforming_strings": "off", "backslash_quote": "on"}
+    schema, dsn = "it's a \\b", postgres_dsn()
+    try:
+        if given == "the database":
+            for name, value in settings.items():
+                server.execute(f"ALTER DATABASE postgres SET {name} = {value}")
+        else:
+            dsn = (
+                postgres_dsn()
+                + "&options="
+                + quote(given.partition("'")[2].strip("'").format(" -c ".join(f"{n}={v}" for n, v in settings.items())))
+            )
+        postgres_project.write(
+            {
+                "project.yml": "name: test\n",
+                "profiles.yml": f'dev: {{engine: postgres, postgres: {{dsn: "{dsn}", schema: "it\'s a \\\\b"}}}}',
+                "seeds/codes.csv": "code,label\n1,a\\b\n",
+                "models/m.ff.sql": "{{ config(materialized='table', indexes=['code']) }} select * from codes",
+            }
+        )
+        answers = [postgres_project.fft(*command) for command in (("seed",), ("run",), ("run",))]
+        found = server.execute(f'SELECT * FROM "{schema}".m').fetchall()
+    finally:
+        for name in settings:
+            server.execute(f"ALTER DATABASE postgres RESET {name}")
+        server.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+
+    assert [answer.code for answer in answers] == [0, 0, 0], answers
+    assert found == [(1, "a\\b")]
 
 
 def test_what_two_runs_stage_at_once_is_not_mixed_up(engine, server):

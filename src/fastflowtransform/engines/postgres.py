@@ -78,9 +78,10 @@ _WORDS = Words({str: "text", int: "bigint", float: "double precision", datetime:
 # Whatever the server, the role or the dsn say: values are printed and read as Ibis and the rule expect.
 _SETTINGS = """
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET standard_conforming_strings = on;
+SET quote_all_identifiers = off;
 SET extra_float_digits = 1; SET client_min_messages = 'error';
 SELECT set_config('application_name', 'fft', false) WHERE current_setting('application_name') = '';
-SELECT set_config('search_path', {schema} || ', ' || current_setting('search_path'), false)
+SELECT set_config('search_path', E{schema} || ', ' || current_setting('search_path'), false)
 """
 
 
@@ -119,7 +120,9 @@ class PostgresEngine:
         on_statement: Callable[[str], None] | None = None,
     ) -> None:
         self._dsn, self._database = dsn, database
-        self._session = Session(dsn, _SETTINGS.format(schema=literal(quoted(database))), on_statement)
+        # They are read as the server's own settings have it: only E says what a backslash is.
+        schema = literal(quoted(database)).replace("\\", "\\\\")
+        self._session = Session(dsn, _SETTINGS.format(schema=schema), on_statement)
         self._lock_wait = lock_wait
         self._numbers = itertools.count(1)
         self._texts = Texts()

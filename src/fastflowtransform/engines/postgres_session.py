@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import adbc_driver_manager as adbc
 from adbc_driver_postgresql import StatementOptions, _driver_path
@@ -39,6 +41,9 @@ SELECT CASE WHEN '{transaction}'::xid8 >= pg_snapshot_xmax(pg_current_snapshot()
        EXISTS (SELECT 1 FROM pg_stat_bgwriter WHERE stats_reset >= {since}::timestamptz) AS crashed
 """
 
+# How the driver marks a type that it does not know, and types that it always knows.
+_UNKNOWN, _PLAIN = b"ADBC:postgresql:typname", {b"int4", b"int8", b"text", b"bool", b"name"}
+
 
 class Session:
     """A connection, opened when it is first needed, and once more after it was lost.
@@ -63,6 +68,7 @@ class Session:
         self._interrupt = Interrupt(self._cancel)
         self._streaming = False
         self._is_given_up, self._kept = False, 0
+        self._types_are_known = False
         self.was_there = False
         """Whether the server is known to be one that takes this DSN, so that it is waited for."""
         self.number = 0
@@ -87,7 +93,8 @@ class Session:
 
     def table(self, sql: str) -> pa.Table:
         """Return a small result; its columns may repeat a name no more than a table's."""
-        return self.again(lambda: self._table(sql))
+        found = self.again(lambda: self._table(sql))
+        return found if self._knows_types(found.schema) else self._table(sql)
 
     def _table(self, sql: str) -> pa.Table:
         with self._sent(sql) as statement:
@@ -108,7 +115,8 @@ class Session:
 
     def columns(self, sql: str) -> pa.Schema:
         """Return the columns of one SELECT, which is not run: each field's metadata has PostgreSQL's own type."""
-        return self.again(lambda: self._columns(sql))
+        found = self.again(lambda: self._columns(sql))
+        return found if self._knows_types(found) else self._columns(sql)
 
     def _columns(self, sql: str) -> pa.Schema:
         import pyarrow as pa
@@ -117,6 +125,21 @@ class Session:
             # Arrow takes the schema over while its handle lives.
             handle = statement.execute_schema()
             return pa.Schema._import_from_c(handle.address)
+
+    def _knows_types(self, columns: pa.Schema) -> bool:
+        """Whether the driver knows the types of the first answer; if not, connect anew, as it has to be for that.
+
+        It looks types up before our settings are sent, by names that `quote_all_identifiers` puts in quotes. The
+        settings are only put into the DSN where they have to be: not every pooler takes them there.
+        """
+        if self._types_are_known:
+            return True
+        self._types_are_known = True
+        if not any((field.metadata or {}).get(_UNKNOWN) in _PLAIN for field in columns):
+            return True
+        self._dsn = with_plain_names(self._dsn)
+        self.close()
+        return False
 
     def ingest(self, table: str, schema: str | None, rows: pa.RecordBatchReader) -> int:
         """Add rows to a table by COPY, by column name, and return how many; without a schema, to a temporary table."""
@@ -293,6 +316,33 @@ def _reader(statement: Any) -> Iterator[pa.RecordBatchReader]:
     handle, _ = statement.execute_query()
     with pa.RecordBatchReader._import_from_c(handle.address) as reader:
         yield reader
+
+
+def with_plain_names(dsn: str) -> str:
+    """Return a DSN whose sessions begin with names and texts as the driver reads them.
+
+    Examples
+    --------
+    >>> with_plain_names("postgresql://db/shop?options=-c%20work_mem%3D1MB")
+    'postgresql://db/shop?options=-c%20work_mem%3D1MB%20-c%20quote_all_identifiers%3Doff'
+    >>> with_plain_names("postgresql://db/shop")
+    'postgresql://db/shop?options=-c%20quote_all_identifiers%3Doff'
+    >>> with_plain_names("host=db options='-c work_mem=1MB'")
+    "host=db options='-c work_mem=1MB -c quote_all_identifiers=off'"
+    >>> with_plain_names("host=db")
+    "host=db options='-c quote_all_identifiers=off'"
+    """
+    plain = "-c quote_all_identifiers=off"
+    if "://" in dsn:
+        escaped = quote(plain)
+        found = re.search(r"[?&]options=[^&]*", dsn)
+        if found is not None:
+            return f"{dsn[: found.end()]}%20{escaped}{dsn[found.end() :]}"
+        return f"{dsn}{'&' if '?' in dsn else '?'}options={escaped}"
+    found = re.search(r"\boptions\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", dsn)
+    if found is None:
+        return f"{dsn} options='{plain}'"
+    return f"{dsn[: found.start()]}options='{found[1] or found[2]} {plain}'{dsn[found.end() :]}"
 
 
 def libpq(dsn: str, at: Location | None = None) -> str:

@@ -23,8 +23,8 @@ _ANY_NUMERIC = (38, 18)
 # Driver's metadata of a field: the name of PostgreSQL's type, and its modifier.
 _LOST = "__fft_lost "
 """Begins the text of a number that has more digits; the server cannot make a number of it."""
-# The first value that PostgreSQL has of these types, and the first that it has no more, as Arrow counts them. The driver
-# counts on from 1970 without a look at the end: infinity, and what is too late for Arrow, come out below the first.
+# The first value that PostgreSQL has of these types, and the first that it has no more, as Arrow counts them. The
+# driver counts on from 1970 without a look at the end: infinity, and what is too late, come out below the first.
 _DAYS = (-2_440_588, 2_145_042_906)
 _MICROSECONDS = (-210_866_803_200_000_000, 9_224_318_016_000_000_000)
 _NAME, _MODIFIER = b"POSTGRESQL:type", b"POSTGRESQL:typmod"
