@@ -55,6 +55,14 @@ def spark(session: nox.Session, where: str) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Make mistakes in projects and command lines at random, for as many seconds as are given: nox -s fuzz -- 3600."""
+    install(session)
+    seconds = session.posargs[0] if session.posargs else "600"
+    session.run("pytest", "tests/fuzz", "-s", env={"FFT_FUZZ_SECONDS": seconds})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Look for mistakes and for unformatted code with ruff."""
     install(session)

@@ -27,8 +27,9 @@ SRC = Path(__file__).parents[1] / "src" / PACKAGE
 # From the ground up. A package stands for its modules, less those that are named on a floor of their own.
 FLOORS = {
     "ground": ["working_folder"],
-    "places": ["atomic_file", "location", "plain_text", "row_values", "secret_values"],
+    "places": ["atomic_file", "dialects", "location", "plain_text", "row_values", "secret_values"],
     "words": ["errors", "names", "relation"],
+    "yaml": ["yaml_nodes"],
     "grammar": ["files", "sql_comments", "template_functions", "plain_template", "yaml_scalars"],
     "texts": [
         "document",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fastflowtransform import engines
+from fastflowtransform.dialects import NAMES, dialect_named
 from fastflowtransform.engines.base import Engine
 from fastflowtransform.errors import FftError, NoTranslation, UnknownEngine, hint_from
 from fastflowtransform.model import Frame, Model, PythonBody
@@ -97,11 +98,8 @@ def dialect_of(name: str) -> str:
     UnknownEngine
         It is neither.
     """
-    from sqlglot.dialects.dialect import Dialects
-
     if name in engines.names():
         return engines.find(name).dialect
-    known = {dialect.value for dialect in Dialects if dialect.value}
-    if name not in known:
-        raise UnknownEngine(f'there is no engine or SQL dialect "{name}"', hint=hint_from(name, known, "dialects"))
-    return name
+    if (dialect := dialect_named(name)) is None:
+        raise UnknownEngine(f'there is no engine or SQL dialect "{name}"', hint=hint_from(name, NAMES, "dialects"))
+    return dialect

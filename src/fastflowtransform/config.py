@@ -130,7 +130,7 @@ def read_config(section: Section, name: str, defaults: Defaults, *, own_delta: b
         said=_said(section, name),
         requires=MappingProxyType(dict(_requires(section, name))),
         description=section.text("description", "") or "",
-        dialect=section.text("dialect"),
+        dialect=section.dialect(),
         deterministic=section.flag("deterministic") if section.has("deterministic") else None,
         meta=MappingProxyType(dict(section.raw("meta") or {})),
         timeout=_timeout(section),

@@ -15,6 +15,7 @@ from fastflowtransform.plain_text import in_ascii_json, in_line, in_lines, in_sq
 from fastflowtransform.results import CheckResult, Outcome, RunResult, SourceResult, Status, StepResult
 from fastflowtransform.secret_values import redact
 from fastflowtransform.streams import event_stream, put
+from fastflowtransform.working_folder import shell_folder
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -69,7 +70,7 @@ class Console:
 
     def __init__(self, output: Output, folder: Path | None = None) -> None:
         self.output = output
-        self.folder = folder or Path.cwd()
+        self.folder = folder or shell_folder()
         self._live: RichStatus | None = None
         self._ended = 0
         self._total = 0

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastflowtransform.atomic_file import write_whole
+from fastflowtransform.dialects import NAMES as DIALECTS
+from fastflowtransform.dialects import dialect_named
 from fastflowtransform.errors import (
     BadValue,
     FftError,
@@ -27,6 +29,7 @@ from fastflowtransform.errors import (
 )
 from fastflowtransform.files import read_text
 from fastflowtransform.secret_values import holds_secret, is_secret
+from fastflowtransform.yaml_nodes import bounded_node
 from fastflowtransform.yaml_scalars import Fraction, Whole, as_written, loader
 
 if TYPE_CHECKING:
@@ -165,6 +168,16 @@ class Section:
             raise self.bad(key, "a text or a list of texts")
         return tuple(map(as_written, value))
 
+    def dialect(self) -> str | None:
+        """Return the SQL dialect under `dialect`, by sqlglot's name."""
+        given = self.text("dialect")
+        if given is None:
+            return None
+        if (found := dialect_named(given)) is None:
+            message = f'"dialect" of {self.title} is "{given}", which is no SQL dialect'
+            raise BadValue(message, at=self.at("dialect"), hint=hint_from(given, DIALECTS, "dialects"))
+        return found
+
     def duration(self, key: str) -> timedelta | None:
         """Return a length of time, written as `2 hours`, `90 minutes` or `1d`."""
         value = self.text(key)
@@ -176,7 +189,10 @@ class Section:
             match, unit = short, "second"
         if match is None or unit not in _UNITS:
             raise self.bad(key, 'a duration such as "1 hour"')
-        return timedelta(seconds=float(match[1]) * _UNITS[unit])
+        try:
+            return timedelta(seconds=float(match[1]) * _UNITS[unit])
+        except OverflowError:
+            raise self.bad(key, "a duration of less than 2,700,000 years") from None
 
     def section(self, key: str, title: str | None = None) -> Section | None:
         """Return the mapping under `key`, or None where there is none."""
@@ -347,7 +363,7 @@ def parse_document(text: str, path: Path, title: str) -> Section:
 
     loading = loader(text)
     try:
-        node = loading.get_single_node()
+        node = bounded_node(loading)
         values = None if node is None else _construct(loading, node, path)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -262,7 +262,8 @@ class Entry:
             "status": status,
             "started_at": self._started,
             "seconds": seconds,
-            "error": None if error is None else redact(error),
+            # A message may hold half of a character, which no warehouse takes.
+            "error": None if error is None else redact(error).encode("utf-8", "backslashreplace").decode(),
         }
 
     def _look(self, engine: Engine, relation: Relation) -> None:

@@ -272,7 +272,7 @@ def _read_settings(folder: Path) -> _Settings:
     section.text("version")
     variables = section.section("vars")
     secret = section.texts("secret")
-    dialect = section.text("dialect")
+    dialect = section.dialect()
     frame = section.choice("frame", Frame, Frame.IBIS)
     models = section.section("models")
     materialized, incremental = Materialized.VIEW, {}

@@ -242,8 +242,8 @@ class UserCode:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        # sys.exit() in a function ends the function, and not the run.
-        if not isinstance(error, Exception | SystemExit) or isinstance(error, FftError):
+        # sys.exit() in a function ends the function, and not the run; Ctrl-C ends both.
+        if error is None or isinstance(error, FftError | KeyboardInterrupt):
             return
         if isinstance(error, SyntaxError):
             at = Location(Path(error.filename or self._path), error.lineno)

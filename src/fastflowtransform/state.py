@@ -53,9 +53,12 @@ def read_manifest(folder: Path) -> Known:
         It is not there, is no manifest, or was written before manifests had fingerprints.
     """
     path = folder / "manifest.json"
-    nodes = _read(path, "nodes", "copy target/manifest.json of a run there, and name that folder")
+    document = _read(path, hint := "copy target/manifest.json of a run there, and name that folder")
+    nodes = document.get("nodes")
+    if not isinstance(nodes, dict):
+        raise _not_ours(path, hint)
     try:
-        found = {name: Fingerprint(**node["fingerprint"]) for name, node in nodes.items()}
+        found = {name: _fingerprint(node["fingerprint"]) for name, node in nodes.items()}
         relations = {
             name: Relation(node["relation"].rpartition(".")[0], node["relation"].rpartition(".")[2])
             for name, node in nodes.items()
@@ -79,9 +82,37 @@ def read_results(folder: Path, name: str = RESULTS) -> Mapping[str, Any]:
     """Read the results of a project's last command, as `docs/reference/artifacts.md` has them."""
     path = folder / "target" / name
     hint = "run the project first: a command leaves its results when it ends, and one that was killed leaves none"
-    _read(path, "steps", hint)
-    document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    document: Mapping[str, Any] = _read(path, hint)
+    if not _is_result(document):
+        raise _not_ours(path, hint)
     return document
+
+
+def _is_result(document: Any) -> bool:
+    """Whether a document has all that is read of results, and of the right types."""
+    options = document.get("options", [])
+    return (
+        isinstance(document.get("command"), str)
+        and (options is None or _is_list(options, str))
+        and all(_is_list(document.get(part), dict) for part in ("steps", "checks"))
+        and all(_has_texts(step, "name", "status") for step in document["steps"])
+        and all(_has_texts(check, "name", "status", "node") for check in document["checks"])
+        and all(isinstance(check.get("failures"), int | None) for check in document["checks"])
+    )
+
+
+def _is_list(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+
+
+def _has_texts(value: Any, *keys: str) -> bool:
+    return all(isinstance(value.get(key), str) for key in keys)
+
+
+def _fingerprint(values: Any) -> Fingerprint:
+    if not isinstance(values["body"], str) or not isinstance(values["config"], str):
+        raise TypeError("a fingerprint is two texts")
+    return Fingerprint(values["body"], values["config"])
 
 
 def results_by_node(document: Mapping[str, Any]) -> dict[str, frozenset[str]]:
@@ -93,7 +124,7 @@ def results_by_node(document: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     for step in document["steps"]:
         found.setdefault(step["name"], set()).add(step["status"])
     for check in document["checks"]:
-        word = "fail" if check["status"] == "error" and check["failures"] is not None else check["status"]
+        word = "fail" if check["status"] == "error" and check.get("failures") is not None else check["status"]
         if word != "success":
             found.setdefault(check["node"], set()).add(word)
         found.setdefault(f"check:{check['name']}", set()).add(word)
@@ -122,11 +153,18 @@ def _change(now: Fingerprint, before: Fingerprint | None) -> frozenset[Change]:
     return frozenset(differ | {Change.MODIFIED} if differ else ())
 
 
-def _read(path: Path, key: str, hint: str) -> Any:
+def _read(path: Path, hint: str) -> Any:
+    """Return the JSON object of a file in `target/`."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return document[key]
     except OSError as error:
         raise NoState(f'there is no "{path.name}" to read: "{error.strerror}"', at=Location(path), hint=hint) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise NoState(f'"{path.name}" is not what a run of fft writes', at=Location(path), hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise _not_ours(path, hint) from error
+    if not isinstance(document, dict):
+        raise _not_ours(path, hint)
+    return document
+
+
+def _not_ours(path: Path, hint: str) -> NoState:
+    return NoState(f'"{path.name}" is not what a run of fft writes', at=Location(path), hint=hint)

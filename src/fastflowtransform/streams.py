@@ -59,6 +59,8 @@ def put(text: str, stream: TextIO, spelt: Callable[[str], str] | None = None) ->
         There is a reader, but no room, as on a full disk; from then on all is said on the error stream.
     """
     global _events
+    if stream.closed:
+        return
     try:
         print(_encodable(text, stream, spelt), file=stream, flush=True)
     except OSError as error:

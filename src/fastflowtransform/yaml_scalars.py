@@ -12,6 +12,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from fastflowtransform.yaml_nodes import bounded_node
+
 if TYPE_CHECKING:
     import yaml
 
@@ -93,7 +95,8 @@ def parse(text: str) -> Any:
     """
     loading = loader(text)
     try:
-        return loading.get_single_data()
+        node = bounded_node(loading)
+        return None if node is None else loading.construct_document(node)
     finally:
         loading.dispose()
 

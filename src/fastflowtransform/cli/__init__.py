@@ -107,8 +107,11 @@ def call(arguments: list[str]) -> int:
 
 def _called(arguments: list[str], asked: Output) -> int:
     try:
+        if any("\0" in argument for argument in arguments):
+            raise UsageError("an argument holds a NUL character", hint="take it away")
         code = group.main(arguments, prog_name="fft", standalone_mode=False)
-        sys.stdout.flush()
+        if not sys.stdout.closed:
+            sys.stdout.flush()
         return int(code or 0)
     except click.exceptions.Exit as left:
         return left.exit_code

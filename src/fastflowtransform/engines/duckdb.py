@@ -481,7 +481,8 @@ class DuckDBEngine:
             return
         name = f"__fft_rows_{next(self._numbers)}"
         # Not the reader itself: to see what it is, DuckDB would load pandas and all of Arrow's file formats.
-        self._duckdb.register(name, rows.__arrow_c_stream__())
+        with translated(None, self._interrupted):
+            self._duckdb.register(name, rows.__arrow_c_stream__())
         try:
             yield f"SELECT * FROM {quoted(name)}"
         finally:

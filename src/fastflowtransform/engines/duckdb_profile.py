@@ -12,6 +12,8 @@ from fastflowtransform.errors import Location
 from fastflowtransform.settings import Profile
 
 MEMORY = ":memory:"
+MOST_THREADS = 1024
+"""DuckDB starts as many as it is told to, and a system does not bear any number of them."""
 _VARIABLES = {"FF_DUCKDB_PATH": "path", "FF_DUCKDB_SCHEMA": "schema"}
 
 
@@ -52,7 +54,10 @@ class Settings:
         path, schema = options.required_text("path"), _schema(options)
         if "://" in path:
             raise options.bad("path", "the path of a file")
-        given: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": options.integer("threads")}
+        threads = options.integer("threads")
+        if threads is not None and not 0 < threads <= MOST_THREADS:
+            raise options.bad("threads", f"a number from 1 to {MOST_THREADS}")
+        given: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": threads}
         spilled = options.text("temp_directory")
         given["temp_directory"] = None if spilled is None else str(profile.folder / spilled)
         options.close()

@@ -63,6 +63,9 @@ class JsonLines:
                     if not names.keys() >= record.keys():
                         names.update(dict.fromkeys(record))
                         column_names(names, Location(self.path, number))
+                if not names:
+                    hint = 'write a key a column, such as {"id": 1}'
+                    raise BadSeed("the objects have no keys", at=Location(self.path, lines[0][0]), hint=hint)
                 yield _part(records, tuple(names), [number for number, _ in lines])
         if not names:
             raise BadSeed("the file is empty", at=Location(self.path), hint="write one JSON object a line")
@@ -70,8 +73,13 @@ class JsonLines:
     def _record(self, line: bytes, number: int) -> dict[str, Any]:
         try:
             record = _JSON.decode(line.decode())
+            if b"\\u" in line:
+                # Half of a character can be written as an escape, and is no text.
+                json.dumps(record, ensure_ascii=False).encode()
         except RecursionError as error:
             raise self._bad("it is nested too deeply", number) from error
+        except UnicodeEncodeError as error:
+            raise self._bad("it holds half of a character", number) from error
         except json.JSONDecodeError as error:
             raise self._bad(f"{error.msg} at character {error.colno}", number) from error
         except _Unsound as error:
