@@ -154,15 +154,15 @@ CSV = [
 ]
 OF_KIND = {".yml": YAML, ".sql": [*SQL, *JINJA], ".py": PYTHON, ".csv": CSV, ".json": YAML, ".env": YAML}
 
-WORDS = [
-    *"|.|..|x|*|+orders|orders+|+|@|@orders|tag:|tag:x|path:|path:..|path:/|source:|source:raw.orders|a,b".split("|"),
-    *"state:|state:new|state:x|result:error|result:|a b|-1|0|1e999|99999999999999999999|auto|nan|1 day|1 week".split(
-        "|"
-    ),
-    *"999999999 weeks|0 days|2026-01-01|2026-13-45|infinity|-infinity|a=b|a=[|{a: 1}|{a|=x|a=|orders.ff".split("|"),
-    *"models/orders.ff.sql|prod|dev|postgres|duckdb|spark|postgresql|order_id|amount|nothing|é|\udcff".split("|"),
-    *("\x1b[2J", "::error::x", "x" * 300),
-]
+WORDS = (
+    """\
+|.|..|x|*|+orders|orders+|+|@|@orders|tag:|tag:x|path:|path:..|path:/|source:|source:raw.orders|a,b
+state:|state:new|state:x|result:error|result:|a b|-1|0|1e999|99999999999999999999|auto|nan|1 day|1 week
+999999999 weeks|0 days|2026-01-01|2026-13-45|infinity|-infinity|a=b|a=[|{a: 1}|{a|=x|a=|orders.ff
+models/orders.ff.sql|prod|dev|postgres|duckdb|spark|postgresql|order_id|amount|nothing|\udcff|\x1b[2J|::error::x\
+""".replace("\n", "|").split("|")
+    + ["x" * 300]
+)
 COMMANDS = [
     line.split()
     for line in """\
