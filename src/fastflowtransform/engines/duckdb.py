@@ -27,7 +27,7 @@ from fastflowtransform.engines.base import (
 from fastflowtransform.engines.compiling import Texts
 from fastflowtransform.engines.duckdb_altering import altering
 from fastflowtransform.engines.duckdb_belongings import Belongings, belongings
-from fastflowtransform.engines.duckdb_columns import Columns
+from fastflowtransform.engines.duckdb_columns import Columns, holds_moments
 from fastflowtransform.engines.duckdb_errors import first_line, opened, translated
 from fastflowtransform.engines.duckdb_evidence import DuckDBEvidence
 from fastflowtransform.engines.duckdb_landing import Added, Beside, Sending
@@ -197,8 +197,7 @@ class DuckDBEngine:
             rows = self._rows(self.compiled(table))
             names = [name for name, *_ in self._duckdb.description or ()]
             return [dict(zip(names, row, strict=True)) for row in rows]
-        if any(dtype.is_temporal() or dtype.is_interval() or dtype.is_nested() for dtype in table.schema().types):
-            # DuckDB makes an infinite date one of Python's, which is not, and needs pytz for moments.
+        if holds_moments(table.schema()):
             with self.batches(table) as batches:
                 return python_rows(batches)
         with self._selected(table) as select:

@@ -76,3 +76,11 @@ class Columns:
             return ops.DatabaseTable(name, schema=schema, source=source, namespace=namespace).to_expr()
 
         return Named(printed, columns, build)
+
+
+def holds_moments(schema: Schema) -> bool:
+    """Whether a column may hold dates, times or lengths of time.
+
+    DuckDB gives one of Python's dates for an infinite one, fails over a long interval, and needs pytz for moments.
+    """
+    return any(dtype.is_temporal() or dtype.is_interval() or dtype.is_nested() for dtype in schema.types)
