@@ -8,6 +8,9 @@ from fastflowtransform.translation.kinds import Kind, kind_of
 from fastflowtransform.translation.rule import Refused
 from fastflowtransform.translation.types import built
 
+ORDERED = "__fft_ordered"
+"""The name of a query whose rows are ordered from outside of it."""
+
 _NOT_IN_DELTA = set(" ,;{}()\n\t=")
 
 
@@ -21,13 +24,9 @@ def name_outputs(
     Refused
         A column has no name, and the target none for it; or the number of columns is not the source's.
     """
-    select = tree
-    while not isinstance(select, exp.Select):
-        if isinstance(select, exp.Values):
-            return tree, []
-        select = select.this
-    if len(select.expressions) == 1 and isinstance(select.expressions[0], exp.Star):
-        return tree, []  # The rows of a SELECT whose columns have their names.
+    select = _named_select(tree)
+    if any(isinstance(one, exp.Star) for one in select.expressions):
+        raise Refused("the columns of its star are not known", instead="name the columns")
     if len(select.expressions) != len(outputs):
         raise Refused(f"DuckDB gives {len(outputs)} columns, and its translation {len(select.expressions)}")
     warnings = []
@@ -45,6 +44,19 @@ def name_outputs(
     if renamed:
         _rename_in_order(tree, renamed)
     return tree, warnings
+
+
+def _named_select(tree: exp.Expr) -> exp.Select:
+    """Return the SELECT whose columns have the names of what comes out."""
+    select = tree
+    while not isinstance(select, exp.Select):
+        if isinstance(select, exp.Values):
+            raise Refused("VALUES by itself", instead="select * from (values …) as t(a, b)")
+        select = select.this
+    source = select.args.get("from_")
+    if source is not None and isinstance(source.this, exp.Subquery) and source.this.alias == ORDERED:
+        return _named_select(source.this.this)
+    return select
 
 
 def _require_storable(name: str, dtype: str, *, nameless: bool) -> None:

@@ -100,7 +100,7 @@ def _deviation(to: str, node: Any) -> Any:
 
 
 def _correlation(to: str, node: Any) -> Any:
-    names = {exp.Corr: "CORR", exp.CovarSamp: "COVAR_SAMP", exp.CovarPop: "COVAR_POP"}
+    names = {exp.CovarSamp: "COVAR_SAMP", exp.CovarPop: "COVAR_POP"}
     if not {kind(node.this), kind(node.expression)} <= NUMBERS:
         raise Refused("it is of other types than numbers")
     return call(names[type(node)], as_double(to, node.this), as_double(to, node.expression))
@@ -180,7 +180,7 @@ RULES = (
     rule(_count_if, exp.CountIf),
     rule(_of_booleans, exp.LogicalAnd, exp.LogicalOr),
     rule(_deviation, *_DEVIATIONS),
-    rule(_correlation, exp.Corr, exp.CovarSamp, exp.CovarPop),
+    rule(_correlation, exp.CovarSamp, exp.CovarPop),
     rule(_median, exp.Median),
     rule(_quantile_cont, exp.PercentileCont),
     rule(_quantile_disc, exp.PercentileDisc, exp.Quantile),

@@ -60,16 +60,26 @@ def _same_but_collation(one: Any, other: Any) -> bool:
 
 def _array_agg(to: str, node: Any) -> Any:
     inner, distinct, keys = _parts(node)
-    if isinstance(node.parent, exp.Window | exp.Filter) or distinct:
-        raise Refused(
-            "it is of a window, has a filter, or takes each value once", instead="collect the rows of a subquery"
-        )
+    if isinstance(node.parent, exp.Window | exp.Filter):
+        raise Refused("it is of a window, or has a filter", instead="list() over a subquery")
     if kind(inner) in (Kind.LIST, Kind.STRUCT, Kind.MAP, Kind.UNKNOWN):
         raise Refused(f"it collects {kind(inner)}")
-    if to == "postgres":
-        collected = exp.Order(this=inner.copy(), expressions=[each.copy() for each in keys]) if keys else inner.copy()
-        return exp.Anonymous(this="ARRAY_AGG", expressions=[collected])
-    return _collected_in_spark(inner, keys)
+    if distinct:
+        return _distinct_list(to, inner, keys)
+    if to == "spark":
+        return _collected_in_spark(inner, keys)
+    collected = exp.Order(this=inner.copy(), expressions=[each.copy() for each in keys]) if keys else inner.copy()
+    return exp.Anonymous(this="ARRAY_AGG", expressions=[collected])
+
+
+def _distinct_list(to: str, inner: Any, keys: list[Any]) -> Any:
+    """Collect each value once, in its own order."""
+    (key,) = keys if len(keys) == 1 else (None,)
+    if key is None or (key.this != inner and not _same_but_collation(key.this, inner)) or to == "spark":
+        raise Refused("it takes each value once, in an order of its own", instead="list() over a subquery")
+    first = exp.Distinct(expressions=[by_code_point(to, inner).copy()])
+    ordered = exp.Order(this=first, expressions=[key.copy()])
+    return exp.Anonymous(this="ARRAY_AGG", expressions=[ordered])
 
 
 def _collected_in_spark(inner: Any, keys: list[Any]) -> Any:
@@ -111,6 +121,24 @@ def _arg_max(to: str, node: Any) -> Any:
     return fragment(to, words, inner, by_code_point(to, by), by)
 
 
+def _first(to: str, node: Any) -> Any:
+    """Return the first or last value of a group, in an order that is said."""
+    if not isinstance(node.this, exp.Order) or isinstance(node.parent, exp.Window | exp.Filter):
+        raise Refused("which row comes first is not said", instead="first(… order by …)")
+    inner, keys = node.this.this, node.this.expressions
+    if kind(inner) not in SORTED:
+        raise Refused(f"it is of {kind(inner)}")
+    is_first = isinstance(node, exp.First)
+    if to == "spark":
+        place = "1" if is_first else "-1"
+        return fragment(to, f"TRY_ELEMENT_AT(_0, {place})", _collected_in_spark(inner, keys))
+    listed = exp.Order(this=inner.copy(), expressions=[each.copy() for each in keys])
+    made = exp.Anonymous(this="ARRAY_AGG", expressions=[listed])
+    if is_first:
+        return fragment(to, "(_0)[1]", exp.Paren(this=made))
+    return fragment(to, "(_0)[COUNT(*)]", exp.Paren(this=made))
+
+
 def _any_value(to: str, node: Any) -> Any:
     if isinstance(node.this, exp.Order | exp.HavingMax) or isinstance(node.parent, exp.Window):
         raise Refused("it has an order", instead="arg_min(…, …)")
@@ -122,4 +150,5 @@ RULES = (
     rule(_array_agg, exp.ArrayAgg),
     rule(_arg_max, exp.ArgMax, exp.ArgMin),
     rule(_any_value, exp.AnyValue),
+    rule(_first, exp.First, exp.Last),
 )

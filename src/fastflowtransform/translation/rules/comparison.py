@@ -47,10 +47,25 @@ def _typed(to: str, literal: Any, other: Any) -> Any:
 
 
 def _compare(to: str, node: Any) -> Any:
+    if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
+        return _any_of(to, node.this, node.expression.this)
     one, other = comparable(to, node.this, node.expression)
     if isinstance(node, exp.LT | exp.LTE | exp.GT | exp.GTE):
         one = by_code_point(to, one)
     return type(node)(this=one.copy(), expression=other.copy())
+
+
+def _any_of(to: str, this: Any, listed: Any) -> Any:
+    """Return whether a value is one of those that are written out."""
+    inner = listed.unnest() if isinstance(listed, exp.Paren) else listed
+    if not isinstance(inner, exp.Array) or not inner.expressions:
+        raise Refused("it is any of a list that is not written out", instead="list_contains(…, …), or in (…)")
+    made = [comparable(to, this, each)[1].copy() for each in inner.expressions]
+    return exp.In(this=this.copy(), expressions=made)
+
+
+def _any(to: str, node: Any) -> Any:
+    return node
 
 
 def _between(to: str, node: Any) -> Any:
@@ -78,5 +93,6 @@ def _in(to: str, node: Any) -> Any:
 RULES = (
     rule(_compare, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ),
     rule(_between, exp.Between),
+    rule(_any, exp.Any),
     rule(_in, exp.In),
 )

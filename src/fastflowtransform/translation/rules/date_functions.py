@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlglot import exp
 
-from fastflowtransform.translation.kinds import TIMES, Kind, kind
+from fastflowtransform.translation.kinds import NUMBERS, TIMES, Kind, kind
 from fastflowtransform.translation.rule import Refused, rule
-from fastflowtransform.translation.write import fragment, literal_text
+from fastflowtransform.translation.rules.dates import plus_minus
+from fastflowtransform.translation.write import call, fragment, literal_text
 
 _UNITS = {
     **dict.fromkeys(("YEARS", "Y", "YR", "YRS"), "YEAR"),
@@ -113,6 +114,7 @@ _PARTS = {
         "MICROSECOND": "CAST(EXTRACT(MICROSECONDS FROM _0) AS bigint)",
         "EPOCH": "CAST(EXTRACT(EPOCH FROM _0) AS double precision)",
         "EPOCH_MS": "CAST(FLOOR(EXTRACT(EPOCH FROM _0) * 1000) AS bigint)",
+        "EPOCH_US": "CAST(EXTRACT(EPOCH FROM _0) * 1000000 AS bigint)",
     },
     "spark": {
         **{unit: f"CAST({name}(_0) AS bigint)" for unit, name in
@@ -125,6 +127,7 @@ _PARTS = {
         "MICROSECOND": "CAST(EXTRACT(SECOND FROM _0) * 1000000 AS bigint)",
         "EPOCH": "CAST(UNIX_MICROS(CAST(_0 AS timestamp_ltz)) AS double) / 1e6",
         "EPOCH_MS": "UNIX_MILLIS(CAST(_0 AS timestamp_ltz))",
+        "EPOCH_US": "UNIX_MICROS(CAST(_0 AS timestamp_ltz))",
     },
 }  # fmt: skip
 
@@ -179,12 +182,16 @@ def _function(to: str, node: Any) -> Any:
     return part(to, _FUNCTIONS[type(node)], node.this)
 
 
+_NAMED_PARTS = ("weekday", "isoyear", "epoch_us", "millisecond", "microsecond", "dayofmonth")
+
+
 def _named_part(to: str, node: Any) -> Any:
     name = node.name.lower()
     if name in ("date_part", "datepart"):
         unit, of = node.expressions
         return part(to, unit_of(unit), of)
-    return part(to, {"weekday": "DOW", "isoyear": "ISOYEAR", "epoch_ms": "EPOCH_MS"}[name], node.expressions[0])
+    named = {"weekday": "DOW", "dayofmonth": "DAY"}
+    return part(to, named.get(name, name.upper()), node.expressions[0])
 
 
 def _epoch_ms(to: str, node: Any) -> Any:
@@ -221,19 +228,72 @@ def _make_date(to: str, node: Any) -> Any:
     return fragment(to, f"MAKE_DATE({arguments})", *parts)
 
 
+def _timezone(to: str, node: Any) -> Any:
+    """Return `timezone(zone, time)`, which is `time at time zone zone`."""
+    if len(node.expressions) != 2:
+        raise Refused("it does not have two arguments")
+    zone, this = node.expressions
+    return _in_zone(to, this, zone)
+
+
+def _added(to: str, node: Any) -> Any:
+    """Return `date_add(time, interval)`, which is a sum."""
+    made = exp.Add(this=node.this.copy(), expression=node.expression.copy())
+    if kind(node.expression) is not Kind.INTERVAL:
+        raise Refused(f"it adds {kind(node.expression)}")
+    return plus_minus(to, made)
+
+
+def _age(to: str, node: Any) -> Any:
+    if to == "spark" or len(node.expressions) != 2 or any(kind(each) not in TIMES for each in node.expressions):
+        raise Refused("it gives months and days, and not all engines have it", instead="date_diff('day', …)")
+    return call("AGE", *(as_time(to, each) for each in node.expressions))
+
+
+def _make_timestamp(to: str, node: Any) -> Any:
+    names = ("year", "month", "day", "hour", "min", "sec")
+    parts = [node.args.get(name) for name in names]
+    others = [value for name, value in node.args.items() if name not in names and value]
+    if others or any(each is None or kind(each) not in NUMBERS for each in parts):
+        raise Refused("it is not made of six numbers")
+    cast = {"postgres": ("integer", "double precision"), "spark": ("int", "decimal(16, 6)")}[to]
+    arguments = ", ".join(f"CAST(_{place} AS {cast[place == 5]})" for place in range(6))
+    name = {"postgres": "MAKE_TIMESTAMP", "spark": "MAKE_TIMESTAMP_NTZ"}[to]
+    return fragment(to, f"{name}({arguments})", *parts)
+
+
+def _whole_units(to: str, node: Any) -> Any:
+    """Count the whole days, hours or smaller units between two times."""
+    unit, begin, end = node.expressions
+    name = unit_of(unit)
+    size = {"WEEK": 604_800_000_000, "DAY": 86_400_000_000, **_MICROS}.get(name)
+    if size is None:
+        raise Refused(f"whole units of {name.lower()}", instead="date_diff, which counts borders")
+    one, other = as_time(to, end), as_time(to, begin)
+    words = {
+        "postgres": f"TRUNC((EXTRACT(EPOCH FROM _0) - EXTRACT(EPOCH FROM _1)) * 1000000 / {size})",
+        "spark": "(UNIX_MICROS(CAST(_0 AS timestamp_ltz)) - UNIX_MICROS(CAST(_1 AS timestamp_ltz))) DIV " + str(size),
+    }
+    return fragment(to, f"CAST({words[to]} AS bigint)", one, other)
+
+
 def _zone(to: str, node: Any) -> Any:
+    return _in_zone(to, node.this, node.args.get("zone"))
+
+
+def _in_zone(to: str, this: Any, named: Any) -> Any:
     """Return a moment as the local time of a zone, and a local time as the moment."""
-    zone = literal_text(node.args.get("zone"))
+    zone = literal_text(named)
     if zone is None:
         raise Refused("its zone is not written out")
-    if kind(node.this) not in (Kind.MOMENT, Kind.TIMESTAMP):
-        raise Refused(f"it is of {kind(node.this)}")
+    if kind(this) not in (Kind.MOMENT, Kind.TIMESTAMP):
+        raise Refused(f"it is of {kind(this)}")
     if to == "postgres":
-        return exp.Paren(this=exp.AtTimeZone(this=node.this.copy(), zone=exp.Literal.string(zone)))
-    name = "FROM_UTC_TIMESTAMP" if kind(node.this) is Kind.MOMENT else "TO_UTC_TIMESTAMP"
-    moment = node.this if kind(node.this) is Kind.MOMENT else fragment(to, "CAST(_0 AS timestamp_ltz)", node.this)
+        return exp.Paren(this=exp.AtTimeZone(this=this.copy(), zone=exp.Literal.string(zone)))
+    name = "FROM_UTC_TIMESTAMP" if kind(this) is Kind.MOMENT else "TO_UTC_TIMESTAMP"
+    moment = this if kind(this) is Kind.MOMENT else fragment(to, "CAST(_0 AS timestamp_ltz)", this)
     made = exp.Anonymous(this=name, expressions=[moment.copy(), exp.Literal.string(zone)])
-    return fragment(to, "CAST(_0 AS timestamp_ntz)", made) if kind(node.this) is Kind.MOMENT else made
+    return fragment(to, "CAST(_0 AS timestamp_ntz)", made) if kind(this) is Kind.MOMENT else made
 
 
 RULES = (
@@ -241,7 +301,22 @@ RULES = (
     rule(_date_trunc, exp.TimestampTrunc, exp.DateTrunc),
     rule(_extract, exp.Extract),
     rule(_function, *_FUNCTIONS),
-    rule(_named_part, "date_part", "datepart", "weekday", "isoyear"),
+    rule(
+        _named_part,
+        "date_part",
+        "datepart",
+        "weekday",
+        "isoyear",
+        "epoch_us",
+        "millisecond",
+        "microsecond",
+        "dayofmonth",
+    ),
+    rule(_timezone, "timezone"),
+    rule(_added, exp.DateAdd),
+    rule(_age, "age"),
+    rule(_make_timestamp, exp.TimestampFromParts),
+    rule(_whole_units, "date_sub", "datesub"),
     rule(_epoch_ms, exp.UnixToTime),
     rule(_last_day, exp.LastDay),
     rule(_day_name, exp.Dayname),

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from fastflowtransform.translation.collation import by_code_point
 from fastflowtransform.translation.kinds import SORTED, Kind, kind
+from fastflowtransform.translation.outputs import ORDERED
 from fastflowtransform.translation.rule import Refused, rule
 from fastflowtransform.translation.structure import same
 from fastflowtransform.translation.write import whole
@@ -68,7 +69,7 @@ def _ordered_outside(node: Any) -> Any:
     for name in ("order", "limit", "offset"):
         outside.set(name, node.args.get(name))
         node.set(name, None)
-    inner = exp.Subquery(this=node.copy(), alias=exp.TableAlias(this=exp.to_identifier("rows", quoted=True)))
+    inner = exp.Subquery(this=node.copy(), alias=exp.TableAlias(this=exp.to_identifier(ORDERED, quoted=True)))
     outside.set("from_", exp.From(this=inner))
     return outside
 

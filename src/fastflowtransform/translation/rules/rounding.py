@@ -90,7 +90,18 @@ def _abs(to: str, node: Any) -> Any:
     return call("ABS", node.this)
 
 
-_OF_DOUBLE = {exp.Sqrt: "SQRT", exp.Cbrt: "CBRT", exp.Exp: "EXP", exp.Ln: "LN"}
+_OF_DOUBLE = {
+    exp.Sqrt: "SQRT",
+    exp.Cbrt: "CBRT",
+    exp.Exp: "EXP",
+    exp.Ln: "LN",
+    exp.Sin: "SIN",
+    exp.Cos: "COS",
+    exp.Tan: "TAN",
+    exp.Atan: "ATAN",
+    exp.Degrees: "DEGREES",
+    exp.Radians: "RADIANS",
+}
 
 
 def _of_double(to: str, node: Any) -> Any:
@@ -128,6 +139,16 @@ def _checked(to: str, holds: str, of: Any, made: Any) -> Any:
     return fragment(to, f"CASE WHEN {holds} OR _0 IS NULL THEN _1 ELSE {error} END", of, made)
 
 
+def _angle(to: str, node: Any) -> Any:
+    if not {kind(node.this), kind(node.expression)} <= NUMBERS:
+        raise Refused("it is of other types than numbers")
+    return call("ATAN2", as_double(to, node.this), as_double(to, node.expression))
+
+
+def _pi(to: str, node: Any) -> Any:
+    return call("PI")
+
+
 def _power(to: str, node: Any) -> Any:
     if not {kind(node.this), kind(node.expression)} <= NUMBERS:
         raise Refused("it is of other types than numbers")
@@ -154,6 +175,8 @@ RULES = (
     rule(_abs, exp.Abs),
     rule(_of_double, *_OF_DOUBLE),
     rule(_log, exp.Log),
+    rule(_angle, exp.Atan2),
+    rule(_pi, exp.Pi),
     rule(_power, exp.Pow),
     rule(_greatest, exp.Greatest, exp.Least),
 )

@@ -15,6 +15,8 @@ from fastflowtransform.translation.write import call, fragment, number, whole
 def _series(to: str, node: Any) -> Any:
     """Return a series: rows where it stands as a table, a list elsewhere."""
     is_table = isinstance(node.parent, exp.Table)
+    if is_table:
+        _name_column(node)
     start, end, step = node.args["start"], node.args["end"], node.args.get("step")
     if kind(start) in TIMES:
         return _of_times(to, node, as_time(to, start), as_time(to, end), is_table=is_table)
@@ -41,6 +43,14 @@ def _series(to: str, node: Any) -> Any:
     if (last - first) * by < 0:
         return fragment(to, "CAST(ARRAY() AS array<bigint>)")
     return fragment(to, f"SEQUENCE(CAST({first} AS bigint), CAST({last} AS bigint), CAST({by} AS bigint))")
+
+
+def _name_column(node: Any) -> None:
+    """Give the column of a series the name that DuckDB gives it, where the text gives none."""
+    alias = node.parent.args.get("alias")
+    if alias is not None and not alias.columns:
+        name = "range" if node.args.get("is_end_exclusive") else "generate_series"
+        alias.set("columns", [exp.to_identifier(name, quoted=True)])
 
 
 def number_of(value: int) -> exp.Expr:

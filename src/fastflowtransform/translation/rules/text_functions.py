@@ -129,6 +129,13 @@ def _search(to: str, node: Any) -> Any:
     return fragment(to, _SEARCHES[type(node)][to], node.this, node.expression)
 
 
+def _prefix(to: str, node: Any) -> Any:
+    this, part = node.expressions
+    texts(this, part)
+    of = exp.EndsWith if node.name.lower() == "suffix" else exp.StartsWith
+    return fragment(to, _SEARCHES[of][to], this, part)
+
+
 def _trim(to: str, node: Any) -> Any:
     plain(node, "this", "expression", "position")
     texts(node.this, node.expression)
@@ -260,6 +267,7 @@ RULES = (
     rule(_split_part, exp.SplitPart),
     rule(_position, exp.StrPosition),
     rule(_search, *_SEARCHES),
+    rule(_prefix, "prefix", "suffix"),
     rule(_trim, exp.Trim),
     rule(_pad, exp.Pad),
     rule(_repeat, exp.Repeat),

@@ -14,6 +14,7 @@ from fastflowtransform.translation.write import fragment, text
 _SPACE = r"[ \t\n\r\f\v]*"
 _DIGITS = r"[0-9]+(_[0-9]+)*"
 _NUMBER = rf"^{_SPACE}[+-]?({_DIGITS}[.]?({_DIGITS})?|[.]{_DIGITS})([eE][+-]?[0-9]{{1,3}})?{_SPACE}$"
+_WHOLE = rf"{_NUMBER}|^{_SPACE}0([xX][0-9a-fA-F]+|[bB][01]+){_SPACE}$"
 _DATE = r"[0-9]{1,4}([-/ \\])[0-9]{1,2}\1[0-9]{1,2}"
 _DAY = rf"^{_SPACE}{_DATE}([^0-9]|$)"
 _TIME = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}([.][0-9]*)?)?"
@@ -62,7 +63,7 @@ def _number(to: str, node: Any, dtype: Any) -> Any:
         number = f"ROUND(CAST({plain} AS decimal))"
         within = f"{number} BETWEEN {-(2**bits)} AND {2**bits - 1}"
     words = f"CASE WHEN {_matched(to)} THEN CASE WHEN {within} THEN CAST({number} AS {name}) END END"
-    return fragment(to, words, node, _pattern(to, _NUMBER), spaces)
+    return fragment(to, words, node, text(_NUMBER if kind_of(dtype) is Kind.DECIMAL else _WHOLE), spaces)
 
 
 def _boolean(to: str, node: Any, dtype: Any) -> Any:

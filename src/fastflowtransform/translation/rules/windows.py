@@ -14,7 +14,11 @@ _OFFSET = ("this", "offset", "default")
 
 
 def _window(to: str, node: Any) -> Any:
-    plain(node, "this", "partition_by", "order", "over", "spec")
+    plain(node, "this", "partition_by", "order", "over", "spec", "alias")
+    if node.arg_key == "windows":
+        return node
+    if node.this.find(exp.Distinct) is not None:
+        raise Refused("not all engines have DISTINCT in a window", instead="a subquery")
     function = node.this
     while isinstance(function, exp.IgnoreNulls | exp.RespectNulls | exp.Filter):
         function = function.this
