@@ -14,6 +14,15 @@ select id, unnest(string_split(tags, ',')) as tag from shop.visits
 -- name: the row of the largest
 select good, arg_max(id, price) as a, arg_min(label, id) as b, max_by(label, id) as c from shop.visits group by good
 -- name: fields of a document
-select id, doc ->> '$.a' as a, doc ->> 'a' as b, (doc -> 'b') ->> 'c' as c, json_extract_string(doc, '$.list[0]') as d from shop.visits
+select id, doc ->> '$.a' as a, doc ->> 'a' as b, (doc -> 'b') ->> 'c' as c, json_extract_string(doc, '$.b') as d
+from shop.visits
+-- name: items of a document
+-- not on: spark
+select id, json_extract_string(doc, '$.list[1]') as a, json_array_length(doc, '$.list') as b from shop.visits
 -- name: fields of a row
 select id, (struct_pack(a := visits, b := label)).b as b from shop.visits
+-- name: the first of a group in an order
+select good, first(label order by price desc) as a, last(visits order by id) as b from shop.visits group by good
+-- name: a struct of several rows
+-- not on: postgres
+with q as (select id, {'a': visits, 'b': label} as pair from shop.visits) select id, pair.a as a, pair['b'] as b from q

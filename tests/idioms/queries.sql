@@ -31,3 +31,29 @@ select label, good, sum(visits) as n, grouping(label) as g from shop.visits grou
 with v(k, word) as (values (1, 'one'), (2, 'two')) select id, word from shop.visits join v on v.k = id
 -- name: any of several
 select id, label in ('a', 'b') as a, visits in (7, null) as b, visits is distinct from id as c, label is not null as d from shop.visits
+-- name: a window with a name
+select id, sum(visits) over w as a, count(*) over w as b from shop.visits window w as (partition by good order by id)
+-- name: rows in a row
+-- not on: postgres
+-- not on: spark
+select id from shop.visits where (label, good) in (('apple', true), ('b', null))
+-- name: functions that nobody has tried
+-- not on: postgres
+-- not on: spark
+select histogram(visits) as a, mode(label) as b from shop.visits
+-- name: samples are other rows on each engine
+-- not on: postgres
+-- not on: spark
+select id from shop.visits using sample 50%
+-- name: columns without a name
+-- not on: spark
+select count(*), max(label) from shop.visits
+-- name: rows that are counted by themselves
+-- not on: spark
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 5) select i from n
+-- name: values before are not left out
+-- not on: postgres
+select id, lag(visits ignore nulls) over (order by id) as a from shop.visits
+-- name: groups around a row
+-- not on: spark
+select id, sum(visits) over (order by id rows between 1 preceding and 1 following exclude current row) as a from shop.visits

@@ -29,6 +29,8 @@ select id, regexp_replace(label, 'e', 'X') as a, regexp_replace(tags, '[a-z]', '
 select id, regexp_extract(tags, '([a-z]),([a-z])', 2) as a, regexp_extract(label, '\d+') as b,
   label similar to '[a-z]+' as c, regexp_extract_all(tags, '[a-z]') as d from shop.visits
 -- name: texts that may be something else
-select id, try_cast(raw as integer) as a, try_cast(raw as date) as b, try_cast(raw as double) as c,
+select id, try_cast(raw as date) as b, try_cast(raw as double) as c,
   try_cast(raw as timestamp) as d, try_cast(raw as boolean) as e from shop.visits
+-- name: texts that may be whole numbers
 -- not on: spark
+select id, try_cast(raw as integer) as a, try_cast(raw as decimal(8, 2)) as b from shop.visits

@@ -67,6 +67,8 @@ def _smallest(to: str, node: Any) -> Any:
 
 def _filter(to: str, node: Any) -> Any:
     if isinstance(node.parent, exp.Window):
+        if to == "spark":
+            raise Refused("Spark has no filter in a window", instead="sum(case when … then … end) over (…)")
         return node
     return as_before(to, node, node) if isinstance(node.this, exp.Min | exp.Max) else node
 

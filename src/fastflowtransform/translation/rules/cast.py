@@ -108,8 +108,9 @@ def _of_text(to: str, node: Any, dtype: exp.DataType) -> Any:
     return plain_cast(to, node, dtype)
 
 
-def _to_date(to: str, node: Any, dtype: exp.DataType) -> Any:
-    return plain_cast(to, node, dtype)
+def _moment_text(to: str, node: Any, dtype: Any) -> Any:
+    made = plain_cast(to, node, dtype)
+    return fragment(to, "CONCAT(_0, '+00')", made) if to == "spark" else made
 
 
 def _to_decimal(to: str, node: Any, dtype: exp.DataType) -> Any:
@@ -142,6 +143,7 @@ _HOW: dict[tuple[Kind, Kind], _Cast] = {
     (Kind.FLOAT, Kind.DECIMAL): _to_decimal,
     (Kind.TIMESTAMP, Kind.TIME): plain_cast,
     (Kind.JSON, Kind.TEXT): _of_json,
+    (Kind.MOMENT, Kind.TEXT): _moment_text,
 }
 
 

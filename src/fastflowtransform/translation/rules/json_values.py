@@ -38,6 +38,8 @@ def _at(to: str, this: Any, steps: list[str | int], *, as_text: bool) -> Any:
     if to == "postgres":
         path = "{" + ",".join(str(step) for step in steps) + "}"
         return fragment(to, f"_0 {'#>>' if as_text else '#>'} _1", _document(to, this), text(path))
+    if as_text and steps and isinstance(steps[-1], int):
+        raise Refused("Spark does not tell an item that is null from the text null", instead="a key as the last step")
     path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     return call("GET_JSON_OBJECT", _document(to, this), text(path))
 

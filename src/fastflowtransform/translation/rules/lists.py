@@ -226,6 +226,8 @@ def _unnest_table(to: str, node: Any) -> Any:
     if this is None or node.args.get("offset") or alias is None or len(alias.columns) != 1:
         raise Refused("it is of several lists, or names no column", instead="unnest(…) as t(x)")
     of_list(this)
+    if to == "spark" and this.find(exp.Column) is not None:
+        raise Refused("Spark reads no columns there", instead="unnest(…) among the columns")
     name = "UNNEST" if to == "postgres" else "EXPLODE"
     return exp.Table(this=call(name, this), alias=alias.copy())
 
