@@ -53,18 +53,23 @@ def compile_models(
     _raise(refused)
 
 
-def require_translations(project: Project, names: Iterable[str], engine: Engine) -> None:
-    """Raise for the models whose SQL is of another dialect and cannot run on the engine, all of them at once."""
+def require_translations(project: Project, names: Iterable[str], engine: Engine) -> list[str]:
+    """Return what may surprise in the translation of models, or raise for all that cannot run on the engine."""
     wanted = list(names)
+    refused: list[NoTranslation] = []
+    warnings: list[str] = []
     tables = Tables(project, engine)
     tables.foresee(wanted)
-    refused: list[NoTranslation] = []
+    told = 0
     for name in wanted:
         try:
             tables.require_translation(project.models[name])
         except NoTranslation as error:
             refused.append(error)
+        warnings += [f"{name}: {warning}" for warning in dict.fromkeys(tables.warnings[told:])]
+        told = len(tables.warnings)
     _raise(refused)
+    return warnings
 
 
 def _raise(refused: list[NoTranslation]) -> None:

@@ -82,6 +82,15 @@ class Tables:
         self._inline: dict[str, Rows] = dict(instead)
         self._known = Known(self.rows, self._standing, self._written)
         self._bound = BoundColumns(project, engine, self._known)
+        self._warnings: list[str] = []
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what has been told of translations so far."""
+        return tuple(self._warnings)
+
+    def _warn(self, warning: str) -> None:
+        self._warnings.append(warning)
 
     def foresee(self, names: Collection[str]) -> None:
         """Take models to have the columns that their texts give: they are built before others read them."""
@@ -354,7 +363,7 @@ class Tables:
 
     def translated(self, text: str, dialect: str, source: Template | Location) -> str:
         """Return a SELECT that is written in `dialect` in the dialect that is wanted."""
-        return translating.translated(text, (dialect, self._dialect), source, self._bound.of)
+        return translating.translated(text, (dialect, self._dialect), source, self._bound.of, self._warn)
 
     def _written(self, node: str) -> Written | None:
         """Return a model's text, where its own dialect tells what columns it gives."""

@@ -61,7 +61,13 @@ def unparsed(error: object, at: Location, dialect: str | None) -> BadSql:
     return BadSql(f"cannot parse the SQL{kind}{where}: {words}", at=line)
 
 
-def translated(text: str, dialects: tuple[str, str], source: Template | Location, columns: Columns) -> str:
+def translated(
+    text: str,
+    dialects: tuple[str, str],
+    source: Template | Location,
+    columns: Columns,
+    warn: Callable[[str], None] = lambda warning: None,
+) -> str:
     """Return a SELECT of one dialect in another.
 
     Parameters
@@ -74,6 +80,8 @@ def translated(text: str, dialects: tuple[str, str], source: Template | Location
         Where the text comes from.
     columns
         Gives the columns of what it reads.
+    warn
+        Is told what holds, and may surprise.
 
     Raises
     ------
@@ -109,6 +117,8 @@ def translated(text: str, dialects: tuple[str, str], source: Template | Location
         raise RefusedByDialect(*_said_by_dialect(str(error), read, text, source)) from error
     if found.refusals:
         raise refused(found.refusals, text, dialects, source)
+    for warning in found.warnings:
+        warn(warning)
     return found.sql
 
 

@@ -77,7 +77,8 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
     artifacts.prepare(folder)
     artifacts.forget_failures(folder)
     with opened.connected(console) as engine:
-        require_translations(project, models, engine)
+        for warning in require_translations(project, models, engine):
+            console.say(warning)
         existing = opened.existing(engine, names)
         adopted = adoptions(project, names, existing, engine, wanted.asked)
         steps = plan.build(project, order, existing, engine.capabilities, full_refresh=anew, adoptions=adopted)

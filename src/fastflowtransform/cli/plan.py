@@ -61,7 +61,8 @@ def command(
     names = ordered(opened.project, models, [check for check in opened.project.checks if check.is_promised])
     windows = stretch.windows([opened.project.models[name] for name in names], full_refresh=full_refresh)
     with opened.connected(console, read_only=True) as engine:
-        require_translations(opened.project, names, engine)
+        for warning in require_translations(opened.project, names, engine):
+            console.say(warning)
         existing = opened.existing(engine, (*names, *seeds))
         asked = Asked(adopt, full_refresh, noting.ledger)
         adopted = adoptions(opened.project, (*names, *seeds), existing, engine, asked)

@@ -14,6 +14,10 @@ Rewrite = Callable[[exp.Expr], exp.Expr]
 Of = type[exp.Expr] | str
 
 
+WARNING = "warning"
+"""The name of the note that a rule leaves on what it makes, where that holds and may surprise."""
+
+
 class Refused(Exception):
     """A construct has no translation that is known to give the same values.
 

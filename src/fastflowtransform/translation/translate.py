@@ -14,7 +14,7 @@ from fastflowtransform.translation import rules
 from fastflowtransform.translation.binding import Binder, Relation
 from fastflowtransform.translation.outputs import name_outputs
 from fastflowtransform.translation.prepare import expand_group_by_all, expand_order_aliases, mark_parameters, unnamed
-from fastflowtransform.translation.rule import TARGETS, Refused, Rewrite
+from fastflowtransform.translation.rule import TARGETS, WARNING, Refused, Rewrite
 from fastflowtransform.translation.structure import same_class
 from fastflowtransform.translation.tree import line_of, mark_positions, word_of
 from fastflowtransform.translation.types import Typer, built
@@ -110,7 +110,7 @@ def translate(request: Request, binder: Binder) -> Translation:
     mark_parameters(tree)
     Typer(binder, SOURCE, names.types).annotate(tree)
     expand_order_aliases(tree)
-    tree, refusals = _rewritten(tree, request)
+    tree, refusals, told = _rewritten(tree, request)
     if refusals:
         return Translation("", tuple(refusals))
     names.restore(tree)
@@ -118,12 +118,13 @@ def translate(request: Request, binder: Binder) -> Translation:
         tree, warnings = name_outputs(tree, outputs, nameless, request.to)
     except Refused as refused:
         return Translation("", (Refusal("select", 1, refused.why, refused.instead),))
-    return Translation(tree.sql(dialect=request.to), warnings=tuple(warnings))
+    return Translation(tree.sql(dialect=request.to), warnings=(*told, *warnings))
 
 
-def _rewritten(tree: exp.Expr, request: Request) -> tuple[exp.Expr, list[Refusal]]:
+def _rewritten(tree: exp.Expr, request: Request) -> tuple[exp.Expr, list[Refusal], list[str]]:
     """Rewrite each part, inner ones first; a part keeps the type that it has in the source."""
     refusals: dict[tuple[str, int | None], Refusal] = {}
+    warnings: dict[str, None] = {}
     for node in reversed(list(tree.walk(bfs=False))):
         try:
             rewrite = _rewrite_of(node, request.to)
@@ -132,13 +133,15 @@ def _rewritten(tree: exp.Expr, request: Request) -> tuple[exp.Expr, list[Refusal
             word, line = word_of(node, request.text), line_of(node)
             refusals.setdefault((word, line), Refusal(word, line, refused.why, refused.instead))
             continue
+        if (warning := made.meta.get(WARNING)) is not None:
+            warnings[f"{warning}: {word_of(node, request.text)}"] = None
         if made is not node:
             made._type = node.type
             if node is tree:
                 tree = made
             else:
                 node.replace(made)
-    return tree, sorted(refusals.values(), key=lambda found: found.line or 0)
+    return tree, sorted(refusals.values(), key=lambda found: found.line or 0), list(warnings)
 
 
 def unknown(text: str, tree: exp.Expr, to: str) -> tuple[Refusal, ...]:

@@ -117,7 +117,8 @@ class Typer:
         names = [column.name.lower() for column in alias.columns] if isinstance(alias, exp.TableAlias) else []
         bare = expression.copy()
         bare.set("alias", None)
-        _stand_in(bare, lambda dtype: exp.maybe_parse(_null(dtype), dialect="duckdb"))
+        function = bare.this if isinstance(bare, exp.Table) else bare
+        _stand_in(function, lambda dtype: exp.maybe_parse(_null(dtype), dialect="duckdb"))
         text = bare.sql(self._dialect)
         text = f"({text})" if isinstance(expression, exp.Values) and not text.startswith("(") else text
         try:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from fastflowtransform.translation.kinds import Kind, item, kind, kind_of, scale
-from fastflowtransform.translation.rule import Refused, rule
+from fastflowtransform.translation.rule import WARNING, Refused, rule
 from fastflowtransform.translation.write import fragment, literal_text
 
 _T = exp.DataType.Type
@@ -108,6 +108,12 @@ def _of_text(to: str, node: Any, dtype: exp.DataType) -> Any:
     return plain_cast(to, node, dtype)
 
 
+def _float_text(to: str, node: Any, dtype: Any) -> Any:
+    made = plain_cast(to, node, dtype)
+    made.meta[WARNING] = "a double is printed in other words than DuckDB's, such as 1e+15"
+    return made
+
+
 def _moment_text(to: str, node: Any, dtype: Any) -> Any:
     made = plain_cast(to, node, dtype)
     return fragment(to, "CONCAT(_0, '+00')", made) if to == "spark" else made
@@ -144,6 +150,7 @@ _HOW: dict[tuple[Kind, Kind], _Cast] = {
     (Kind.TIMESTAMP, Kind.TIME): plain_cast,
     (Kind.JSON, Kind.TEXT): _of_json,
     (Kind.MOMENT, Kind.TEXT): _moment_text,
+    (Kind.FLOAT, Kind.TEXT): _float_text,
 }
 
 
