@@ -315,7 +315,9 @@ def test_a_name_in_ref_that_is_a_path_is_a_name_that_is_not_known(project: Proje
     assert project.fft("list").err.startswith("G101 ")
 
 
-@pytest.mark.parametrize("name", ["../../../up", "/tmp/fft_up", "..", "a/b", "..\\up"])
+@pytest.mark.parametrize(
+    "name", ["../../../up", "/tmp/fft_up", "..", "a/b", "..\\up", "{{ 1/0 }}", "a: b", "NO", "it's"]
+)
 def test_files_of_a_model_stay_in_the_project_whatever_its_name(project: ProjectFolder, name: str):
     text = "from fastflowtransform import model\n\n@model(name={!r}, deps=['s'])\ndef m(s):\n    return s\n"
     project.write({"models/p.ff.py": text.format(name), "seeds/s.csv": "id\n1\n"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastflowtransform import cli
 from fastflowtransform.cli.options import given_variables
 from fastflowtransform.document import packed, parse_document, unpacked
 from fastflowtransform.errors import YamlSyntax
@@ -133,3 +135,15 @@ def test_an_environment_may_be_called_no(project: ProjectFolder):
     project.write({"profiles.yml": "NO:\n  engine: duckdb\n  duckdb: {path: w.duckdb, schema: 007}\n"})
 
     assert project.fft("plan", "--env", "NO").code == 0
+
+
+@pytest.mark.parametrize("name", ["NO", "a: b", "{{ x }}", "it's", 'a"b', "a\nb", "a\u2028b", "\x7f", "012", b"a\xff"])
+def test_a_new_project_is_called_as_its_folder_whatever_that_is(tmp_path: Path, capsys, name: str | bytes):
+    folder = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
+
+    assert cli.call(["init", os.fsdecode(folder)]) == 0
+    assert cli.call(["list", os.fsdecode(folder)]) == 0, capsys.readouterr()
+
+    text = Path(os.fsdecode(folder), "project.yml").read_text()
+    wanted = name if isinstance(name, str) else "a?"
+    assert parse(text)["name"] == wanted

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fastflowtransform.errors import Location, UnwritableFolder
+from fastflowtransform.yaml_scalars import in_quotes
 
 _FILES: Mapping[str, str] = {
     "project.yml": """\
@@ -90,20 +91,15 @@ def write_starter(folder: Path) -> list[Path]:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UnwritableFolder(f'"{folder}" is not an empty folder', at=Location(folder), hint="name a new one")
-    name = folder.resolve().name
+    # A name that is not UTF-8 is shown as far as it is.
+    name = folder.resolve().name.encode(errors="replace").decode()
     written = []
     try:
         for relative, text in _FILES.items():
             path = folder / relative
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text.format(name=_quoted(name)), encoding="utf-8")
+            path.write_text(text.format(name=in_quotes(name)), encoding="utf-8")
             written.append(path)
     except OSError as error:
         raise UnwritableFolder(f'cannot write "{folder}": "{error.strerror}"', at=Location(folder)) from error
     return written
-
-
-def _quoted(name: str) -> str:
-    import json
-
-    return json.dumps(name, ensure_ascii=False)

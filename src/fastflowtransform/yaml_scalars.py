@@ -187,6 +187,11 @@ def quoted(text: str) -> str:
     """
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
+    return in_quotes(text)
+
+
+def in_quotes(text: str) -> str:
+    """Return a text as YAML that means it, always in double quotes."""
     return _ESCAPED.sub(_escaped, json.dumps(text, ensure_ascii=False))
 
 

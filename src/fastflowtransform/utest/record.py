@@ -94,7 +94,7 @@ def recorded(name: str, model: Model, project: Project, engine: Engine, samples:
     given = {sample.node: _rows(sample, at) for sample in samples}
     run = Run(MappingProxyType(given), Expectation(at), MappingProxyType({}), None)
     found = content(Case(name, model.name, at, (run,)), project, engine)
-    lines = [f"model: {model.name}", "cases:", f"  - name: {_flow(name)}", "    given:"]
+    lines = [f"model: {_flow(model.name)}", "cases:", f"  - name: {_flow(name)}", "    given:"]
     for sample in samples:
         lines.append(f"      {_key(sample.name)}:")
         types = ", ".join(f"{_key(name)}: {_flow(_type(dtype))}" for name, dtype in sample.schema.items())
