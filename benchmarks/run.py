@@ -24,6 +24,7 @@ import partitions
 import postgres
 import python_model
 import scaling
+import skip
 import spark
 import start
 import upsert
@@ -36,6 +37,7 @@ BENCHMARKS = {
         compare,
         commands,
         start,
+        skip,
         upsert,
         memory,
         large,

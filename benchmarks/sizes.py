@@ -31,6 +31,8 @@ class Sizes:
         How many trivial tables are made on a server.
     planned
         Numbers of models in the projects that are only planned.
+    skipped
+        Numbers of models in the projects that are run again without a change.
     checks
         How many checks are run by each of the tools that are compared.
     seeded
@@ -60,6 +62,7 @@ class Sizes:
     server_changed: int
     server_models: int
     planned: tuple[int, ...]
+    skipped: tuple[int, ...]
     checks: int
     seeded: tuple[int, ...]
     compared: int
@@ -83,6 +86,7 @@ FULL = Sizes(
     server_changed=50_000,
     server_models=100,
     planned=(1000, 5000),
+    skipped=(1000,),
     checks=200,
     seeded=(100_000, 1_000_000),
     compared=3,
@@ -105,6 +109,7 @@ QUICK = Sizes(
     server_changed=2_500,
     server_models=20,
     planned=(40,),
+    skipped=(40,),
     checks=20,
     seeded=(1_000,),
     compared=1,
