@@ -292,6 +292,9 @@ UNKNOWABLE_ON_POSTGRES = {
     "a moment without a space": "select cast('today04:00' as timestamp) as x",
     "a moment whose letters are spelt by codes": r"select E'tod\x61y'::date as x",
     "a moment between dollars": "select $$now$$::timestamp as x",
+    "a moment in a seed": f"select s::timestamp as x from {UP}",
+    "a moment in a seed, by another name": f"with a as (select s as m from {UP}) select max(m)::date as x from a",
+    "a moment in parts": f"select ('to' || right(s, 3))::date as x from {UP}",
     "the day": "select current_date as x",
     "the user": "select current_user::text as x",
     "a function that is not steady": "select clock_timestamp() as x",
@@ -355,7 +358,7 @@ def test_a_change_beside_the_rows_is_seen_on_postgres(postgres_project: ProjectF
 @pytest.mark.parametrize("text", UNKNOWABLE_ON_POSTGRES.values(), ids=UNKNOWABLE_ON_POSTGRES)
 def test_what_postgres_may_answer_otherwise_is_never_left_alone(postgres_project: ProjectFolder, text: str):
     postgres_project.write({"project.yml": "name: test\n"})
-    built(postgres_project, Attack(text))
+    built(postgres_project, Attack(text, seed="k,v,s\n1,10,today\n"))
 
     postgres_project.fft("run", "--cache", "rw")
 
@@ -466,7 +469,20 @@ from counted where kind in ('many', 'few') and total between 0 and 100 and kind 
 """
 
 
+@pytest.mark.engine("postgres")
+@pytest.mark.parametrize(
+    "text", ["d::date", "max(d)::timestamp", "(d + interval '1 day')::date", "to_date(s::text, 'YYYY')"]
+)
+def test_a_cast_of_what_is_no_text_is_left_alone(postgres_project: ProjectFolder, text: str):
+    postgres_project.write({"project.yml": "name: test\n"})
+    seed = "k,d,s\n1,2026-01-01 10:00:00,2026\n"
+    built(postgres_project, Attack(f"select {text} as x from {UP} group by d, s", seed=seed))
+
+    assert strategy(postgres_project) == "unchanged"
+
+
 def test_everyday_sql_is_left_alone(each_project: ProjectFolder):
+    each_project.write({"project.yml": "name: test\n"})
     built(each_project, Attack(EVERYDAY))
 
     assert strategy(each_project) == "unchanged"

@@ -26,6 +26,8 @@ SAID_OTHERWISE = frozenset({"age", "current_setting", "getenv", "getvariable", "
 """Functions that an engine calls steady, and that ask for the moment or for a setting all the same."""
 _MOMENT = re.compile(r"(?<![^\W\d_])(now|today|tomorrow|yesterday)(?![^\W\d_])", re.IGNORECASE)
 """Words of a text that make it another moment each day where it is cast to one."""
+_OF_TIME = re.compile(r"Date|Time|StrTo|UnixTo|TsOrDs|Current")
+"""How the names begin of the parser's classes for functions that give a date or a time."""
 _CODES = re.compile(r"\\[xuU0-9]")
 BARE = frozenset(
     re.findall(
@@ -65,7 +67,8 @@ class Facts:
     why
         Why it is not steady in itself; None where nothing of that is seen.
     functions
-        What it calls, in lower case; with what stands before a dot, where there is one.
+        What it calls, in lower case; with what stands before a dot, where there is one. `v::` is a column that is cast
+        to a date or a time, and `::` any other text that may be.
     """
 
     tables: tuple[tuple[str, ...], ...] = ()
@@ -73,7 +76,7 @@ class Facts:
     functions: tuple[str, ...] = ()
 
 
-def facts(sql: str, dialect: str, folding: Folding = Folding.ASCII) -> Facts:
+def facts(sql: str, dialect: str, folding: Folding = Folding.ASCII, *, has_moments: bool = False) -> Facts:
     """Return what can be seen in one SELECT, which is written in a dialect.
 
     Parameters
@@ -82,6 +85,8 @@ def facts(sql: str, dialect: str, folding: Folding = Folding.ASCII) -> Facts:
         The text.
     folding
         How the engine compares names; where it tells all apart, a name without quotes is in lower case.
+    has_moments
+        Whether a text of a table that is cast can mean the present day, as `today` does.
 
     Examples
     --------
@@ -101,7 +106,8 @@ def facts(sql: str, dialect: str, folding: Folding = Folding.ASCII) -> Facts:
         return Facts(why=BEYOND)
     why = next((reason for node in tree.walk() if (reason := _of_node(node)) is not None), None)
     tables = dict.fromkeys(_tables(tree, frozenset(), folding))
-    return Facts(tuple(tables), why, tuple(sorted(_called(sql, dialect, tree))))
+    casts = {f"{name}::" for name in _cast_to_moments(tree)} if has_moments else set()
+    return Facts(tuple(tables), why, tuple(sorted({*_called(sql, dialect, tree), *casts})))
 
 
 def doubt(found: Facts, tables: Set[tuple[str, ...]], steady: Callable[[Set[str]], Set[str]]) -> str | None:
@@ -136,6 +142,8 @@ def unsteady(found: Facts, steady: Callable[[Set[str]], Set[str]]) -> str | None
     """Return which function of a SELECT may give something else another time, in words; None where none may."""
     named = frozenset(found.functions)
     for name in sorted(named - steady(named) if named else ()):
+        if name.endswith("::"):
+            return f"it casts {name[:-2] or 'a text'} to a date or a time, and 'today' would be another one each day"
         return f'it calls "{name}"'
     return None
 
@@ -221,6 +229,35 @@ def _called(sql: str, dialect: str, tree: exp.Expr) -> Iterator[str]:
         if alias.args.get("columns") and found[alias.name.lower()] > 0:
             found[alias.name.lower()] -= 1
     return (name for name, number in found.items() if number > 0)
+
+
+def _cast_to_moments(tree: exp.Expr) -> Iterator[str]:
+    """Yield the columns whose texts may be cast to dates or times, and '' for any other text that may be."""
+    from sqlglot import exp
+
+    for cast in tree.find_all(exp.Cast, exp.Date, exp.TsOrDsToDate):
+        if not isinstance(cast, exp.Cast) or cast.to.is_type(*exp.DataType.TEMPORAL_TYPES, "time", "timetz"):
+            yield from _texts_in(cast.this)
+
+
+def _texts_in(value: exp.Expr | None) -> Iterator[str]:
+    """Yield the columns that may be the text of a value, and '' where it is a text that something else gives."""
+    from sqlglot import exp
+
+    if isinstance(value, exp.Column):
+        yield value.name.lower() if not value.this.args.get("quoted") else value.name
+    elif isinstance(value, exp.Paren | exp.Min | exp.Max):
+        yield from _texts_in(value.this)
+    elif isinstance(value, exp.Coalesce):
+        for part in (value.this, *value.expressions):
+            yield from _texts_in(part)
+    elif not (
+        value is None
+        or isinstance(value, exp.Literal | exp.Null | exp.Add | exp.Sub | exp.Interval)
+        or (isinstance(value, exp.Cast) and not value.to.is_type(*exp.DataType.TEXT_TYPES))
+        or (isinstance(value, exp.Func) and _OF_TIME.match(type(value).__name__))
+    ):
+        yield ""
 
 
 def _of_node(node: exp.Expr) -> str | None:

@@ -39,7 +39,8 @@ class Evidence(Protocol):
     def steady(self, functions: Set[str]) -> Set[str]:
         """Return those of the names that are syntax, or functions that give the same for the same arguments.
 
-        A name that anybody else has given a function of theirs is none of them, whichever is called.
+        `v::` is the cast of a column to a date or a time. A name that anybody else has given a function of theirs is
+        none of them, whichever is called.
         """
         ...
 

@@ -40,6 +40,11 @@ SELECT p.proname::text AS name,
     bool_and(p.provolatile = 'i') AS is_steady, bool_and(p.provolatile <> 'v') AS is_of_settings
 FROM pg_proc p GROUP BY 1
 """
+_COLUMNS = """
+SELECT a.attname::text AS name, bool_and(t.typcategory IN ('B', 'D', 'N', 'T')) AS is_no_text
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attnum > 0 AND c.oid >= 16384 AND c.relkind IN ('f', 'm', 'p', 'r', 'v') GROUP BY 1
+"""
 _WORDS = """
 SELECT word FROM pg_get_keywords()
 UNION SELECT typname::text FROM pg_type WHERE oid < 16384
@@ -82,7 +87,7 @@ class PostgresEvidence:
 
     def facts(self, text: str) -> Facts:
         """Return what is seen in a SELECT; names are compared as PostgreSQL does, where quotes keep capital letters."""
-        found = steadiness.facts(text, "postgres", Folding.NONE)
+        found = steadiness.facts(text, "postgres", Folding.NONE, has_moments=True)
         why = "it asks the catalog for a name or a number" if _OF_CATALOG.search(text) else None
         return Facts(found.tables, found.why or why, found.functions)
 
@@ -91,6 +96,8 @@ class PostgresEvidence:
         return {name for name in functions if self._is_steady(name.rpartition(".")[2])}
 
     def _is_steady(self, name: str) -> bool:
+        if name.endswith("::"):
+            return self._columns.get(name[:-2], False)
         found = self._functions.get(name)
         if found is None:
             return name in self._words
@@ -131,6 +138,11 @@ class PostgresEvidence:
     @functools.cached_property
     def _functions(self) -> dict[str, tuple[bool, bool, bool]]:
         return {name: tuple(flags) for name, *flags in self._session.rows(_FUNCTIONS)}
+
+    @functools.cached_property
+    def _columns(self) -> dict[str, bool]:
+        """The names of columns, and whether none of that name holds texts."""
+        return dict(self._session.rows(_COLUMNS))
 
     @functools.cached_property
     def _words(self) -> frozenset[str]:
