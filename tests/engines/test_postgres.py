@@ -713,6 +713,8 @@ def test_a_numeric_that_no_decimal_holds_is_an_error_and_not_another_number(engi
     ("value", "read"),
     [
         ("12.5::numeric(10, 2)", Decimal("12.50")),
+        ("15::numeric(3, -1)", Decimal("20")),
+        ("0.0012::numeric(3, 5)", Decimal("0.00120")),
         ("12.5::numeric", Decimal("12.5")),
         ("1e40::numeric(60, 2)", Decimal("1e40")),
         ("array[12.5, null]", [Decimal("12.5"), None]),

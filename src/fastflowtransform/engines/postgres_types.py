@@ -104,7 +104,9 @@ def _precision_and_scale(modifier: int) -> tuple[int | None, int | None]:
     """Read a numeric's modifier, as `numeric_typmod_precision` and `numeric_typmod_scale` of the server do."""
     if modifier < 4:
         return None, None
-    return (modifier - 4) >> 16 & 0xFFFF, (((modifier - 4) & 0x7FF) ^ 1024) - 1024
+    precision, scale = (modifier - 4) >> 16 & 0xFFFF, (((modifier - 4) & 0x7FF) ^ 1024) - 1024
+    # Ibis' decimals have neither zeros that are not kept, nor fewer digits than stand after the point.
+    return (precision - scale, 0) if scale < 0 else (max(precision, scale), scale)
 
 
 def is_read_as_it_is(dtype: dt.DataType) -> bool:
