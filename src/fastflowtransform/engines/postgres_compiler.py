@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import ibis.backends.sql.compilers as compilers
-import sqlglot.expressions as sge
 from ibis.backends.postgres import Backend
 from ibis.backends.sql.compilers.base import SQLGlotCompiler
 
+from fastflowtransform.engines.postgres_operations import PostgresOperations, by_code_point
 
-class _Compiler(compilers.PostgresCompiler):  # type: ignore[misc]
+
+class _Compiler(PostgresOperations):
     """What is written into a table, and not fetched."""
 
     def to_sqlglot(self, expr: Any, *, limit: Any = None, params: Any = None) -> Any:
         """Compile an expression as it is: Ibis' own form makes texts of JSON, which a table would then hold."""
         return SQLGlotCompiler.to_sqlglot(self, expr, limit=limit, params=params)
-
-    def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:
-        """Return `~`: Ibis' `regexp_like` came with version 15."""
-        return sge.RegexpLike(this=arg, expression=pattern)
 
     def visit_Less(self, op: Any, *, left: Any, right: Any) -> Any:
         """Return `<`; of texts, by code point, as on every other engine."""
@@ -44,10 +40,8 @@ class _Compiler(compilers.PostgresCompiler):  # type: ignore[misc]
 
 
 def _by_code_point(value: Any, written: Any) -> Any:
-    """Return a text whose order is that of code points, whatever its collation; other values as they are."""
-    if not value.dtype.is_string():
-        return written
-    return sge.Collate(this=written, expression=sge.to_identifier("C", quoted=True))
+    """Return a text whose order is that of code points; other values as they are."""
+    return by_code_point(written) if value.dtype.is_string() else written
 
 
 class Compiling(Backend):  # type: ignore[misc]
