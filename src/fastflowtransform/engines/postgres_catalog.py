@@ -158,8 +158,9 @@ def filled(name: str, rows: Rows) -> set[str]:
     """Return the columns of the table of a quoted name that have a default, an identity or an expression."""
     found = rows(
         f"""
-        SELECT a.attname::text AS name FROM pg_attribute a WHERE a.attrelid = {literal(name)}::regclass
-        AND a.attnum > 0 AND NOT a.attisdropped AND (a.atthasdef OR a.attidentity <> '')
+        SELECT a.attname::text AS name FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = {literal(name)}::regclass AND a.attnum > 0 AND NOT a.attisdropped
+        AND (a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL)
         """
     )
     return {column for (column,) in found}
