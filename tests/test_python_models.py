@@ -364,3 +364,13 @@ def test_what_a_model_prints_is_no_event(project: ProjectFolder):
 
     assert [json.loads(line)["event"] for line in answer.out.splitlines()][-1] == "finished"
     assert answer.err == "read\nrun\n"
+
+
+def test_a_column_that_a_library_cannot_take_is_no_defect(project: ProjectFolder):
+    body = "@model(materialized='table', frame='polars', deps=['spans'])\ndef m(spans): return spans\n"
+    project.write({"models/spans.ff.sql": "select interval '1' month as span", "models/m.ff.py": HEAD + body})
+
+    answer = project.fft("run")
+
+    assert answer.code in (0, 1)
+    assert "C900" not in answer.err

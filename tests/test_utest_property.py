@@ -149,14 +149,15 @@ def test_a_query_means_the_same_in_a_run_and_in_a_unit_test(project: ProjectFold
 
 @pytest.mark.engine("postgres")
 @settings(PROPERTY, max_examples=examples(30))
-@given(query=queries(is_duckdb=False))
-def test_a_query_means_the_same_in_unit_tests_on_postgres(postgres_project: ProjectFolder, query: str):
-    prepare(postgres_project, dialect="postgres")
+@given(query=queries(is_duckdb=False), dialect=st.sampled_from(["postgres", "duckdb"]))
+def test_a_query_means_the_same_in_unit_tests_on_postgres(postgres_project: ProjectFolder, query: str, dialect: str):
+    prepare(postgres_project)
+    postgres_project.write({"project.yml": f"name: test\ndialect: {dialect}\n"})
     means_the_same(postgres_project, "postgres", query)
 
 
-def prepare(project: ProjectFolder, dialect: str = "duckdb") -> None:
+def prepare(project: ProjectFolder) -> None:
     """Load the seeds, the first time that a project is used."""
     if not (project.folder / "seeds").exists():
-        project.write({**SEEDS, "project.yml": f"name: test\ndialect: {dialect}\n"})
+        project.write(SEEDS)
         assert project.fft("seed").code == 0

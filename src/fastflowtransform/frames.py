@@ -155,9 +155,20 @@ def require_libraries(model: Model, frame: Frame) -> None:
             ) from error
 
 
-def framed(batches: pa.RecordBatchReader, frame: Frame) -> Any:
-    """Return rows as the function wants them."""
+def framed(batches: pa.RecordBatchReader, frame: Frame, model: Model, node: str) -> Any:
+    """Return the rows of a node as the function of a model wants them.
+
+    Raises
+    ------
+    PythonModelFailed
+        The library has no type for a column, or cannot hold a value.
+    """
     rows = batches.read_all()
+    with UserCode(PythonModelFailed, f'giving "{node}" to "{model.name}" as {frame}', model.at.path):
+        return _in_library(rows, frame)
+
+
+def _in_library(rows: pa.Table, frame: Frame) -> Any:
     if frame is Frame.ARROW:
         return rows
     if frame is Frame.POLARS:

@@ -141,15 +141,15 @@ class Tables:
                         hint=hint_from(column, columns, "columns"),
                     )
 
-    def frame(self, node: str, frame: Frame) -> Any:
-        """Return a node in the kind of table that a function takes."""
+    def frame(self, node: str, frame: Frame, model: Model) -> Any:
+        """Return a node in the kind of table that a model's function takes."""
         table = self.table(node)
         if frame is Frame.IBIS:
             return table
         if frame is Frame.SPARK:
             return self._lazy().frame(table)
         with self._engine.batches(table) as batches:
-            return framed(batches, frame)
+            return framed(batches, frame, model, node)
 
     def framed(self, frame: Any) -> ir.Table:
         """Return the engine's own lazy table as an expression."""
@@ -425,7 +425,7 @@ class Query:
         body = self.model.body
         if isinstance(body, PythonBody):
             require_libraries(self.model, body.frame)
-            tables = [self._tables.frame(found.node, body.frame) for found in self.model.inputs]
+            tables = [self._tables.frame(found.node, body.frame, self.model) for found in self.model.inputs]
             result = called(self.model, body, tables)
             if body.frame is Frame.SPARK:
                 return Built(with_types(self._tables.framed(result)))
