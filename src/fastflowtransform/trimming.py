@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,7 @@ def require_whole_comments(sql: str, template: Template, scope: Scope, functions
         What else it sees; they may be called again.
     """
     texts = (template, *scope.macros)
-    if "--" not in sql or not any(_TRIMMING.search(each.text) for each in texts):
+    if "--" not in sql or not any(_TRIMMING.search(each.text) for each in texts) or _are_as_written(sql, texts):
         return
     own, *macros = (_untrimmed(each.text, each.at) for each in texts)
     found = swallowed(sql, own.render(replace(scope, macros=tuple(macros)).context(functions)))
@@ -45,6 +45,18 @@ def require_whole_comments(sql: str, template: Template, scope: Scope, functions
         at=places[0] if places else template.at,
         hint='write "{%" for "{%-" below the comment, or write the comment as {# … #}',
     )
+
+
+def _are_as_written(sql: str, texts: Iterable[Template]) -> bool:
+    """Whether each line of the SQL ends, from `--` on, as a line of a text does: then none can have taken up more."""
+    return _line_ends(sql) <= frozenset().union(*(_kept_line_ends(each.text) for each in texts))
+
+
+def _line_ends(text: str) -> frozenset[str]:
+    return frozenset(line[line.index("--") :].rstrip() for line in text.splitlines() if "--" in line)
+
+
+_kept_line_ends = functools.lru_cache(maxsize=1024)(_line_ends)
 
 
 @functools.lru_cache(maxsize=1024)
