@@ -30,7 +30,7 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         {"profiles.yml": "dve: {engine: duckdb}"},
         "P110",
         'there is no profile "dev"',
-        "profiles.yml",
+        "profiles.yml:1",
         'did you mean "dve"?',
     ),
     "a profile without an engine": (
@@ -38,7 +38,7 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "P103",
         'profile "dev" has no "engine"',
         "profiles.yml:2",
-        'did you mean "engin"?',
+        'rename "engin" to "engine"',
     ),
     "an engine that is not installed": (
         {"profiles.yml": "dev:\n  engine: duckbd\n"},
@@ -96,7 +96,7 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "project.yml:2",
         "",
     ),
-    "a project without a name": ({"project.yml": ""}, "P103", 'project.yml has no "name"', "project.yml", ""),
+    "a project without a name": ({"project.yml": ""}, "P103", 'project.yml has no "name"', "project.yml:1", ""),
     "a wrong kind of value": (
         {"project.yml": "name: x\nvars: 3\n"},
         "P104",
@@ -402,7 +402,7 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         {"models/a.ff.py": "x = 1\n"},
         "M102",
         "no function in this file",
-        "models/a.ff.py",
+        "models/a.ff.py:1",
         "@model",
     ),
     "deps that do not fit the function": (

@@ -266,3 +266,64 @@ def test_a_project_without_rights_is_an_error(project: ProjectFolder):
     project.folder.chmod(0o700)
 
     assert is_an_error_of_the_users(answer), answer
+
+
+HINTS = {
+    "run --target prod": "--env",
+    "run --models a": "--select",
+    "run --threads 4": "--jobs",
+    "ls": "fft list",
+    "run --profiles-dir x": "folder as the last argument",
+}
+
+
+@pytest.mark.parametrize("words", HINTS)
+def test_words_of_other_tools_lead_to_ours(project: ProjectFolder, words: str):
+    command, *arguments = words.split()
+
+    answer = project.fft(command, *arguments)
+
+    assert answer.code == 2
+    assert HINTS[words] in answer.err
+
+
+def test_a_key_that_is_close_to_one_that_is_missing_is_to_be_renamed(project: ProjectFolder):
+    project.write({"profiles.yml": "dev: {engine: postgres, postgres: {dns: x}}\n"})
+
+    assert 'rename "dns" to "dsn"' in project.fft("run").err
+
+
+@pytest.mark.parametrize("where", ["models/a.ff.sql", "profiles.yml"])
+def test_env_var_leads_to_env(project: ProjectFolder, where: str):
+    text = "{{ env_var('X') }}"
+    profile = f'dev: {{engine: duckdb, duckdb: {{path: "{text}"}}}}\n'
+    project.write({where: text if where.endswith("sql") else profile})
+
+    answer = project.fft("run")
+
+    assert answer.code == 2
+    assert "hint env('NAME', 'default')" in answer.err
+    assert f"{where}:1" in answer.err
+
+
+PLACES = {
+    "project.yml": ("project.yml", ""),
+    "profiles.yml": ("profiles.yml", "prod: {engine: duckdb}\n"),
+    "a SQL model": (
+        "models/a.ff.sql",
+        "{{ config(unique_key='id', materialized='incremental', updated_at='x') }} select 1 as id",
+    ),
+    "a column type": ("models/a.ff.sql", "select 1 as id; select 2"),
+    "a Python file": ("models/a.ff.py", "x = 1\n"),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_an_error_of_a_file_has_a_line(project: ProjectFolder, case: str):
+    file, text = PLACES[case]
+    project.write({file: text})
+
+    answer = project.fft("build")
+
+    assert answer.code != 0
+    assert f"{file}:1" in answer.err

@@ -211,7 +211,7 @@ def describe_error(error: FftError, folder: Path) -> dict[str, Any]:
     return {
         "code": error.code,
         "message": error.message,
-        "at": None if error.at is None else _place(error.at, folder),
+        "at": None if error.at is None else _place(error.at.on_a_line(), folder),
         "hint": error.hint,
     }
 

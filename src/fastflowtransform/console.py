@@ -320,7 +320,7 @@ class Console:
             return
         lines = [f"{error.code} {prefix}{error.message}"]
         if error.at is not None:
-            lines.append(in_line(f"  at {error.at}"))
+            lines.append(in_line(f"  at {error.at.on_a_line()}"))
         if error.hint is not None:
             lines += map(in_line, f"  hint {error.hint}".split("\n"))
         put(in_lines(redact("\n".join(lines))), sys.stderr)

@@ -119,11 +119,20 @@ class Section:
         """Return a string that must be there and not be empty."""
         value = self.text(key)
         if value is None:
-            near = nearest(key, set(self.values) - self._asked)
-            raise MissingKey(f'{self.title} has no "{key}"', at=self.at(), hint=near or f'add the key "{key}"')
+            raise MissingKey(f'{self.title} has no "{key}"', at=self.at(), hint=self._how_to_give(key))
         if not value.strip():
             raise BadValue(f'"{key}" of {self.title} is empty', at=self.at(key))
         return value
+
+    def _how_to_give(self, key: str) -> str:
+        """Return the hint for a key that is missing, which may be there under a name that is close."""
+        import difflib
+
+        unknown = [
+            other for other in self.values if other not in self._asked and re.fullmatch("[A-Za-z_]{1,40}", other)
+        ]
+        near = difflib.get_close_matches(key, unknown, n=1)
+        return f'rename "{near[0]}" to "{key}"' if near else f'add the key "{key}"'
 
     def flag(self, key: str, default: bool = False) -> bool:
         """Return true or false."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,3 +22,12 @@ class Location:
         if shown.is_absolute() and shown.is_relative_to(seen_from := shell_folder()):
             shown = shown.relative_to(seen_from)
         return str(shown) if self.line is None else f"{shown}:{self.line}"
+
+    def on_a_line(self) -> Location:
+        """Return the place with a line, which is the first one of a text that is meant as a whole."""
+        if self.line is None and self.path.suffix in _TEXTS and os.path.isfile(self.path):
+            return Location(self.path, 1)
+        return self
+
+
+_TEXTS = {".jinja", ".py", ".sql", ".yaml", ".yml"}

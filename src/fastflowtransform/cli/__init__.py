@@ -16,6 +16,7 @@ from typing import NoReturn, TextIO
 import click
 
 from fastflowtransform import __version__
+from fastflowtransform.cli.elsewhere import COMMANDS_ELSEWHERE, OPTIONS_ELSEWHERE
 from fastflowtransform.cli.signals import heeded
 from fastflowtransform.console import Console, Output
 from fastflowtransform.errors import FftError, Interrupted, SystemRefused, Unexpected, UsageError, nearest
@@ -138,12 +139,14 @@ def _usage(error: click.UsageError) -> UsageError:
     hint = f"{context} --help shows what there is"
     if isinstance(error, click.NoSuchOption):
         message = f'there is no option "{error.option_name}"'
-        return UsageError(message, hint=nearest(error.option_name, error.possibilities or ()) or hint)
+        meant = OPTIONS_ELSEWHERE.get(error.option_name) or nearest(error.option_name, error.possibilities or ())
+        return UsageError(message, hint=meant or hint)
     message = error.format_message().rstrip(".").replace("'", '"')
     if (unknown := re.match(r'No such command "([^"]*)"', message)) is not None:
         group_at = None if error.ctx is None else error.ctx.command
         known = group_at.list_commands(error.ctx) if error.ctx and isinstance(group_at, click.Group) else COMMANDS
-        return UsageError(f'there is no command "{unknown[1]}"', hint=nearest(unknown[1], known) or hint)
+        meant = COMMANDS_ELSEWHERE.get(unknown[1]) or nearest(unknown[1], known)
+        return UsageError(f'there is no command "{unknown[1]}"', hint=meant or hint)
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 

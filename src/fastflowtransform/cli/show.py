@@ -13,6 +13,7 @@ from fastflowtransform.errors import MissingColumn, UnknownRef, counted, hint_fr
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from fastflowtransform.errors import Location
     from fastflowtransform.names import Folding
 
 
@@ -48,12 +49,13 @@ def command(
     with opened.connected(console, read_only=True) as engine:
         tables, folding = Tables(opened.project, engine), engine.capabilities.folding
         found = opened.project.models.get(node)
+        at = (found or opened.project.seeds.get(node) or opened.project.sources[node]).at
         if found is None or opened.project.relation(node) in opened.existing(engine, [node]):
-            rows = engine.rows(_first(tables.table(node), limit, order_by, folding))
+            rows = engine.rows(_first(tables.table(node), limit, order_by, folding, at))
         else:
             console.say(f'"{node}" does not stand in the warehouse yet; this is what its query gives')
             with Query(found, tables).given(is_incremental=False) as given:
-                rows = engine.rows(_first(given.table(), limit, order_by, folding))
+                rows = engine.rows(_first(given.table(), limit, order_by, folding, at))
     for row in rows:
         console.event("row", **{"values": row})
     console.rows(rows)
@@ -61,10 +63,12 @@ def command(
     return 0
 
 
-def _first(table: ir.Table, limit: int, order_by: str | None, folding: Folding) -> ir.Table:
+def _first(table: ir.Table, limit: int, order_by: str | None, folding: Folding, at: Location) -> ir.Table:
     if order_by is None:
         return table.limit(limit)
     name = folding.spelling(order_by, table.columns)
     if name is None:
-        raise MissingColumn(f'there is no column "{order_by}"', hint=hint_from(order_by, table.columns, "columns"))
+        raise MissingColumn(
+            f'there is no column "{order_by}"', at=at, hint=hint_from(order_by, table.columns, "columns")
+        )
     return table.order_by(name).limit(limit)
