@@ -70,6 +70,8 @@ class BoundColumns:
         self._known = known
         self._ahead = ahead
         self._found: dict[tuple[str, ...], Bound] = {}
+        self._under_way: set[str] = set()
+        """Models whose texts are looked at: one may read the table that it makes."""
 
     def forget(self, relation: Relation) -> None:
         """Ask for the columns of a table anew: it may have been written."""
@@ -116,10 +118,14 @@ class BoundColumns:
 
     def _foreseen(self, node: str) -> Mapping[str, str] | None:
         """Return the columns that a model's text gives, by its own dialect; None where that cannot be told."""
-        written = self._known.written(node)
+        written = None if node in self._under_way else self._known.written(node)
         if written is None:
             return None
-        found = translating.outputs(written.text, written.dialect, written.at, self.of)
+        self._under_way.add(node)
+        try:
+            found = translating.outputs(written.text, written.dialect, written.at, self.of)
+        finally:
+            self._under_way.discard(node)
         return {name: f"bound {dtype}" for name, dtype in found}
 
 

@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from fastflowtransform import graph as graphs
 from fastflowtransform.engines.base import Capabilities, Engine, Kind, Standing
 from fastflowtransform.errors import (
     EngineError,
+    FftError,
     ForeignRelation,
     ModelIsSource,
     NothingSelected,
@@ -22,8 +24,11 @@ from fastflowtransform.errors import (
     hint_from,
 )
 from fastflowtransform.ledger import BEGUN, states_in
+from fastflowtransform.materializations.adoption import fit_unchanged
 from fastflowtransform.materializations.base import Adoption
-from fastflowtransform.model import Materialized, Model, Seed
+from fastflowtransform.model import Materialized, Model, Seed, SqlBody
+from fastflowtransform.normalize import Query, Tables
+from fastflowtransform.plan import Plan
 from fastflowtransform.project import Project
 from fastflowtransform.relation import Relation
 from fastflowtransform.results import UNCHANGED, Status
@@ -84,6 +89,12 @@ class _Standing:
     def __str__(self) -> str:
         return f'{self.over.kind} "{self.relation}"'
 
+    @property
+    def needs_full_refresh(self) -> bool:
+        """Whether an incremental model finds a view, which cannot take up rows."""
+        is_incremental = isinstance(self.item, Model) and self.item.incremental is not None
+        return is_incremental and self.over.kind is Kind.VIEW
+
 
 def adoptions(
     project: Project, names: Iterable[str], existing: Mapping[Relation, Standing], engine: Engine, asked: Asked
@@ -135,6 +146,29 @@ def adoptions(
     if shrinking:
         raise _rows_would_go(shrinking)
     return found
+
+
+def require_fit(plan: Plan, project: Project, engine: Engine) -> None:
+    """Raise `ForeignRelation` where the query of a model does not fit the table that it would adopt by itself.
+
+    It is known beforehand only of a SQL model that reads nothing which this command makes; of any other one it is found
+    out when its rows are there, and it fails alone.
+    """
+    made = {step.model.name for step in plan.steps if step.model.materialized is not Materialized.EPHEMERAL}
+    made |= {name for name in plan.order if name in project.seeds}
+    for step in plan.steps:
+        model, incremental = step.model, step.model.incremental
+        if step.action.adopts is not Adoption.FITS or not isinstance(model.body, SqlBody) or incremental is None:
+            continue
+        if graphs.ancestors(project.graph, model.name) & made:
+            continue
+        try:
+            with Query(model, Tables(project, engine)).given(is_incremental=True) as rows:
+                fit_unchanged(engine, rows, engine.found(step.relation), step, incremental)
+        except ForeignRelation:
+            raise
+        except FftError:
+            continue  # What else is wrong with it is told when it runs.
 
 
 class _Owners:
@@ -302,7 +336,8 @@ def _foreign(refused: Sequence[tuple[_Standing, str | None]]) -> ForeignRelation
     if not more:
         made = "fft did not make" if other is None else f'the project "{other}" made'
         message = f'"{first.item.name}" would replace the {first}, which {made}'
-        hint = f'rename it, or let it take over what is there with --adopt "{names}"'
+        anew = " --full-refresh" if first.needs_full_refresh else ""
+        hint = f'rename it, or let it take over what is there with --adopt "{names}"{anew}'
     else:
         shown = [
             f"the {standing} ({standing.item.name} at {standing.item.at}"

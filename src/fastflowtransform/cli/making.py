@@ -20,7 +20,7 @@ from fastflowtransform.errors import Location, UnwritableFolder, counted
 from fastflowtransform.gate import Audit
 from fastflowtransform.ledger import Command, Ledger
 from fastflowtransform.model import Check
-from fastflowtransform.ownership import Asked, adoptions
+from fastflowtransform.ownership import Asked, adoptions, require_fit
 from fastflowtransform.past import NO_PAST, Past
 from fastflowtransform.placing import ordered, placed
 from fastflowtransform.project import Project
@@ -77,11 +77,12 @@ def make(opened: Opened, console: Console, wanted: Wanted) -> int:
     artifacts.prepare(folder)
     artifacts.forget_failures(folder)
     with opened.connected(console) as engine:
-        for warning in require_translations(project, models, engine):
-            console.say(warning)
         existing = opened.existing(engine, names)
         adopted = adoptions(project, names, existing, engine, wanted.asked)
+        for warning in require_translations(project, models, engine):
+            console.say(warning)
         steps = plan.build(project, order, existing, engine.capabilities, full_refresh=anew, adoptions=adopted)
+        require_fit(steps, project, engine)
         steps = steps.in_windows(windows, resumes=wanted.stretch.resumes)
         asked = sum(map(len, checks.values()))
         parts = [(len(names) - len(models), "seed"), (len(models), "model"), (asked, "check")]

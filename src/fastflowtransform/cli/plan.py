@@ -51,7 +51,7 @@ def command(
     from fastflowtransform import plan, seed
     from fastflowtransform.cli.session import open_project
     from fastflowtransform.compile import require_translations
-    from fastflowtransform.ownership import Asked, adoptions
+    from fastflowtransform.ownership import Asked, adoptions, require_fit
     from fastflowtransform.placing import ordered
     from fastflowtransform.proof import Cache
 
@@ -69,6 +69,7 @@ def command(
         built = plan.build(
             opened.project, names, existing, engine.capabilities, full_refresh=full_refresh, adoptions=adopted
         )
+        require_fit(built, opened.project, engine)
         built = built.in_windows(windows, resumes=stretch.resumes)
         is_cached = Cache(noting.cache).reads and not full_refresh and not windows
         reasons = _reasons(opened.project, engine, built) if is_cached else {}
