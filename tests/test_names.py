@@ -201,3 +201,35 @@ def test_duckdb_has_texts_in_what_has_no_type(project: ProjectFolder, value: str
     assert project.fft("run").code == 0
 
     assert project.sql("select typeof(v) from t") == [(dtype,)]
+
+
+def test_a_delta_of_the_user_s_own_and_a_python_model_may_spell_columns_otherwise(project: ProjectFolder):
+    project.write(
+        {
+            "models/base.ff.sql": "select range as id, range as ts, range as v from range(4)",
+            "models/a.ff.sql": """\
+                {{ config(materialized='incremental', unique_key='Id', updated_at='TS',
+                          delta_sql="select ID, Ts, V from {{ ref('base') }} where id > 1") }}
+                select id, ts, v from {{ ref('base') }}
+                """,
+            "models/b.ff.py": """\
+                import ibis
+                from fastflowtransform import model
+
+
+                @model(materialized="incremental", unique_key="ID", updated_at="TS")
+                def b(base):
+                    return base.mutate(note=ibis.null())
+                """,
+        }
+    )
+    assert project.fft("run").code == 0
+
+    answer = project.fft("run", "-v")
+
+    assert (answer.code, project.sql("select count(*) from a"), project.sql("select count(*) from b")) == (
+        0,
+        [(4,)],
+        [(4,)],
+    )
+    assert project.sql("select distinct typeof(note) from b") == [("VARCHAR",)]
