@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, is_dataclass
+from dataclasses import MISSING, dataclass, is_dataclass
 from typing import Any
 
 from fastflowtransform.errors import FftError, Location, UnreadableFile
@@ -88,8 +88,16 @@ def settings_of(node: Model | Seed | Source) -> list[list[Any]]:
 
 
 def _fields(value: Any, without: Set[str]) -> list[list[Any]]:
+    """Return the fields that are not as they are where nothing is said: a new one changes no fingerprint of before."""
+    found = []
     # What `dataclasses.fields` reads, which makes a tuple of it each time.
-    return [[name, _plain(getattr(value, name))] for name in value.__dataclass_fields__ if name not in without]
+    for name, field in value.__dataclass_fields__.items():
+        item = getattr(value, name)
+        if item is field.default or name in without or (not item and field.default_factory is not MISSING):
+            continue
+        if type(item) is not type(field.default) or item != field.default:
+            found.append([name, _plain(item)])
+    return found
 
 
 def _plain(value: Any) -> Any:
