@@ -98,7 +98,9 @@ class DuckDBEvidence:
         if name == _UNSEEN:
             return not self._rows(_REPLACED)
         found = self._functions.get(name)
-        return found is True and name not in _OTHERWISE if found is not None else name in self._words
+        if found is None:
+            return name in self._words
+        return found and name not in _OTHERWISE and not name.startswith(("current_", "local"))
 
     def view(self, relation: Relation) -> Definition | None:
         """Return how a view is defined."""
