@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+WIDE_DECIMAL = (38, 9)
+"""Precision and scale of decimals whose type nothing tells: wide enough that a day's values hardly ever decide."""
+
 
 def plain_type(dtype: pa.DataType, *, nanoseconds: bool = False) -> pa.DataType | None:
     """Return the type in which engines take values of an Arrow type; None where no column can hold them.
@@ -91,6 +94,29 @@ def _parts(dtype: pa.DataType | None) -> Iterator[tuple[int, pa.Field]]:
     if pa.types.is_map(dtype):
         return enumerate((dtype.key_field, dtype.item_field))
     return enumerate(dtype.field(place) for place in range(dtype.num_fields))
+
+
+def with_wide_decimals(dtype: pa.DataType) -> pa.DataType:
+    """Return a type whose decimals hold those of other days too: Arrow takes no more digits than it sees.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> with_wide_decimals(pa.list_(pa.decimal128(3, 2)))
+    ListType(list<item: decimal128(38, 9)>)
+    """
+    import pyarrow as pa
+
+    if isinstance(dtype, pa.BaseExtensionType):
+        return dtype
+    if pa.types.is_decimal(dtype):
+        digits = dtype.precision - dtype.scale
+        precision, scale = WIDE_DECIMAL
+        fits = dtype.scale <= scale and digits <= precision - scale
+        return pa.decimal128(precision, scale if fits else min(dtype.scale, precision))
+    if not pa.types.is_nested(dtype):
+        return dtype
+    return _with_parts(dtype, [with_wide_decimals(field.type) for _, field in _parts(dtype)])
 
 
 def _extension(dtype: pa.BaseExtensionType) -> pa.DataType | None:

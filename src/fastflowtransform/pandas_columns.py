@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Integral, Real
@@ -86,9 +87,21 @@ def _mix(series: pd.Series) -> str | None:
         return f"a mix of {_names(types)}"
     if kinds == {"timestamp"} and len({getattr(value, "tzinfo", None) is None for value in present}) > 1:
         return "a mix of timestamps with and without a time zone"
+    if kinds == {"list"}:
+        return complaint(_objects(itertools.chain.from_iterable(present)))
+    if kinds == {"struct"}:
+        keys = dict.fromkeys(key for value in present for key in value)
+        parts = (complaint(_objects(value.get(key) for value in present)) for key in keys)
+        return next((part for part in parts if part is not None), None)
     if Decimal in types and not all(value.is_finite() for value in present if isinstance(value, Decimal)):
         return "of decimals, one of which is infinite"
     return None
+
+
+def _objects(values: Iterable[Any]) -> pd.Series:
+    import pandas as pd
+
+    return pd.Series(list(values), dtype=object)
 
 
 def _names(types: list[type]) -> str:

@@ -9,10 +9,10 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastflowtransform.arrow_types import filled, plain_type
+from fastflowtransform.arrow_types import filled, plain_type, with_wide_decimals
 from fastflowtransform.errors import WrongResult
 from fastflowtransform.model import Frame, Model
-from fastflowtransform.pandas_columns import columns_of, complaint
+from fastflowtransform.pandas_columns import columns_of, complaint, is_python
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     KnownType = Callable[[str], pa.DataType | None]
     """Returns the type that a column of a name had before, or is promised to have; None where nothing tells."""
-
-_DECIMAL = (38, 9)
-"""Precision and scale of decimals whose type nothing tells: wide enough that a day's values hardly ever decide."""
 
 
 def to_arrow(
@@ -137,11 +134,16 @@ class _Columns:
         except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
             if isinstance(error, OverflowError) or "exactly representable" in str(error):
                 raise self._out_of_range(name, error) from error
-            raise self._unsupported(name, f'of the type "{series.dtype}": {_first_line(error)};') from error
+            raise self._unsupported(name, f'of the type "{series.dtype}" ({_first_line(error)})') from error
         values = given if isinstance(given, pa.ChunkedArray) else pa.chunked_array([given])
-        if series.dtype == object and pa.types.is_decimal(values.type):
-            return self._decimals(name, values)
-        return self.cast(name, values, self.type_of(name, values.type))
+        wanted = self.type_of(name, values.type)
+        if not is_python(series) or with_wide_decimals(wanted) == wanted:
+            return self.cast(name, values, wanted)
+        known = self._known_type(name)
+        if known is not None and pa.types.is_nested(known) == pa.types.is_nested(wanted):
+            with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                return values.cast(known)
+        return self.cast(name, values, with_wide_decimals(wanted))
 
     def of_polars(self, series: pl.Series) -> pa.ChunkedArray:
         """Return a column of polars."""
@@ -156,21 +158,6 @@ class _Columns:
         if values is None:
             raise self._unsupported(series.name, f'of the type "{series.dtype}"')
         return pa.chunked_array([values])
-
-    def _decimals(self, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Return decimals of Python in the type that the column had, where they fit; else in a wide one."""
-        import pyarrow as pa
-
-        known = self._known_type(name)
-        if known is not None and pa.types.is_decimal(known):
-            with contextlib.suppress(pa.ArrowInvalid):
-                return values.cast(known)
-        precision, scale = _DECIMAL
-        if values.type.scale > scale or values.type.precision - values.type.scale > precision - scale:
-            scale = values.type.scale
-        if scale > precision:
-            raise self._unsupported(name, f"of decimals of {scale} digits after the point")
-        return self.cast(name, values, pa.decimal128(precision, scale))
 
     def _known_type(self, name: str) -> pa.DataType | None:
         known = self._known(name)

@@ -163,6 +163,8 @@ LOSSES = {
     "a date and a timestamp": "pd.Series([date(2026, 1, 1), datetime(2026, 1, 1, 5)], dtype=object)",
     "text and binary": "pd.Series(['a', b'a'], dtype=object)",
     "local times and moments": "pd.Series([datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)], dtype=object)",
+    "a date and a timestamp in a list": "pd.Series([[date(2026, 1, 1), datetime(2026, 1, 1, 5)]], dtype=object)",
+    "text and binary in structs": "pd.Series([{'a': 'x'}, {'a': b'x'}], dtype=object)",
     "a set": "pd.Series([{1}], dtype=object)",
     "an integer that is too large": "pd.Series([2**70], dtype=object)",
     "an infinite decimal": "pd.Series([Decimal('Infinity')], dtype=object)",
@@ -192,6 +194,7 @@ def test_decimals_of_python_keep_the_type_that_their_column_had():
     assert schema_of(frame, {"a": pa.decimal128(12, 4)}) == {"a": "decimal128(12, 4)"}
     assert schema_of(frame) == {"a": "decimal128(38, 9)"}
     assert schema_of(frame * 1000000) == {"a": "decimal128(38, 9)"}
+    assert schema_of(frame.map(lambda value: [value])) == {"a": "list<item: decimal128(38, 9)>"}
 
 
 def test_a_column_without_values_has_the_type_that_it_had_or_is_text():
