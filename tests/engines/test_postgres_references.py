@@ -264,6 +264,21 @@ def test_columns_that_a_table_fills_stay_when_it_is_written_anew(engine, server)
     assert row == (1, "a", 1, 7, 2, "of the domain")
 
 
+def test_a_foreign_key_that_is_not_enforced_is_in_the_way_of_nothing(engine, server):
+    if server.info.server_version < 180000:
+        pytest.skip("all foreign keys are enforced")
+    prepare(
+        server,
+        "CREATE TABLE demo.child (ref int REFERENCES demo.t NOT ENFORCED)",
+        "INSERT INTO demo.child VALUES (3), (9)",
+    )
+
+    replace(engine, OLD[:2])
+
+    assert content(server) == OLD[:2]
+    assert content(server, "demo.child") == [(3,), (9,)]
+
+
 TREE = """
 CREATE TABLE demo.t (id int PRIMARY KEY, code text, v int REFERENCES demo.t ON DELETE {action});
 INSERT INTO demo.t VALUES (1, 'root', NULL), (2, 'a', 1), (3, 'b', 2), (4, 'leaf', 3)

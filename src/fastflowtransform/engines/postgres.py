@@ -312,7 +312,7 @@ class PostgresEngine:
         hung = None if over is None else belongings(printed(relation), self._session.rows)
         if over is Kind.TABLE and hung is not None and not hung.simple:
             with self.stage(rows) as staged:
-                return relations.rewritten(self._session, relation, self.compiled(staged), layout, noted)
+                return relations.rewritten(self._session, relation, self.compiled(staged), hung, layout, noted)
         source = self._source(rows)
         if over is Kind.TABLE and hung is not None:
             return relations.swapped(self._session, relation, source, hung, layout, noted)

@@ -127,6 +127,8 @@ class Belongings:
     ----------
     simple
         Whether the rest of this is all that hangs on it, and nothing depends on it.
+    reacts
+        Whether triggers, rules or foreign keys that refer to it may react to a write.
     indexes
         Its indexes.
     grants
@@ -136,6 +138,7 @@ class Belongings:
     """
 
     simple: bool
+    reacts: bool
     indexes: tuple[StandingIndex, ...]
     grants: tuple[tuple[str, str, bool], ...]
     comments: tuple[tuple[str | None, str], ...]
@@ -169,8 +172,9 @@ def filled(name: str, rows: Rows) -> set[str]:
 def belongings(name: str, rows: Rows) -> Belongings:
     """Return what hangs on the relation of a quoted name."""
     oid = f"{literal(name)}::regclass"
-    ((simple,),) = rows(
-        f"SELECT {_SIMPLE} AND NOT EXISTS ({_DEPENDENTS}) AS simple FROM pg_class c WHERE c.oid = {oid}"
+    ((simple, reacts),) = rows(
+        f"SELECT {_SIMPLE} AND NOT EXISTS ({_DEPENDENTS}) AS simple, c.relhastriggers OR c.relhasrules AS reacts "
+        f"FROM pg_class c WHERE c.oid = {oid}"
     )
     indexes = rows(
         f"""
@@ -197,6 +201,7 @@ def belongings(name: str, rows: Rows) -> Belongings:
     )
     return Belongings(
         simple=simple,
+        reacts=reacts,
         indexes=tuple(
             # The definition reads CREATE [UNIQUE] INDEX name ON schema.table USING method, and so on.
             StandingIndex(index, unique, definition[definition.index(" USING ") + 1 :], tuple(columns))

@@ -8,7 +8,7 @@ from fastflowtransform.engines.postgres_session import Session
 from fastflowtransform.engines.quoting import literal, quoted
 from fastflowtransform.errors import RowsReferenced, counted
 
-# A constraint of a partitioned table has one more for each partition, and those of older servers cannot be unenforced.
+# A constraint of a partitioned table has one more for each partition.
 _REFERENCES = """
 SELECT k.conname::text AS name, n.nspname::text AS schema, r.relname::text AS child,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
@@ -20,10 +20,23 @@ SELECT k.conname::text AS name, n.nspname::text AS schema, r.relname::text AS ch
          AND NOT row_security_active(r.oid) AS is_readable
 FROM pg_constraint k JOIN pg_class r ON r.oid = k.conrelid JOIN pg_namespace n ON n.oid = r.relnamespace
 WHERE k.contype = 'f' AND k.confrelid = {table}::regclass
-  AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
+  AND {enforced}
   AND NOT EXISTS (SELECT 1 FROM pg_constraint p WHERE p.oid = k.conparentid AND p.confrelid = k.confrelid)
 ORDER BY n.nspname, r.relname, k.conname
 """
+
+
+# Servers before 18 have no others, and no column that says so.
+_ENFORCED = "coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)"
+
+
+def emptying(table: str) -> str:
+    """Return the statement that deletes all rows of the table of a quoted name, which no foreign key refers to.
+
+    One that was added a moment ago keeps the rows, which the new ones then meet. From here on, none can be added.
+    """
+    referring = f"SELECT 1 FROM pg_constraint k WHERE contype = 'f' AND confrelid = {literal(table)}::regclass"
+    return f"DELETE FROM {table} WHERE NOT EXISTS ({referring} AND {_ENFORCED})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ def references(session: Session, table: str) -> tuple[Reference, ...]:
     return tuple(
         Reference(name, (schema, child), tuple(columns), tuple(key), is_own, is_readable)
         for name, schema, child, columns, key, is_own, is_readable in session.rows(
-            _REFERENCES.format(table=literal(table))
+            _REFERENCES.format(table=literal(table), enforced=_ENFORCED)
         )
     )
 

@@ -12,6 +12,7 @@ from fastflowtransform.engines import postgres_difference as difference
 from fastflowtransform.engines.base import Kind
 from fastflowtransform.engines.postgres_catalog import Belongings
 from fastflowtransform.engines.postgres_indexes import OURS, definition, name_of, short_hash
+from fastflowtransform.engines.postgres_references import emptying
 from fastflowtransform.engines.postgres_rows import (
     alter,
     analyze,
@@ -104,7 +105,7 @@ def swapped(
         done = _is_swapped(session, relation, beside, renamed, functools.partial(noted, counts))
         if done:
             return counts
-        return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", layout, noted)
+        return rewritten(session, relation, f"SELECT * FROM {printed(beside)}", hung, layout, noted)
     finally:
         if not done:
             # The next run would drop the table as well.
@@ -134,7 +135,9 @@ def _is_swapped(
     return True
 
 
-def rewritten(session: Session, relation: Relation, staged: str, layout: Layout, noted: Noted) -> WriteCounts:
+def rewritten(
+    session: Session, relation: Relation, staged: str, hung: Belongings, layout: Layout, noted: Noted
+) -> WriteCounts:
     """Put new rows into a table that must stay, because something hangs on it that no new table would have.
 
     Readers are kept waiting only where columns change.
@@ -145,24 +148,25 @@ def rewritten(session: Session, relation: Relation, staged: str, layout: Layout,
         A view needs a column as it was.
     """
     with session.transaction():
-        counts = noted(_refilled(session, relation, staged, layout))
+        counts = noted(_refilled(session, relation, staged, hung, layout))
     analyze(session, relation, counts.inserted + counts.updated)
     return counts
 
 
-def _refilled(session: Session, relation: Relation, source: str, layout: Layout) -> WriteCounts:
+def _refilled(session: Session, relation: Relation, source: str, hung: Belongings, layout: Layout) -> WriteCounts:
     """Put the rows of a SELECT in place of a table's rows, and leave alone what the table fills itself."""
     new = columns_of(session, source).schema()
-    filled = catalog.filled(printed(relation), session.rows)
     stands = columns_of(session, f"SELECT * FROM {printed(relation)}")
+    # Only of what the rows do not give.
+    filled = catalog.filled(printed(relation), session.rows) if set(stands.spelt) - set(new) else ()
     old = {name: dtype for name, dtype in stands.schema().items() if name in new or name not in filled}
     shared = {name: spelt for name, spelt in stands.spelt.items() if name in new}
     narrow = too_short(session, relation, shared, lambda: source)
     changes = changes_to(old, new)
     changes = replace(changes, retyped={**changes.retyped, **{name: new[name] for name in narrow}})
-    by = difference.keyed(session, relation, new)
+    by = difference.keyed(session, relation, new) if hung.reacts else None
     if by is None:
-        session.run(f"DELETE FROM {printed(relation)}")
+        session.run(emptying(printed(relation)))
         alter(session, relation, changes, source, forgotten=changes.retyped)
         counts = WriteCounts(insert(session, relation, source, new), 0, "delete + insert")
     else:
