@@ -327,3 +327,28 @@ def test_an_error_of_a_file_has_a_line(project: ProjectFolder, case: str):
 
     assert answer.code != 0
     assert f"{file}:1" in answer.err
+
+
+@pytest.mark.parametrize("command", ["list", "plan", "run"])
+def test_all_errors_of_a_kind_are_told_at_once(project: ProjectFolder, command: str):
+    project.write(
+        {
+            "models/a.ff.sql": "select * from {{ ref('x') }} join {{ source('y', 'z') }}",
+            "models/b.ff.sql": "select * from {{ ref('w') }}",
+        }
+    )
+
+    unknown = project.fft(command)
+    project.write({"models/a.ff.sql": "{{ 1 +", "models/c.ff.py": "1 / 0\n"})
+    unread = project.fft(command)
+
+    assert [line[:4] for line in unknown.err.splitlines() if line[0] != " "] == ["G101", "G102", "G101"]
+    assert [line[:4] for line in unread.err.splitlines() if line[0] != " "] == ["M100", "M102"]
+
+
+def test_all_errors_of_a_kind_are_events_of_their_own(project: ProjectFolder):
+    project.write({"models/a.ff.sql": "{{ 1 +", "models/b.ff.sql": "{{ 2 +"})
+
+    events = [json.loads(line) for line in project.fft("list", "--json").out.splitlines()]
+
+    assert [Path(event["at"]).name for event in events] == ["a.ff.sql:1", "b.ff.sql:1"]

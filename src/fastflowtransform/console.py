@@ -316,8 +316,12 @@ class Console:
     def error(self, error: FftError, prefix: str = "") -> None:
         """Show an error as one short block on the error stream; as an event with `--json`."""
         self.event("error", **describe_error(error, self.folder))
-        if self.output.json:
-            return
+        if not self.output.json:
+            self._error(error, prefix)
+        for other in error.others:
+            self.error(other)
+
+    def _error(self, error: FftError, prefix: str) -> None:
         lines = [f"{error.code} {prefix}{error.message}"]
         if error.at is not None:
             lines.append(in_line(f"  at {error.at.on_a_line()}"))

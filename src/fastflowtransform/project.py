@@ -18,11 +18,13 @@ from fastflowtransform.document import Section, read_document
 from fastflowtransform.engines.notes import MARKS, OWN_PART, RUNS, STATES
 from fastflowtransform.errors import (
     DuplicateName,
+    FftError,
     Location,
     RelationMissing,
     UnknownRef,
     UnknownSource,
     hint_from,
+    raise_all,
 )
 from fastflowtransform.files import files_in, has_file
 from fastflowtransform.graph import Graph
@@ -400,20 +402,19 @@ def _upstream(
     upstream: dict[str, list[str]] = {name: [] for name in seeds}
     for node, source in sources.items():
         upstream[node] = [filled[source.relation.folded]] if source.relation.folded in filled else []
+    errors: list[FftError] = []
     for name, model in models.items():
         for found in model.reads:
             if found.is_source and found.node not in sources:
-                raise _unknown_source(name, found, sources)
+                errors.append(_unknown_source(name, found, sources))
             if not found.is_source and found.name not in models and found.name not in seeds:
-                raise _unknown_ref(name, found, {*models, *seeds, *others.unread} - {name}, others)
+                errors.append(_unknown_ref(name, found, {*models, *seeds, *others.unread} - {name}, others))
         upstream[name] = [found.node for found in model.reads]
         reads = {found.name for found in model.reads}
         if unknown := sorted(model.requires.keys() - reads):
-            raise UnknownRef(
-                f'"{name}" requires columns of "{unknown[0]}", which it does not read',
-                at=model.at,
-                hint=hint_from(unknown[0], reads, "inputs"),
-            )
+            message = f'"{name}" requires columns of "{unknown[0]}", which it does not read'
+            errors.append(UnknownRef(message, at=model.at, hint=hint_from(unknown[0], reads, "inputs")))
+    raise_all(errors)
     return upstream
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Protocol, TypeVar
 
-from fastflowtransform.errors import DuplicateName, Location
+from fastflowtransform.errors import DuplicateName, FftError, Location, raise_all
 from fastflowtransform.files import files_in
 from fastflowtransform.kept import Kept
 from fastflowtransform.model import Input, Model
@@ -102,13 +102,18 @@ def read_models(
     """
     macros = folder / "models" / "macros"
     found: list[Model | File] = []
+    errors: list[FftError] = []
     for path in files_in(folder / "models", ".ff.sql", ".ff.py"):
         if path.name.endswith(".ff.sql") and macros in path.parents:
             continue
         if only is None or path.name.endswith(".ff.py"):
-            found += read(path)
+            try:
+                found += read(path)
+            except FftError as error:
+                errors.append(error)
         else:
             found.append(File(path.name.removesuffix(".ff.sql"), Location(path, 1)))
+    raise_all(errors)
     here = by_name(item for item in found if not item.engines or engine in item.engines)
     elsewhere = {item.name: item for item in found if isinstance(item, Model) and item.name not in here}
     if only is not None and not only <= here.keys():

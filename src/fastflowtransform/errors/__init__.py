@@ -19,6 +19,7 @@ from fastflowtransform.errors.base import counted as counted
 from fastflowtransform.errors.base import error_classes as error_classes
 from fastflowtransform.errors.base import hint_from as hint_from
 from fastflowtransform.errors.base import nearest as nearest
+from fastflowtransform.errors.base import raise_all as raise_all
 from fastflowtransform.errors.data import BadSeed as BadSeed
 from fastflowtransform.errors.data import CheckFailed as CheckFailed
 from fastflowtransform.errors.data import DataError as DataError

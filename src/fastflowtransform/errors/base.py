@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from fastflowtransform.location import Location
@@ -31,6 +31,8 @@ class FftError(Exception):
         self.hint = hint
         self.sql: str | None = None
         """The statement that failed, where one was sent."""
+        self.others: tuple[FftError, ...] = ()
+        """Errors of the same step in other places, which are told with this one."""
 
     def __str__(self) -> str:
         lines = [f"{self.code} {self.message}"]
@@ -39,6 +41,19 @@ class FftError(Exception):
         if self.hint is not None:
             lines.append(f"hint {self.hint}")
         return "\n".join(lines)
+
+
+def raise_all(errors: Sequence[FftError]) -> None:
+    """Raise the first of some errors, which tells of the others; nothing where there are none.
+
+    Examples
+    --------
+    >>> raise_all([])
+    """
+    if errors:
+        first, *others = errors
+        first.others = (*first.others, *others)
+        raise first
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
