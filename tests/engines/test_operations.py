@@ -79,6 +79,12 @@ TEXTS = {
     "t.list.split(',').map(lambda each: each.upper())": [["P", "Q", "R"], ["P"], None, ["Q", "", "R"]],
     "ibis.array([3, t.n, 1]).sort()": [[1, 3, 7], [-7, 1, 3], [1, 3, 3], [1, 3, None]],
 }
+WINDOWS = {
+    "t.n.last().over(order_by='id')": [None, None, None, None],
+    "t.n.first().over(group_by='grp', order_by=ibis.desc('id'))": [-7, -7, None, None],
+    "t.n.nth(1).over(group_by='grp', order_by='id')": [-7, -7, None, None],
+    "t.n.lag().over(order_by='id')": [None, 7, -7, 3],
+}
 AGGREGATES = {
     "t.amount.cast('decimal(10, 2)').mean()": [1.75, -1.2],
     "t.n.mean()": [0.0, 3.0],
@@ -118,7 +124,7 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, list | tuple) or hasattr(value, "tolist") else value
 
 
-@pytest.mark.parametrize("expressions", [NUMBERS, TIMES, TEXTS], ids=["numbers", "times", "texts"])
+@pytest.mark.parametrize("expressions", [NUMBERS, TIMES, TEXTS, WINDOWS], ids=["numbers", "times", "texts", "windows"])
 def test_an_operation_gives_the_same_value_on_every_engine(each_project: ProjectFolder, expressions: dict[str, Any]):
     assert results(each_project, {"t.id": [1, 2, 3, 4], **expressions}, "select", "c0") == {
         "t.id": [1, 2, 3, 4],
@@ -130,6 +136,16 @@ def test_an_aggregate_gives_the_same_value_on_every_engine(each_project: Project
     found = results(each_project, {"t.grp.min()": ["a", "b"], **AGGREGATES}, "group_by('grp').agg", "c0")
 
     assert found == {"t.grp.min()": ["a", "b"], **AGGREGATES}
+
+
+def test_an_offset_leaves_no_column_behind(each_project: ProjectFolder):
+    body = "from fastflowtransform import model\n\n\n@model(materialized='table', deps=['rows'])\n"
+    text = body + "def m(t):\n    return t.order_by('id').select('id').limit(2, offset=1)\n"
+    each_project.write({"seeds/rows.csv": ROWS, "models/m.ff.py": text})
+    each_project.fft("seed")
+
+    assert each_project.fft("run").err == ""
+    assert sorted(each_project.sql("SELECT * FROM m")) == [(2,), (3,)]
 
 
 @pytest.mark.never("duckdb", reason="its own functions know these")

@@ -32,7 +32,7 @@ class PostgresOperations(compilers.PostgresCompiler):  # type: ignore[misc]
 
     # Ibis would set the methods of these tables again on each class that inherits them, over the ones below.
     SIMPLE_OPS: dict[Any, str] = {}
-    UNSUPPORTED_OPS = (ops.Hash, ops.RowID, ops.TimeDelta, ops.ArrayFlatten, ops.Kurtosis)
+    UNSUPPORTED_OPS = (ops.Hash, ops.Levenshtein, ops.RowID, ops.TimeDelta, ops.ArrayFlatten, ops.Kurtosis)
 
     def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:
         """Return `~`: Ibis' `regexp_like` came with version 15."""

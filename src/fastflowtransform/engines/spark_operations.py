@@ -16,7 +16,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import sqlglot as sg
 import sqlglot.expressions as sge
-from ibis.backends.sql.compilers.base import NULL
+from ibis.backends.sql.compilers.base import NULL, SQLGlotCompiler
 from ibis.common.exceptions import UnsupportedOperationError
 
 from fastflowtransform.engines.time_formats import UnknownCode, java_patterns
@@ -42,6 +42,8 @@ class SparkOperations(compilers.PySparkCompiler):  # type: ignore[misc]
     UNSUPPORTED_OPS = (
         ops.Hash,
         ops.Kurtosis,
+        # Of characters here, and of bytes on DuckDB.
+        ops.Levenshtein,
         ops.RandomUUID,
         ops.RowID,
         ops.StringToTime,
@@ -53,6 +55,9 @@ class SparkOperations(compilers.PySparkCompiler):  # type: ignore[misc]
         ops.UnwrapJSONInt64,
         ops.UnwrapJSONString,
     )
+
+    # Ibis numbers the rows for an offset, which Spark has had since 3.4, and leaves the number in the table.
+    rewrites = SQLGlotCompiler.rewrites
 
     def visit_IsNull(self, op: Any, *, arg: Any) -> Any:
         """Return `IS NULL`: to Ibis' own compiler, NaN is NULL as well, as it is on no other engine."""
@@ -251,7 +256,23 @@ class SparkOperations(compilers.PySparkCompiler):  # type: ignore[misc]
         """Return an item, counted from the end where the index is negative; NULL beyond either end."""
         return self.f.anon.try_element_at(arg, self.if_(sge.paren(index) < 0, index, sge.paren(index) + 1))
 
-    # Aggregates
+    # Windows and aggregates
+
+    def visit_FirstValue(self, op: Any, *, arg: Any) -> Any:
+        """Return the first value of a window, NULL too."""
+        return self.f.first_value(arg)
+
+    def visit_LastValue(self, op: Any, *, arg: Any) -> Any:
+        """Return the last value of a window, NULL too."""
+        return self.f.last_value(arg)
+
+    def visit_WindowFunction(self, op: Any, *, func: Any, group_by: Any, order_by: Any, **frame: Any) -> Any:
+        """Return a function over a window; Ibis leaves out the frame of `nth` as well, which has one."""
+        if isinstance(op.func, ops.NthValue):
+            return SQLGlotCompiler.visit_WindowFunction(
+                self, op, func=func, group_by=group_by, order_by=order_by, **frame
+            )
+        return super().visit_WindowFunction(op, func=func, group_by=group_by, order_by=order_by, **frame)
 
     def visit_CountDistinctStar(self, op: Any, *, arg: Any, where: Any) -> Any:
         """Count different rows, those with NULL too."""
