@@ -339,6 +339,7 @@ def attacked(project: ProjectFolder, attack: Attack) -> None:
 
 @pytest.mark.parametrize("attack", EVERYWHERE.values(), ids=EVERYWHERE)
 def test_a_change_beside_the_rows_is_seen(each_project: ProjectFolder, attack: Attack):
+    each_project.write({"project.yml": "name: test\n"})
     attacked(each_project, attack)
 
 
