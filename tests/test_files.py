@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastflowtransform.errors import BadPath, FftError, Location, UnreadableFile
+from fastflowtransform.errors import BadPath, EngineError, FftError, Location, UnreadableFile
 from fastflowtransform.files import LIMIT, file_name, files_in, inside, read_text
 from fastflowtransform.project import load
 from tests.conftest import ProjectFolder
@@ -449,5 +449,22 @@ def test_a_nul_character_in_an_expression_is_refused_before_it_cuts_the_statemen
 
     answer = project.fft("test")
 
-    assert answer.code == 1
-    assert "NUL" in answer.err
+    assert answer.code == 2
+    assert "NUL" in answer.err and "models/schema.yml:1" in answer.err
+
+
+@pytest.mark.parametrize("statement", ["select 1 as id -- a\0b", "select '\0' as id"])
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"], indirect=True)
+def test_a_statement_with_a_nul_character_is_not_sent(engine, statement):
+    with pytest.raises(EngineError, match="NUL"):
+        engine.sql(statement)
+
+
+@pytest.mark.parametrize("name", ["'a\\0b'", "'a\\ud800b'"])
+def test_a_name_that_no_database_takes_is_refused_with_its_line(project: ProjectFolder, name: str):
+    project.write(
+        {"models/p.ff.py": f"from fastflowtransform import model\n\n@model(name={name})\ndef m(s):\n    return s\n"}
+    )
+
+    assert (err := project.fft("list").err).startswith("M102 ")
+    assert "models/p.ff.py:3" in err

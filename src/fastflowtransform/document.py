@@ -479,7 +479,14 @@ def _construct(loading: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
         return lined
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loading, item, path) for item in node.value]
-    return loading.construct_object(node, deep=True)
+    value = loading.construct_object(node, deep=True)
+    if isinstance(value, str) and "\0" in value:
+        raise YamlSyntax(
+            "a value holds a NUL character, behind which a path or a statement would be cut off",
+            at=Location(path, node.start_mark.line + 1),
+            hint="take the character away",
+        )
+    return value
 
 
 def _bad_key(node: yaml.Node, path: Path, line: int) -> FftError:

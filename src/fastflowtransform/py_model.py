@@ -270,6 +270,10 @@ def hint_to_install(module: str) -> str:
 def _model(function: Callable[..., Any], mark: _Mark, path: Path, defaults: Defaults, frame: Frame) -> Model:
     at = Location(path, function.__code__.co_firstlineno)
     name = mark.name or function.__name__
+    if "\0" in name or name.encode(errors="replace").decode() != name:
+        raise BadPythonModel(
+            f"the name {name!r} holds a character that no database takes", at=at, hint="rename the model"
+        )
     section = Section(mark.arguments, at, f'the decorator of "{name}"')
     inputs = _inputs(function, section, at)
     wanted = _frame(function, section, at, frame)
