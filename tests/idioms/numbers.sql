@@ -5,6 +5,9 @@ select id, visits % (id - 3) as a, visits // (id - 3) as b, price % 7 as c from 
 -- name: casts round, doubles to the even neighbour and decimals away from 0
 select id, cast(price as integer) as a, cast(share as bigint) as b, cast(price as decimal(10, 1)) as c,
   cast('12.345' as decimal(9, 2)) as d, cast(good as integer) as e, cast(visits as boolean) as f from shop.visits where id <> 5
+-- name: doubles become decimals by their own digits
+select id, cast(share as decimal(18, 1)) as a, cast(share / 7 as decimal(18, 3)) as b, cast(id / 200 as decimal(9, 2)) as c
+from shop.visits
 -- name: rounding goes away from 0
 select id, round(share) as a, round(share, 1) as b, round(price, 1) as c, round(price) as d, round(visits, -1) as e from shop.visits
 -- name: signs, roots and logarithms

@@ -119,12 +119,18 @@ def _moment_text(to: str, node: Any, dtype: Any) -> Any:
     return fragment(to, "CONCAT(_0, '+00')", made) if to == "spark" else made
 
 
-def _to_decimal(to: str, node: Any, dtype: exp.DataType) -> Any:
-    if kind(node) is Kind.FLOAT:
-        raise Refused(
-            "a double is not rounded to a decimal in the same way", instead="round it first, and keep it double"
-        )
-    return plain_cast(to, node, dtype)
+def _to_decimal(to: str, node: Any, dtype: Any) -> Any:
+    """Round a double to a decimal as DuckDB does: shift the point as a double, and round away from zero."""
+    digits = scale(dtype)
+    if digits > 6:
+        raise Refused("a double has no more than six digits that are the same everywhere", instead="decimal(…, 6)")
+    power = {"postgres": f"CAST(1e{digits} AS double precision)", "spark": f"CAST(1e{digits} AS double)"}[to]
+    whole = f"CAST(SIGN(_0) * FLOOR(ABS(_0) * {power} + 0.5) AS bigint)"
+    divided = {
+        "postgres": f"CAST({whole} AS decimal) / {10**digits}",
+        "spark": f"{whole} / CAST({10**digits} AS decimal(10, 0))",
+    }
+    return fragment(to, f"CAST({divided[to]} AS {type_name(to, dtype)})", node)
 
 
 def _of_json(to: str, node: Any, dtype: exp.DataType) -> Any:
