@@ -72,6 +72,11 @@ class BoundColumns:
         self._found: dict[tuple[str, ...], Bound] = {}
         self._under_way: set[str] = set()
         """Models whose texts are looked at: one may read the table that it makes."""
+        self._given: dict[tuple[str, ...], Rows] = {}
+
+    def give(self, name: str, rows: Rows) -> None:
+        """Let a name in a text mean these rows."""
+        self._given[(name,)] = rows
 
     def forget(self, relation: Relation) -> None:
         """Ask for the columns of a table anew: it may have been written."""
@@ -95,6 +100,8 @@ class BoundColumns:
         return self._found[parts]
 
     def _columns(self, parts: tuple[str, ...]) -> Mapping[str, str]:
+        if parts in self._given:
+            return _columns_of(self._given[parts])
         if parts[-1].startswith(INLINE):
             inline = parts[-1].removeprefix(INLINE)
             ahead = self._foreseen(inline)

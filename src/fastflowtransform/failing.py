@@ -153,6 +153,8 @@ class Failing:
         names = names_of(check.arguments, lambda column: _quoted(column, dialect))
         scope = replace(self._project.scope, names=names)
         tables = Tables(replace(self._project, scope=scope), self._engine, instead=self._instead)
+        if not own.alone:
+            tables.give(CHECKED, self.checked(check))
         text = tables.sql(self._as_model(check), body.template, is_incremental=False)
         if not own.alone:
             checked = self._engine.compiled(self.checked(check))

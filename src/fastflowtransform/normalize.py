@@ -92,6 +92,10 @@ class Tables:
     def _warn(self, warning: str) -> None:
         self._warnings.append(warning)
 
+    def give(self, name: str, rows: Rows) -> None:
+        """Let a name in a text mean rows that stand in front of it as a common table expression."""
+        self._bound.give(name, rows)
+
     def foresee(self, names: Collection[str]) -> None:
         """Take models to have the columns that their texts give: they are built before others read them."""
         self._bound = BoundColumns(self._project, self._engine, self._known, names)

@@ -736,6 +736,16 @@ def fft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
 
 
+def test_a_failed_write_is_told_by_its_cause(spark_project: ProjectFolder):
+    config = "{{ config(materialized='table', dialect='spark') }} "
+    spark_project.write({"models/a.ff.sql": config + "select cast(concat('x', id) as int) as n from range(3)"})
+
+    answer = spark_project.fft("run")
+
+    assert answer.code == 1
+    assert "cannot be cast" in answer.err and "Task failed" not in answer.err
+
+
 def test_the_last_words_of_java_are_told_and_not_its_classes():
     trace = (
         "An error occurred while calling o1.sql.\n: java.lang.RuntimeException: outer\n\tat a.b.C(D.scala:1)\n"
