@@ -523,7 +523,7 @@ def test_a_unit_test_can_be_a_function(events: ProjectFolder):
     ("text", "message", "line", "hint"),
     [
         ("model: bas\ncases: []", 'G101 "bas" is not a model of this project', ":1", 'did you mean "base"?'),
-        ("", 'P103 a.yml has no "model"', "", 'add the key "model"'),
+        ("", 'P103 a.yml has no "model"', ":1", 'add the key "model"'),
         ("model: base\ncase: []", 'P103 a.yml has no "cases"', ":1", 'did you mean "case"?'),
         ("model: base\ncases:", 'P103 a.yml has no "cases"', ":1", 'add the key "cases"'),
         ("model: base\ncases:\n  - given: {}", 'P103 case of "base" 1 has no "name"', ":3", 'add the key "name"'),

@@ -28,10 +28,6 @@ _MERGE = re.compile(r"<<")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = {"false", "n", "no", "null", "off", "on", "true", "y", "yes"}
 """Words that some reader of YAML takes for something else than a text."""
-_ESCAPED = re.compile(
-    "[^ -~\u00a0-\u200a\u2010-\u2027\u202f-\u205f\u2070-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
-"""Characters that YAML does not take as they are, that end a line, or that are not seen."""
 
 
 class Fraction(float):
@@ -192,7 +188,16 @@ def quoted(text: str) -> str:
 
 def in_quotes(text: str) -> str:
     """Return a text as YAML that means it, always in double quotes."""
-    return _ESCAPED.sub(_escaped, json.dumps(text, ensure_ascii=False))
+    return _unseen().sub(_escaped, json.dumps(text, ensure_ascii=False))
+
+
+@functools.cache
+def _unseen() -> re.Pattern[str]:
+    """Return a pattern for what YAML does not take as it is, what ends a line, and what is not seen."""
+    # Compiled when it is needed: it takes longer than all the others of this file.
+    return re.compile(
+        "[^ -~\u00a0-\u200a\u2010-\u2027\u202f-\u205f\u2070-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    )
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -274,7 +274,7 @@ def test_compile_writes_for_another_engine(orders: ProjectFolder):
     answer = orders.fft("compile", "--engine", "postgres", "--select", "base p d")
 
     assert answer.code == 0, answer.err
-    assert (orders.folder / "target/compiled/d.sql").read_text() == "SELECT ARRAY[1, 2] AS x\n"
+    assert (orders.folder / "target/compiled/d.sql").read_text() == 'SELECT ARRAY[1, 2] AS "x"\n'
     assert "LIMIT 1" in (orders.folder / "target/compiled/p.sql").read_text()
 
 

@@ -55,16 +55,20 @@ class Postgres:
 
     def __init__(self, project: Path) -> None:
         self._dsn = os.environ["FFT_TEST_PG_DSN"]
-        self._names = ("events", *TABLES)
+        # With the ledger, which says that the tables are fft's.
+        self._names = ("events", *TABLES, "fft_run", "fft_model_state")
         self._send("DROP SCHEMA IF EXISTS base CASCADE; CREATE SCHEMA base")
-        for name in self._names:
-            self._send(f"CREATE TABLE base.{name} AS TABLE demo.{name}")
+        self._copy("demo", "base")
 
     def restore(self) -> None:
         self._wait_for_the_dead()
         self._send("DROP SCHEMA demo CASCADE; CREATE SCHEMA demo; DROP SCHEMA IF EXISTS demo_failures CASCADE")
+        self._copy("base", "demo")
+
+    def _copy(self, source: str, target: str) -> None:
         for name in self._names:
-            self._send(f"CREATE TABLE demo.{name} AS TABLE base.{name}")
+            self._send(f"CREATE TABLE {target}.{name} (LIKE {source}.{name} INCLUDING ALL)")
+            self._send(f"INSERT INTO {target}.{name} TABLE {source}.{name}")
 
     def rows(self, sql: str) -> list[Any]:
         self._wait_for_the_dead()
