@@ -88,7 +88,7 @@ class Secrets:
         if forms is None:
             with self._lock:
                 forms = self._forms = self._spelt()
-        if found := [form for form in forms if form in text]:
+        if forms and (found := [form for form in forms if form in text]):
             text = re.sub("|".join(map(_pattern, found)), HIDDEN, text)
         return _URI.sub(rf"\1:{HIDDEN}@", text) if ":/" in text and "@" in text else text
 
@@ -101,9 +101,8 @@ class Secrets:
 SECRETS = Secrets()
 
 
-def redact(text: str) -> str:
-    """Return a text without the secrets of this process; see `Secrets.redact`."""
-    return SECRETS.redact(text)
+redact = SECRETS.redact
+"""Returns a text without the secrets of this process."""
 
 
 def redact_values(value: Any) -> Any:

@@ -319,10 +319,11 @@ def test_keys_are_compared_by_code_point_whatever_the_collation_of_the_table(pro
 
 def test_a_table_that_is_called_as_one_beside_is_not_in_the_way(project):
     events(project, "select 1 as id, timestamp '2026-01-01' as ts")
-    project.write({"models/__fft_new_m.ff.sql": EVENTS})
+    project.sql("create table __fft_new_m as select 7 as x")
 
     assert project.fft("run").code == 0
     assert project.fft("run", "--full-refresh").code == 0
+    assert project.sql("from __fft_new_m") == [(7,)]
 
 
 def test_rows_do_not_land_in_a_transaction_that_holds_others():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastflowtransform.document import Section
-from fastflowtransform.errors import Location
+from fastflowtransform.errors import BadValue, Location
 from fastflowtransform.settings import Profile
 
 MEMORY = ":memory:"
@@ -56,7 +56,11 @@ class Settings:
             raise options.bad("path", "the path of a file")
         threads = options.integer("threads")
         if threads is not None and not 0 < threads <= MOST_THREADS:
-            raise options.bad("threads", f"a number from 1 to {MOST_THREADS}")
+            raise BadValue(
+                f'"threads" is "{threads}", which DuckDB does not take: at least 1 and at most {MOST_THREADS} can run',
+                at=options.at("threads"),
+                hint=f"give a number from 1 on, up to {MOST_THREADS}",
+            )
         given: dict[str, Any] = {"memory_limit": options.text("memory_limit"), "threads": threads}
         spilled = options.text("temp_directory")
         given["temp_directory"] = None if spilled is None else str(profile.folder / spilled)
