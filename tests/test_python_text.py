@@ -6,10 +6,12 @@ import os
 import py_compile
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ProjectFolder
+from fastflowtransform import cli
+from tests.conftest import DuckDBFile, ProjectFolder
 
 MODEL = """
 from fastflowtransform import model
@@ -68,3 +70,14 @@ def test_a_second_command_of_a_process_sees_a_helper_as_it_is_now(project: Proje
     project.fft("run")
 
     assert project.sql("select v from t") == [(10,)]
+
+
+def test_a_second_project_of_a_process_has_a_folder_of_its_own(project: ProjectFolder, tmp_path: Path):
+    other = tmp_path / "other"
+    project.write({name: text for name, text in FILES.items() if name != "shared/__init__.py"})
+    project.write({f"other/{name}": text.replace("RATE = 2", "RATE = 7") for name, text in FILES.items()})
+    project.write({f"other/{name}": (project.folder / name).read_text() for name in ("project.yml", "profiles.yml")})
+    assert project.fft("run").code == 0
+
+    assert cli.call(["run", str(other)]) == 0
+    assert DuckDBFile(other).sql("select v from t") == [(14,)]

@@ -330,7 +330,10 @@ def test_names_of_a_seeds_columns_are_names_whatever_is_in_them(project):
     assert project.sql("SELECT column_name FROM duckdb_columns() WHERE table_name = 's'") == [(x,) for x in names]
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), unique=True), st.booleans())
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1), unique=True),
+    st.booleans(),
+)
 def test_any_name_that_sync_writes_is_read_again_as_it_was(names, flow):
     table = "{name: t}" if flow else "\n    - name: t"
     text = f"sources:\n- name: raw\n  tables: {f'[{table}]' if flow else table}\n"

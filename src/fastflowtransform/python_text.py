@@ -69,7 +69,7 @@ def forget(folder: Path) -> None:
     importlib.invalidate_caches()
     sys.path[:] = [place for place in sys.path if Path(place) not in _folders]
     for name, module in list(sys.modules.items()):
-        if isinstance(getattr(module, "__loader__", None), _FromText):
+        if isinstance(getattr(module, "__loader__", None), _FromText) or _is_folder_of_a_project(module):
             del sys.modules[name]
 
 
@@ -88,6 +88,12 @@ def _finder(place: str) -> Any:
         if _is_below(place, folder):
             return hook(place)
     raise ImportError(f'"{place}" is in no project')
+
+
+def _is_folder_of_a_project(module: object) -> bool:
+    """Whether a module is a folder without an `__init__.py`, which no loader of ours has loaded."""
+    places = () if getattr(module, "__file__", None) else getattr(module, "__path__", ())
+    return any(_is_below(place, folder) for place in places for folder in _folders)
 
 
 def _is_below(place: str, folder: Path) -> bool:
