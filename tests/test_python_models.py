@@ -186,7 +186,6 @@ def test_a_dataframe_that_is_no_table_fails_its_model_only(project: ProjectFolde
     assert "1 ok, 1 failed" in answer.out
 
 
-@pytest.mark.never("spark", reason="sqlglot does not know DuckDB's range() as a table of Spark's")
 def test_rows_that_fail_on_their_way_to_a_dataframe_fail_the_model_only(project: ProjectFolder):
     body = "@model(materialized='table', frame='pandas')\ndef m(broken): return broken\n"
     late = "select case when i = 4999999 then cast('late' || i as integer) else 0 end as x from range(5000000) r(i)"
@@ -372,5 +371,6 @@ def test_a_column_that_a_library_cannot_take_is_no_defect(project: ProjectFolder
 
     answer = project.fft("run")
 
-    assert answer.code in (0, 1)
+    # Spark has no equal of DuckDB's intervals, and is not asked.
+    assert answer.code in (0, 1) or answer.err.startswith("M130 ")
     assert "C900" not in answer.err
