@@ -11,6 +11,10 @@ from collections.abc import Iterator
 _TOKEN = re.compile(r"\\.|\[:\w+:\]|.", re.DOTALL)
 _DOT_IS_ANYTHING = re.compile(r"\(\?[a-z]*s")
 
+NUMBER = r"^\s*[+-]?([0-9]+(_[0-9]+)*([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
+DAY = r"^\s*[0-9]{4}([-/])[0-9]{1,2}\1[0-9]{1,2}\s*$"
+"""Texts that `try_cast` reads as a number and as a day, on every engine as DuckDB does."""
+
 _SETS = {r"\d": "0-9", r"\w": "A-Za-z0-9_", r"\s": r" \t\n\r\f\v"}
 
 

@@ -18,11 +18,9 @@ from ibis.backends.sql.compilers.base import NULL
 from ibis.common.exceptions import UnsupportedOperationError
 
 from fastflowtransform.engines.time_formats import UnknownCode, to_char_pattern
-from fastflowtransform.patterns import portable
+from fastflowtransform.patterns import DAY, NUMBER, portable
 
-_NUMBER = r"^\s*[+-]?([0-9]+(_[0-9]+)*([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
 _HEX = r"^\s*0[xX][0-9a-fA-F]{1,16}\s*$"
-_DATE = r"^\s*[0-9]{4}([-/])[0-9]{1,2}\1[0-9]{1,2}\s*$"
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _EPOCH_UNITS = {"hour": "3600", "minute": "60", "second": "1", "millisecond": "0.001", "microsecond": "0.000001"}
 
@@ -117,7 +115,7 @@ class PostgresOperations(compilers.PostgresCompiler):  # type: ignore[misc]
         # CASE keeps the order: a month is made only of a number that is one.
         return sge.Case(
             ifs=[
-                self.if_(sg.not_(sge.RegexpLike(this=arg, expression=sge.convert(_DATE))), NULL),
+                self.if_(sg.not_(sge.RegexpLike(this=arg, expression=sge.convert(DAY))), NULL),
                 self.if_(sg.or_(year < 1, month < 1, month > 12, day < 1), NULL),
                 self.if_(day > last, NULL),
             ],
@@ -140,7 +138,7 @@ class PostgresOperations(compilers.PostgresCompiler):  # type: ignore[misc]
         hexadecimal = self.cast(self.cast(bits, dt.int64), dt.decimal)
         number = sge.Case(
             ifs=[
-                self.if_(self._is(arg, _NUMBER), self.f.round(self._number(arg))),
+                self.if_(self._is(arg, NUMBER), self.f.round(self._number(arg))),
                 self.if_(self._is(arg, _HEX), hexadecimal),
             ],
             default=NULL,
@@ -159,7 +157,7 @@ class PostgresOperations(compilers.PostgresCompiler):  # type: ignore[misc]
         return sge.Case(
             ifs=[
                 self.if_(named, self.cast(arg, to)),
-                self.if_(sg.not_(self._is(arg, _NUMBER)), NULL),
+                self.if_(sg.not_(self._is(arg, NUMBER)), NULL),
                 self.if_(self.f.abs(number) > largest, infinite),
                 self.if_(tiny, self.cast(0, to)),
             ],
@@ -169,7 +167,7 @@ class PostgresOperations(compilers.PostgresCompiler):  # type: ignore[misc]
     def _read_decimal(self, arg: Any, to: Any) -> Any:
         rounded = self.f.round(self._number(arg), to.scale)
         limit = self.cast(sge.convert(f"1e{to.precision - to.scale}"), dt.decimal)
-        fits = sg.and_(self._is(arg, _NUMBER), self.if_(self._is(arg, _NUMBER), self.f.abs(rounded) < limit, NULL))
+        fits = sg.and_(self._is(arg, NUMBER), self.if_(self._is(arg, NUMBER), self.f.abs(rounded) < limit, NULL))
         return self.if_(fits, self.cast(rounded, to), NULL)
 
     # Times

@@ -20,11 +20,9 @@ from ibis.backends.sql.compilers.base import NULL, SQLGlotCompiler
 from ibis.common.exceptions import UnsupportedOperationError
 
 from fastflowtransform.engines.time_formats import UnknownCode, java_patterns
-from fastflowtransform.patterns import for_java, portable
+from fastflowtransform.patterns import DAY, NUMBER, for_java, portable
 
-_NUMBER = r"^\s*[+-]?([0-9]+(_[0-9]+)*([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
 _HEX = r"^\s*0[xX][0-9a-fA-F]{1,15}\s*$"
-_DATE = r"^\s*[0-9]{4}([-/])[0-9]{1,2}\1[0-9]{1,2}\s*$"
 _MICROSECONDS = {
     "hour": 3_600_000_000,
     "minute": 60_000_000,
@@ -115,9 +113,9 @@ class SparkOperations(compilers.PySparkCompiler):  # type: ignore[misc]
             return self._read_integer(arg, to)
         if to.is_date():
             day = self.f.translate(self.f.btrim(arg, self._text(string.whitespace)), "/", "-")
-            return self.if_(self._is(arg, _DATE), self._try(day, to), NULL)
+            return self.if_(self._is(arg, DAY), self._try(day, to), NULL)
         if to.is_numeric() and not to.is_boolean():
-            return self.if_(self._is(arg, _NUMBER), self._try(self._plain(arg), to), self._special(arg, to))
+            return self.if_(self._is(arg, NUMBER), self._try(self._plain(arg), to), self._special(arg, to))
         if to.is_boolean() or to.is_string():
             return self._try(arg, to)
         raise UnsupportedOperationError(f"try_cast of a text to {to} has no equal on Spark")
@@ -134,7 +132,7 @@ class SparkOperations(compilers.PySparkCompiler):  # type: ignore[misc]
         hexadecimal = self.f.conv(self.f.substr(self._plain(arg), 3), 16, 10)
         return sge.Case(
             ifs=[
-                self.if_(self._is(arg, _NUMBER), self._try(number, to)),
+                self.if_(self._is(arg, NUMBER), self._try(number, to)),
                 self.if_(self._is(arg, _HEX), self._try(hexadecimal, to)),
             ],
             default=NULL,
